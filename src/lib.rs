@@ -1,0 +1,1 @@
+//! Postern: a FHIR R4 gateway for behavioral health.
