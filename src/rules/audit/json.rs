@@ -115,8 +115,8 @@ mod tests {
             .field("a", " \n\t ")
             .field("b", "x")
             .raw("\"c\":[")
-            .text("1")
-            .text("2")
+            .raw("1")
+            .raw("2")
             .close("]")
             .close("}");
         assert_eq!(json.into_string(), r#"{"b":"x","c":[1,2]}"#);

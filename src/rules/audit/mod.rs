@@ -13,6 +13,8 @@ pub mod act;
 pub mod columns;
 pub mod line;
 #[cfg(test)]
+mod balp;
+#[cfg(test)]
 mod conformance;
 
 pub use act::Act;
