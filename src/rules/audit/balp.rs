@@ -110,9 +110,9 @@ fn in_value_set(url: &str, value: &Value) -> bool {
     };
     let includes = set["compose"]["include"].as_array().cloned().unwrap_or_default();
     includes.iter().any(|include| {
-        let codes = include["concept"].as_array().into_iter().flatten();
-        include["system"] == coding["system"]
-            && codes.into_iter().any(|concept| concept["code"] == coding["code"])
+        let codes = include["concept"].as_array();
+        let named = codes.is_none_or(|codes| codes.iter().any(|concept| concept["code"] == coding["code"]));
+        include["system"] == coding["system"] && named
     })
 }
 
