@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::json::clean;
-use crate::fhir::Instant;
+use crate::fhir::{Instant, json};
 use crate::log::Projection;
 
 /// One row's search columns; each can be told from the body alone.
@@ -79,8 +79,7 @@ impl Columns {
 
 impl Projection for Columns {
     fn differs(&self, body: &[u8]) -> Option<&'static str> {
-        let body: Option<Value> = serde_json::from_slice(body).ok();
-        match body.as_ref().and_then(Columns::from_body) {
+        match json::parse(body).ok().as_ref().and_then(Columns::from_body) {
             Some(told) => self.difference(&told),
             None => Some("body"),
         }
