@@ -229,6 +229,8 @@ struct Builder {
     kinds: Vec<Kind>,
     by_name: HashMap<&'static str, u32>,
     lists: HashMap<&'static str, &'static [&'static str]>,
+    /// The type of the row before.
+    current: u32,
 }
 
 impl Builder {
@@ -281,11 +283,14 @@ impl Builder {
             binding: (!binding.is_empty()).then_some(binding),
             children: None,
         };
-        let index = match self.by_name.get(parent) {
-            Some(index) => *index,
-            None => self.open(parent, Kind::Backbone),
-        };
-        self.types[index as usize].elements.push(element);
+        // Rows of one type mostly follow each other; that saves the look-up.
+        if self.types.get(self.current as usize).is_none_or(|t| t.name != parent) {
+            self.current = match self.by_name.get(parent) {
+                Some(index) => *index,
+                None => self.open(parent, Kind::Backbone),
+            };
+        }
+        self.types[self.current as usize].elements.push(element);
     }
 
     /// Lists repeat (`string` 1 200 times), so each spelling is kept once, for the life of the process.
@@ -337,6 +342,8 @@ mod tests {
         let names: Vec<_> = table().resource_types().collect();
         assert_eq!(names.len(), 146);
         for t in &table().types {
+            // What the gate's fixed-size notes can hold.
+            assert!(t.elements.len() <= 128 && t.choices.len() <= super::super::gate::MAX_CHOICES, "{}", t.name);
             for element in &t.elements {
                 let known = |name: &str| is_primitive(name) || table().datatype(name).is_some() || name == "Resource";
                 assert!(element.types.iter().all(|name| known(name)), "{}", element.path);

@@ -45,7 +45,7 @@ struct Seen {
 }
 
 /// More than any R4 type has (`ElementDefinition` has 5); a test holds it.
-const MAX_CHOICES: usize = 8;
+pub(super) const MAX_CHOICES: usize = 8;
 
 impl<'a> Walk<'a> {
     fn resource(&mut self, value: &'a Value) {
@@ -263,6 +263,9 @@ impl<'a> Walk<'a> {
     }
 
     fn report(&mut self, code: IssueCode, details: impl Into<String>) {
+        if self.issues.len() > MAX_ISSUES {
+            return;
+        }
         let mut place = String::new();
         for step in &self.steps {
             match step {

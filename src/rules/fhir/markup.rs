@@ -13,8 +13,9 @@ pub(super) enum Token<'a> {
     /// Character data as written, references unresolved.
     Text(&'a str),
     CData,
-    /// A comment, a processing instruction or the XML declaration.
-    Aside,
+    Comment,
+    /// A processing instruction or the XML declaration.
+    Instruction,
 }
 
 /// Why reading stopped.
@@ -47,15 +48,22 @@ impl<'a> Scanner<'a> {
             let text = &rest[..rest.find('<').unwrap_or(rest.len())];
             self.at += text.len();
             check_references(text)?;
+            if text.contains("]]>") {
+                return Err("has ]]> in text");
+            }
             Token::Text(text)
         } else if let Some(name) = rest.strip_prefix("</") {
             let (name, length) = until(name, ">", "has a tag that does not end")?;
             self.at += 2 + length;
             Token::Close(checked_name(name.trim_end())?)
         } else if rest.starts_with("<!--") {
-            let (_, length) = until(&rest[4..], "-->", "has a comment that does not end")?;
+            let (comment, length) = until(&rest[4..], "-->", "has a comment that does not end")?;
+            if comment.contains("--") || comment.ends_with('-') {
+                return Err("has -- in a comment");
+            }
+            check_characters(comment)?;
             self.at += 4 + length;
-            Token::Aside
+            Token::Comment
         } else if rest.starts_with("<![CDATA[") {
             let (_, length) = until(&rest[9..], "]]>", "has a CDATA section that does not end")?;
             self.at += 9 + length;
@@ -63,9 +71,10 @@ impl<'a> Scanner<'a> {
         } else if rest.starts_with("<!") {
             return Err("has a document type declaration, which is refused");
         } else if rest.starts_with("<?") {
-            let (_, length) = until(&rest[2..], "?>", "has a processing instruction that does not end")?;
+            let (instruction, length) = until(&rest[2..], "?>", "has a processing instruction that does not end")?;
+            check_characters(instruction)?;
             self.at += 2 + length;
-            Token::Aside
+            Token::Instruction
         } else {
             self.tag(&rest[1..])?
         };
@@ -137,11 +146,13 @@ fn split_attribute(text: &str) -> Result<(Attribute<'_>, &str), Fault> {
     Ok(((name, value), &value_on[end + 1..]))
 }
 
+fn check_characters(text: &str) -> Result<(), Fault> {
+    if text.chars().all(is_xml_char) { Ok(()) } else { Err(ILLEGAL_CHARACTER) }
+}
+
 /// Are all characters and references ones that XML has?
 fn check_references(text: &str) -> Result<(), Fault> {
-    if let Some(fault) = text.chars().find_map(|c| (!is_xml_char(c)).then_some(ILLEGAL_CHARACTER)) {
-        return Err(fault);
-    }
+    check_characters(text)?;
     text.split('&').skip(1).try_for_each(|rest| resolve(rest).map(|_| ()))
 }
 
@@ -234,14 +245,14 @@ mod tests {
         let tokens = read("<?xml version='1.0'?><a b=\"1\" c = 'x'><!-- n --><d/>t &amp; u</a >").expect("well-formed");
         let open = Token::Open { name: "a", attributes: vec![("b", "1"), ("c", "x")], empty: false };
         let empty = Token::Open { name: "d", attributes: vec![], empty: true };
-        assert_eq!(tokens, [Token::Aside, open, Token::Aside, empty, Token::Text("t &amp; u"), Token::Close("a")]);
+        assert_eq!(tokens, [Token::Instruction, open, Token::Comment, empty, Token::Text("t &amp; u"), Token::Close("a")]);
     }
 
     #[test]
     fn what_is_no_xml_is_named() {
         for text in [
             "<!DOCTYPE a [<!ENTITY x 'y'>]>", "&x;", "&nbsp;", "&", "&#0;", "&#xD800;", "<a b>", "<a b=c>", "<a b='1'c='2'/>",
-            "<a b='1' b='2'/>", "<a b='<'/>", "<a", "<1/>", "<>", "</>", "<!-- ", "<![CDATA[", "<?x", "\u{1}", "<a b='", "< a/>",
+            "<a b='1' b='2'/>", "<a b='<'/>", "<a", "<1/>", "<>", "</>", "<!-- ", "<!-- -- -->", "]]>", "<!--\u{1}-->", "<![CDATA[", "<?x", "\u{1}", "<a b='", "< a/>",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -15,6 +15,11 @@ mod xml_read;
 mod xml_write;
 pub mod xml;
 
+#[cfg(test)]
+mod case_files;
+#[cfg(test)]
+mod examples;
+
 pub use instant::{Instant, Now};
 pub use issue::{Issue, IssueCode, Severity};
 pub use serde_json::Value;

@@ -44,7 +44,7 @@ pub fn second_opinion(resource: &Value) -> Option<Issue> {
 }
 
 /// fhirbolt reads a resource's type only from its first member.
-fn type_first(value: &Value) -> Value {
+pub(super) fn type_first(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let first = map.get_key_value("resourceType");

@@ -63,6 +63,8 @@ enum Holds {
     Unknown,
 }
 
+const TOO_DEEP: Fault = "is nested deeper than 64 levels";
+
 type Attributes<'a> = Vec<(&'a str, &'a str)>;
 
 impl<'a> Reader<'a> {
@@ -81,7 +83,7 @@ impl<'a> Reader<'a> {
             }
             Some(Token::Text(text)) if text.trim().is_empty() => {}
             Some(Token::Text(_) | Token::CData) => self.report(IssueCode::Structure, "must not hold text"),
-            Some(Token::Aside) => {}
+            Some(Token::Comment | Token::Instruction) => {}
             None if self.root.is_none() => return Err("ends too early"),
             None => return Ok(false),
         }
@@ -101,7 +103,7 @@ impl<'a> Reader<'a> {
         };
         let is_narrative = open.child.is_some_and(|child| child.type_name == "xhtml");
         if open.depth > json::MAX_DEPTH || self.open.len() > 2 * json::MAX_DEPTH {
-            return Err("is nested deeper than 64 levels");
+            return Err(TOO_DEEP);
         }
         self.open.push(open);
         if is_narrative {
@@ -153,7 +155,9 @@ impl<'a> Reader<'a> {
             None => Holds::Wrapped,
         };
         let is_list = child.element.is_list();
-        let mut open = Open::new(tag, holds, Some(child), depth + if is_list { 2 } else { 1 });
+        // A primitive is a scalar in JSON; only what stands beside it opens an object.
+        let own = usize::from(!matches!(holds, Holds::Primitive(_)));
+        let mut open = Open::new(tag, holds, Some(child), depth + own + usize::from(is_list));
         let mut out_of_order = false;
         if let Some(parent) = self.open.last_mut() {
             out_of_order = position < parent.last;
@@ -176,6 +180,7 @@ impl<'a> Reader<'a> {
                 (_, Holds::Unknown) => {}
                 ("xmlns", _) if text == xml::NAMESPACE => {}
                 (name, _) if name.starts_with("xmlns:") || name.starts_with("xsi:") => {}
+                ("id", Holds::Primitive(_)) if open.depth == json::MAX_DEPTH => return Err(TOO_DEEP),
                 ("id", Holds::Members(_) | Holds::Primitive(_)) => {
                     open.members.insert("id".to_owned(), Value::String(text.into_owned()));
                 }
@@ -242,8 +247,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Levels of JSON around a child of the innermost element.
     fn depth(&self) -> usize {
-        self.open.last().map_or(0, |open| open.depth)
+        self.open.last().map_or(0, |open| open.depth + usize::from(matches!(open.holds, Holds::Primitive(_))))
     }
 
     fn report_at(&mut self, tag: &str, code: IssueCode, details: &str) {
