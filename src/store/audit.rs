@@ -85,20 +85,34 @@ pub(super) async fn append(conn: &mut Conn, events: &[&AuditRow]) -> Result<u64,
     let mut frontier = frontier(head.first())?;
     let first = frontier.size();
     let mut nodes = Vec::with_capacity(events.len() * 2);
-    let leaves: Vec<Digest> = events.iter().map(|event| leaf_hash(event.body.as_bytes())).collect();
+    let leaves: Vec<Digest> = events
+        .iter()
+        .map(|event| leaf_hash(event.body.as_bytes()))
+        .collect();
     for leaf in &leaves {
         frontier.append(*leaf, &mut nodes);
     }
-    let rows: Vec<Arg<'_>> =
-        events.iter().zip(&leaves).zip(first as i64..).flat_map(|((event, leaf), seq)| row(seq, event, leaf)).collect();
+    let rows: Vec<Arg<'_>> = events
+        .iter()
+        .zip(&leaves)
+        .zip(first as i64..)
+        .flat_map(|((event, leaf), seq)| row(seq, event, leaf))
+        .collect();
     EVENTS.execute(conn, &rows).await?;
     let rows: Vec<Arg<'_>> = nodes
         .iter()
-        .flat_map(|node| [(node.last() as i64).into(), i64::from(node.level).into(), (&node.hash.0).into()])
+        .flat_map(|node| {
+            [
+                (node.last() as i64).into(),
+                i64::from(node.level).into(),
+                (&node.hash.0).into(),
+            ]
+        })
         .collect();
     NODES.execute(conn, &rows).await?;
     let sql = "UPDATE log_head SET size = $1, frontier = $2 WHERE one = 1";
-    conn.execute(sql, args![frontier.size() as i64, &frontier.to_bytes()]).await?;
+    conn.execute(sql, args![frontier.size() as i64, &frontier.to_bytes()])
+        .await?;
     Ok(first)
 }
 
@@ -168,7 +182,12 @@ impl Store {
     }
 
     /// Events about one person from `seq` on, in the order of the log, at most `limit`.
-    pub async fn audit_of(&self, patient: &str, seq: u64, limit: i64) -> Result<Vec<AuditEntry>, Unavailable> {
+    pub async fn audit_of(
+        &self,
+        patient: &str,
+        seq: u64,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, Unavailable> {
         let sql = events_where!("patient = $1 AND seq >= $2 ORDER BY seq LIMIT $3");
         let rows = self.readers().rows(sql, args![patient, key(seq), limit]).await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
@@ -188,7 +207,11 @@ impl Store {
         let node = |row: &Row| {
             let seq = row.get::<i64>(0)?.max(0) as u64;
             let level = row.get::<i64>(1)?.clamp(0, 62) as u8;
-            Ok(Node { level, index: ((seq + 1) >> level).saturating_sub(1), hash: digest(row, 2)? })
+            Ok(Node {
+                level,
+                index: ((seq + 1) >> level).saturating_sub(1),
+                hash: digest(row, 2)?,
+            })
         };
         Ok(rows.iter().map(node).collect::<Result<_, sqlx::Error>>()?)
     }

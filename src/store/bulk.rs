@@ -27,7 +27,13 @@ impl Bulk {
     }
 
     const fn made(head: &'static str, columns: usize, tail: &'static str, hold: &'static str) -> Bulk {
-        Bulk { head, columns, tail, hold, texts: [const { [const { OnceLock::new() }; SIZES] }; 2] }
+        Bulk {
+            head,
+            columns,
+            tail,
+            hold,
+            texts: [const { [const { OnceLock::new() }; SIZES] }; 2],
+        }
     }
 
     /// The same, holding the rows it reads until the transaction ends.
@@ -36,7 +42,11 @@ impl Bulk {
     }
 
     /// Runs it over all rows (`args` holds them one after the other), each once; comes out with the rows changed.
-    pub(super) async fn execute(&'static self, conn: &mut Conn, args: &[Arg<'_>]) -> Result<u64, sqlx::Error> {
+    pub(super) async fn execute(
+        &'static self,
+        conn: &mut Conn,
+        args: &[Arg<'_>],
+    ) -> Result<u64, sqlx::Error> {
         let postgres = conn.is_postgres();
         let mut rest = args;
         let mut changed = 0;
@@ -50,7 +60,11 @@ impl Bulk {
     }
 
     /// As `execute`, for a text in which a row may stand twice (an `IN` list): one statement, filled up by repetition.
-    pub(super) async fn execute_set(&'static self, conn: &mut Conn, args: &[Arg<'_>]) -> Result<u64, sqlx::Error> {
+    pub(super) async fn execute_set(
+        &'static self,
+        conn: &mut Conn,
+        args: &[Arg<'_>],
+    ) -> Result<u64, sqlx::Error> {
         let postgres = conn.is_postgres();
         let mut changed = 0;
         for (size, args) in self.repeated(args, postgres) {
@@ -60,7 +74,11 @@ impl Bulk {
     }
 
     /// Reads with an `IN` list inside the transaction of `conn`.
-    pub(super) async fn rows(&'static self, conn: &mut Conn, args: &[Arg<'_>]) -> Result<Vec<Row>, sqlx::Error> {
+    pub(super) async fn rows(
+        &'static self,
+        conn: &mut Conn,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<Row>, sqlx::Error> {
         let postgres = conn.is_postgres();
         let mut rows = Vec::new();
         for (size, args) in self.repeated(args, postgres) {
@@ -98,7 +116,10 @@ impl Bulk {
     /// The power of two that fits into `rows` and the engine's limit.
     fn largest(&self, rows: usize, postgres: bool) -> usize {
         let limit = if postgres { usize::MAX } else { SQLITE_PLACEHOLDERS };
-        (0..SIZES).rev().find(|size| 1 << size <= rows && self.columns << size <= limit).unwrap_or(0)
+        (0..SIZES)
+            .rev()
+            .find(|size| 1 << size <= rows && self.columns << size <= limit)
+            .unwrap_or(0)
     }
 
     fn text(&'static self, size: usize, postgres: bool) -> &'static str {
@@ -127,8 +148,14 @@ mod tests {
 
     #[test]
     fn texts_number_their_placeholders_and_hold_on_postgres_only() {
-        assert_eq!(PAIRS.text(1, false), "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2), ($3, $4))");
-        assert_eq!(PAIRS.text(0, true), "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2)) FOR UPDATE");
+        assert_eq!(
+            PAIRS.text(1, false),
+            "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2), ($3, $4))"
+        );
+        assert_eq!(
+            PAIRS.text(0, true),
+            "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2)) FOR UPDATE"
+        );
     }
 
     #[test]
@@ -145,7 +172,11 @@ mod tests {
         let args: Vec<Arg<'_>> = (0..6).map(Arg::Int).collect();
         let cut = PAIRS.repeated(&args, true);
         assert_eq!(cut.len(), 1);
-        let ints: Vec<i64> = cut[0].1.iter().map(|a| if let Arg::Int(v) = a { *v } else { -1 }).collect();
+        let ints: Vec<i64> = cut[0]
+            .1
+            .iter()
+            .map(|a| if let Arg::Int(v) = a { *v } else { -1 })
+            .collect();
         assert_eq!((cut[0].0, ints), (2, vec![0, 1, 2, 3, 4, 5, 4, 5]));
     }
 }

@@ -40,7 +40,11 @@ impl From<Unavailable> for Unsigned {
     }
 }
 
-static NODES: Bulk = Bulk::new("SELECT seq, level, hash FROM audit_node WHERE (seq, level) IN (VALUES ", 2, ")");
+static NODES: Bulk = Bulk::new(
+    "SELECT seq, level, hash FROM audit_node WHERE (seq, level) IN (VALUES ",
+    2,
+    ")",
+);
 
 /// Stored nodes, as the pure functions of the log ask for them.
 pub struct StoredNodes {
@@ -60,13 +64,19 @@ impl Nodes for StoredNodes {
 }
 
 pub(super) async fn put(conn: &mut Conn, row: &CheckpointRow) -> Result<(), sqlx::Error> {
-    let sql = "INSERT INTO audit_checkpoint (size, note, at) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING";
-    conn.execute(sql, args![row.size as i64, &row.note, row.at.0]).await?;
+    let sql =
+        "INSERT INTO audit_checkpoint (size, note, at) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING";
+    conn.execute(sql, args![row.size as i64, &row.note, row.at.0])
+        .await?;
     Ok(())
 }
 
 fn read(row: &Row) -> Result<CheckpointRow, sqlx::Error> {
-    Ok(CheckpointRow { size: row.get::<i64>(0)?.max(0) as u64, note: row.get(1)?, at: Instant(row.get(2)?) })
+    Ok(CheckpointRow {
+        size: row.get::<i64>(0)?.max(0) as u64,
+        note: row.get(1)?,
+        at: Instant(row.get(2)?),
+    })
 }
 
 impl Store {
@@ -78,7 +88,9 @@ impl Store {
         now: Instant,
     ) -> Result<Option<String>, Unsigned> {
         let before = self.latest_checkpoint().await?;
-        let Some(head) = self.head().await? else { return Err(Unsigned::Inconsistent) };
+        let Some(head) = self.head().await? else {
+            return Err(Unsigned::Inconsistent);
+        };
         let size = before.as_ref().map_or(0, |row| row.size);
         if head.size() == size {
             return Ok(None);
@@ -93,17 +105,31 @@ impl Store {
         if self.from_nodes(|nodes| root_at(nodes, head.size())).await? != Some(head.root()) {
             return Err(Unsigned::Inconsistent);
         }
-        let checkpoint = Checkpoint { origin: origin.to_owned(), size: head.size(), root: head.root() };
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size: head.size(),
+            root: head.root(),
+        };
         let note = checkpoint.sign(&[signer]);
         let mut change = Change::at(now);
-        change.checkpoint = Some(CheckpointRow { size: head.size(), note: note.clone(), at: now });
+        change.checkpoint = Some(CheckpointRow {
+            size: head.size(),
+            note: note.clone(),
+            at: now,
+        });
         self.commit_in(Lane::Urgent, change).await?;
         Ok(Some(note))
     }
 
     /// All checkpoints, smallest first.
     pub async fn checkpoints(&self) -> Result<Vec<CheckpointRow>, Unavailable> {
-        let rows = self.readers().rows("SELECT size, note, at FROM audit_checkpoint ORDER BY size", args![]).await?;
+        let rows = self
+            .readers()
+            .rows(
+                "SELECT size, note, at FROM audit_checkpoint ORDER BY size",
+                args![],
+            )
+            .await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
@@ -116,14 +142,23 @@ impl Store {
 
     /// Answers a question of the log's (`root_at`, `inclusion`, `consistency`) from stored nodes. It is asked twice:
     /// first to learn which nodes it needs (that depends on positions alone), then with them.
-    pub async fn from_nodes<T>(&self, ask: impl Fn(&StoredNodes) -> Option<T>) -> Result<Option<T>, Unavailable> {
+    pub async fn from_nodes<T>(
+        &self,
+        ask: impl Fn(&StoredNodes) -> Option<T>,
+    ) -> Result<Option<T>, Unavailable> {
         let wanted = {
-            let blank = StoredNodes { known: HashMap::new(), wanted: Some(RefCell::default()) };
+            let blank = StoredNodes {
+                known: HashMap::new(),
+                wanted: Some(RefCell::default()),
+            };
             ask(&blank);
             blank.wanted.map(RefCell::into_inner).unwrap_or_default()
         };
         let last = |(level, index): &(u8, u64)| (((index + 1) << level) - 1) as i64;
-        let keys: Vec<Arg<'_>> = wanted.iter().flat_map(|w| [last(w).into(), i64::from(w.0).into()]).collect();
+        let keys: Vec<Arg<'_>> = wanted
+            .iter()
+            .flat_map(|w| [last(w).into(), i64::from(w.0).into()])
+            .collect();
         let mut known = HashMap::new();
         for row in NODES.read(self.readers(), &keys).await? {
             let (seq, level) = (row.get::<i64>(0)? as u64, row.get::<i64>(1)? as u8);

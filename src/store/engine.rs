@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Arguments, ConnectOptions, Connection, Postgres, Row as _, Sqlite};
 
@@ -128,7 +128,12 @@ impl Address {
                     .max_connections(most)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .test_before_acquire(false)
-                    .connect_lazy_with(options.clone().create_if_missing(false).pragma("query_only", "ON")),
+                    .connect_lazy_with(
+                        options
+                            .clone()
+                            .create_if_missing(false)
+                            .pragma("query_only", "ON"),
+                    ),
             ),
             Address::Postgres(options) => Pool::Postgres(
                 PgPoolOptions::new()
@@ -146,7 +151,11 @@ pub(super) fn keep_private(path: &std::path::Path) {
     {
         use std::os::unix::fs::OpenOptionsExt;
         // an existing file is left as the operator set it; an impossible path is reported by SQLite itself
-        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let _ = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
     }
     #[cfg(not(unix))]
     let _ = path;
@@ -175,12 +184,14 @@ pub(super) enum Row {
 macro_rules! on_either {
     ($target:expr, $sql:expr, $args:expr, |$executor:ident| $reach:expr, $method:ident) => {
         match $target {
-            Either::Sqlite($executor) => {
-                sqlx::query_with::<Sqlite, _>($sql, filled!(SqliteArguments, $args)).$method($reach).await?.into()
-            }
-            Either::Postgres($executor) => {
-                sqlx::query_with::<Postgres, _>($sql, filled!(PgArguments, $args)).$method($reach).await?.into()
-            }
+            Either::Sqlite($executor) => sqlx::query_with::<Sqlite, _>($sql, filled!(SqliteArguments, $args))
+                .$method($reach)
+                .await?
+                .into(),
+            Either::Postgres($executor) => sqlx::query_with::<Postgres, _>($sql, filled!(PgArguments, $args))
+                .$method($reach)
+                .await?
+                .into(),
         }
     };
 }
@@ -194,14 +205,22 @@ impl Conn {
     }
 
     /// Runs one statement and takes all its rows.
-    pub(super) async fn rows(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, sqlx::Error> {
+    pub(super) async fn rows(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Vec<Row>, sqlx::Error> {
         use Conn as Either;
         let rows: Rows = on_either!(self, sql, args, |c| &mut *c, fetch_all);
         Ok(rows.0)
     }
 
     /// The first row, if there is one.
-    pub(super) async fn row(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Option<Row>, sqlx::Error> {
+    pub(super) async fn row(
+        &mut self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+    ) -> Result<Option<Row>, sqlx::Error> {
         Ok(self.rows(sql, args).await?.into_iter().next())
     }
 
@@ -229,7 +248,11 @@ impl Conn {
 
     /// Reads rows and holds them until the transaction ends. SQLite has one writer at a time: it needs no words for it.
     pub(super) async fn hold(&mut self, text: &Held, args: &[Arg<'_>]) -> Result<Vec<Row>, sqlx::Error> {
-        let sql = if self.is_postgres() { text.postgres } else { text.sqlite };
+        let sql = if self.is_postgres() {
+            text.postgres
+        } else {
+            text.sqlite
+        };
         self.rows(sql, args).await
     }
 
@@ -298,12 +321,18 @@ impl From<Vec<PgRow>> for Rows {
 
 /// What a column can be read as: `i64`, `String`, `Vec<u8>`, and each in an `Option` where the column may be null.
 pub(super) trait Column:
-    for<'r> sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
+    for<'r> sqlx::Decode<'r, Sqlite>
+    + sqlx::Type<Sqlite>
+    + for<'r> sqlx::Decode<'r, Postgres>
+    + sqlx::Type<Postgres>
 {
 }
 
 impl<T> Column for T where
-    T: for<'r> sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite> + for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>
+    T: for<'r> sqlx::Decode<'r, Sqlite>
+        + sqlx::Type<Sqlite>
+        + for<'r> sqlx::Decode<'r, Postgres>
+        + sqlx::Type<Postgres>
 {
 }
 
@@ -330,10 +359,16 @@ pub(super) struct Held {
 /// `held!("SELECT …")` holds its rows against everyone, `held!("SELECT …", share)` against writers only.
 macro_rules! held {
     ($sql:literal) => {
-        $crate::store::engine::Held { sqlite: $sql, postgres: concat!($sql, " FOR UPDATE") }
+        $crate::store::engine::Held {
+            sqlite: $sql,
+            postgres: concat!($sql, " FOR UPDATE"),
+        }
     };
     ($sql:literal, share) => {
-        $crate::store::engine::Held { sqlite: $sql, postgres: concat!($sql, " FOR SHARE") }
+        $crate::store::engine::Held {
+            sqlite: $sql,
+            postgres: concat!($sql, " FOR SHARE"),
+        }
     };
 }
 pub(super) use held;

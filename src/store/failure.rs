@@ -101,7 +101,9 @@ fn sqlite_damage(code: i32, committing: bool) -> Damage {
     match code {
         SQLITE_BUSY_SNAPSHOT => Damage::Replay,
         SQLITE_IOERR_FSYNC | SQLITE_IOERR_DIR_FSYNC => Damage::Fatal,
-        code if committing && code & 0xff == SQLITE_IOERR && !SQLITE_IOERR_SHM.contains(&code) => Damage::Fatal,
+        code if committing && code & 0xff == SQLITE_IOERR && !SQLITE_IOERR_SHM.contains(&code) => {
+            Damage::Fatal
+        }
         // TOOBIG, CONSTRAINT, MISMATCH, RANGE
         code if matches!(code & 0xff, 18 | 19 | 20 | 25) => Damage::Own,
         _ => Damage::Broken,

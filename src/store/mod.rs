@@ -59,7 +59,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { places: 512, reserved: 64, readers: 4, on_fatal: Arc::new(|| std::process::exit(70)) }
+        Options {
+            places: 512,
+            reserved: 64,
+            readers: 4,
+            on_fatal: Arc::new(|| std::process::exit(70)),
+        }
     }
 }
 
@@ -91,8 +96,20 @@ impl Store {
         upkeep::check_settings(&mut conn).await?;
         schema::migrate(&mut conn, known).await?;
         let readers = address.readers(options.readers);
-        let queue = Queue::start(address.clone(), conn, options.places, options.reserved, options.on_fatal);
-        Ok(Store { shared: Arc::new(Shared { address, readers, queue }) })
+        let queue = Queue::start(
+            address.clone(),
+            conn,
+            options.places,
+            options.reserved,
+            options.on_fatal,
+        );
+        Ok(Store {
+            shared: Arc::new(Shared {
+                address,
+                readers,
+                queue,
+            }),
+        })
     }
 
     /// Records a change, whole or not at all. The receipt comes when it is durable.

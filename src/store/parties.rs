@@ -86,17 +86,27 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
     for t in &change.tokens {
         let sql = "INSERT INTO access_token (hash, client, partner, scope, purpose, subject, expires) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let args = args![&t.hash, &t.client, &t.partner, &t.scope, &t.purpose, &t.subject, t.expires.0];
+        let args = args![
+            &t.hash,
+            &t.client,
+            &t.partner,
+            &t.scope,
+            &t.purpose,
+            &t.subject,
+            t.expires.0
+        ];
         conn.execute(sql, args).await?;
     }
     for hash in &change.revoked_tokens {
-        conn.execute("DELETE FROM access_token WHERE hash = $1", args![hash]).await?;
+        conn.execute("DELETE FROM access_token WHERE hash = $1", args![hash])
+            .await?;
     }
     for s in &change.staff {
         let sql = "INSERT INTO staff (id, name, role, token_hash, state) VALUES ($1, $2, $3, $4, $5) \
                    ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, \
                    token_hash = excluded.token_hash, state = excluded.state";
-        conn.execute(sql, args![&s.id, &s.name, &s.role, &s.token_hash, &s.state]).await?;
+        conn.execute(sql, args![&s.id, &s.name, &s.role, &s.token_hash, &s.state])
+            .await?;
     }
     for s in &change.sources {
         let sql = "INSERT INTO source (name, token_hash, state) VALUES ($1, $2, $3) \
@@ -109,20 +119,35 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
 async fn put_partner(conn: &mut Conn, version: i64, partner: &Partner) -> Result<(), Stop> {
     let changed = if version == 0 {
         let sql = "INSERT INTO partner (id, version, state, body) VALUES ($1, 1, $2, $3) ON CONFLICT (id) DO NOTHING";
-        conn.execute(sql, args![&partner.id, &partner.state, &partner.body]).await?
+        conn.execute(sql, args![&partner.id, &partner.state, &partner.body])
+            .await?
     } else {
-        let sql = "UPDATE partner SET version = version + 1, state = $3, body = $4 WHERE id = $1 AND version = $2";
-        conn.execute(sql, args![&partner.id, version, &partner.state, &partner.body]).await?
+        let sql =
+            "UPDATE partner SET version = version + 1, state = $3, body = $4 WHERE id = $1 AND version = $2";
+        conn.execute(sql, args![&partner.id, version, &partner.state, &partner.body])
+            .await?
     };
     if changed == 0 { Err(Stop::STALE) } else { Ok(()) }
 }
 
 fn read_partner(row: &Row) -> Result<(i64, Partner), sqlx::Error> {
-    Ok((row.get(0)?, Partner { id: row.get(1)?, state: row.get(2)?, body: row.get(3)? }))
+    Ok((
+        row.get(0)?,
+        Partner {
+            id: row.get(1)?,
+            state: row.get(2)?,
+            body: row.get(3)?,
+        },
+    ))
 }
 
 fn read_client(row: &Row) -> Result<Client, sqlx::Error> {
-    Ok(Client { client_id: row.get(0)?, partner: row.get(1)?, state: row.get(2)?, body: row.get(3)? })
+    Ok(Client {
+        client_id: row.get(0)?,
+        partner: row.get(1)?,
+        state: row.get(2)?,
+        body: row.get(3)?,
+    })
 }
 
 fn read_token(row: &Row) -> Result<TokenUse, sqlx::Error> {
@@ -135,7 +160,11 @@ fn read_token(row: &Row) -> Result<TokenUse, sqlx::Error> {
         subject: row.get(5)?,
         expires: Instant(row.get(6)?),
     };
-    Ok(TokenUse { token, client_state: row.get(7)?, partner_state: row.get(8)? })
+    Ok(TokenUse {
+        token,
+        client_state: row.get(7)?,
+        partner_state: row.get(8)?,
+    })
 }
 
 fn read_staff(row: &Row) -> Result<Staff, sqlx::Error> {
@@ -149,17 +178,31 @@ fn read_staff(row: &Row) -> Result<Staff, sqlx::Error> {
 }
 
 fn read_source(row: &Row) -> Result<Source, sqlx::Error> {
-    Ok(Source { name: row.get(0)?, token_hash: row.get(1)?, state: row.get(2)? })
+    Ok(Source {
+        name: row.get(0)?,
+        token_hash: row.get(1)?,
+        state: row.get(2)?,
+    })
 }
 
 impl Store {
     /// A partner with its version.
     pub async fn partner(&self, id: &str) -> Result<Option<(i64, Partner)>, Unavailable> {
-        self.one("SELECT version, id, state, body FROM partner WHERE id = $1", args![id], read_partner).await
+        self.one(
+            "SELECT version, id, state, body FROM partner WHERE id = $1",
+            args![id],
+            read_partner,
+        )
+        .await
     }
 
     pub async fn partners(&self) -> Result<Vec<(i64, Partner)>, Unavailable> {
-        self.all("SELECT version, id, state, body FROM partner ORDER BY id", args![], read_partner).await
+        self.all(
+            "SELECT version, id, state, body FROM partner ORDER BY id",
+            args![],
+            read_partner,
+        )
+        .await
     }
 
     pub async fn client(&self, client_id: &str) -> Result<Option<Client>, Unavailable> {
@@ -187,24 +230,49 @@ impl Store {
     }
 
     pub async fn staff(&self) -> Result<Vec<Staff>, Unavailable> {
-        self.all("SELECT id, name, role, token_hash, state FROM staff ORDER BY id", args![], read_staff).await
+        self.all(
+            "SELECT id, name, role, token_hash, state FROM staff ORDER BY id",
+            args![],
+            read_staff,
+        )
+        .await
     }
 
     /// The source whose token has this SHA-256.
     pub async fn source_by_token(&self, hash: &[u8]) -> Result<Option<Source>, Unavailable> {
-        self.one("SELECT name, token_hash, state FROM source WHERE token_hash = $1", args![hash], read_source).await
+        self.one(
+            "SELECT name, token_hash, state FROM source WHERE token_hash = $1",
+            args![hash],
+            read_source,
+        )
+        .await
     }
 
     pub async fn sources(&self) -> Result<Vec<Source>, Unavailable> {
-        self.all("SELECT name, token_hash, state FROM source ORDER BY name", args![], read_source).await
+        self.all(
+            "SELECT name, token_hash, state FROM source ORDER BY name",
+            args![],
+            read_source,
+        )
+        .await
     }
 
-    async fn one<T>(&self, sql: &'static str, args: &[Arg<'_>], read: Read<T>) -> Result<Option<T>, Unavailable> {
+    async fn one<T>(
+        &self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+        read: Read<T>,
+    ) -> Result<Option<T>, Unavailable> {
         let row = self.readers().row(sql, args).await?;
         Ok(row.map(|row| read(&row)).transpose()?)
     }
 
-    async fn all<T>(&self, sql: &'static str, args: &[Arg<'_>], read: Read<T>) -> Result<Vec<T>, Unavailable> {
+    async fn all<T>(
+        &self,
+        sql: &'static str,
+        args: &[Arg<'_>],
+        read: Read<T>,
+    ) -> Result<Vec<T>, Unavailable> {
         let rows = self.readers().rows(sql, args).await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }

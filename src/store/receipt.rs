@@ -15,7 +15,11 @@ pub struct Receipt {
 impl Receipt {
     /// For `transaction::write` alone, which calls it when COMMIT has returned.
     pub(super) fn new(answers: Vec<Digest>, first: u64, events: u64) -> Receipt {
-        Receipt { answers, first, events }
+        Receipt {
+            answers,
+            first,
+            events,
+        }
     }
 
     /// Positions of this change's events in the log; empty when it had none.

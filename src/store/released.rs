@@ -41,7 +41,10 @@ static PUT: Bulk = Bulk::new(
 pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Result<(), Stop> {
     let mut releases: BTreeMap<(&str, &str, &str), Vec<&Released>> = BTreeMap::new();
     for row in rows {
-        releases.entry((&row.recipient, &row.purpose, &row.patient)).or_default().push(row);
+        releases
+            .entry((&row.recipient, &row.purpose, &row.patient))
+            .or_default()
+            .push(row);
     }
     let mut moved: BTreeMap<&str, Vec<&Released>> = BTreeMap::new();
     for ((recipient, purpose, patient), rows) in releases {
@@ -53,7 +56,10 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Res
                 None => before.is_some_and(|digest| !digest.is_empty()),
             }
         };
-        moved.entry(recipient).or_default().extend(rows.into_iter().filter(differs));
+        moved
+            .entry(recipient)
+            .or_default()
+            .extend(rows.into_iter().filter(differs));
     }
     for (recipient, rows) in moved {
         if !rows.is_empty() {
@@ -68,14 +74,20 @@ type Kept = HashMap<(String, String), Vec<u8>>;
 async fn kept(conn: &mut Conn, recipient: &str, purpose: &str, patient: &str) -> Result<Kept, sqlx::Error> {
     let sql = "SELECT type, id, digest FROM released WHERE recipient = $1 AND purpose = $2 AND patient = $3";
     let rows = conn.rows(sql, args![recipient, purpose, patient]).await?;
-    rows.iter().map(|row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).collect()
+    rows.iter()
+        .map(|row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))
+        .collect()
 }
 
 async fn write(conn: &mut Conn, now: Instant, recipient: &str, moved: &[&Released]) -> Result<(), Stop> {
     let sql = "INSERT INTO released_seq (recipient, seq) VALUES ($1, $2) \
                ON CONFLICT (recipient) DO UPDATE SET seq = released_seq.seq + excluded.seq RETURNING seq";
     let count = moved.len() as i64;
-    let last = conn.row(sql, args![recipient, count]).await?.ok_or(sqlx::Error::RowNotFound)?.get::<i64>(0)?;
+    let last = conn
+        .row(sql, args![recipient, count])
+        .await?
+        .ok_or(sqlx::Error::RowNotFound)?
+        .get::<i64>(0)?;
     let rows: Vec<Arg<'_>> = moved
         .iter()
         .zip(last - count + 1..)
@@ -121,7 +133,10 @@ impl Store {
     ) -> Result<Vec<ReleasedRow>, Unavailable> {
         let sql = "SELECT purpose, patient, type, id, digest, changed_at, seq, gone FROM released \
                    WHERE recipient = $1 AND purpose = $2 AND patient = $3 ORDER BY type, id";
-        let rows = self.readers().rows(sql, args![recipient, purpose, patient]).await?;
+        let rows = self
+            .readers()
+            .rows(sql, args![recipient, purpose, patient])
+            .await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
@@ -140,8 +155,12 @@ impl Store {
 
     /// The releases that hold something of this person, as (recipient, purpose).
     pub async fn releases_of(&self, patient: &str) -> Result<Vec<(String, String)>, Unavailable> {
-        let sql = "SELECT DISTINCT recipient, purpose FROM released WHERE patient = $1 ORDER BY recipient, purpose";
+        let sql =
+            "SELECT DISTINCT recipient, purpose FROM released WHERE patient = $1 ORDER BY recipient, purpose";
         let rows = self.readers().rows(sql, args![patient]).await?;
-        Ok(rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<_, sqlx::Error>>()?)
+        Ok(rows
+            .iter()
+            .map(|row| Ok((row.get(0)?, row.get(1)?)))
+            .collect::<Result<_, sqlx::Error>>()?)
     }
 }

@@ -38,8 +38,11 @@ static PUT: Bulk = Bulk::new(
      WHERE resource.patient IS NOT DISTINCT FROM excluded.patient",
 );
 static DROP_IDENTIFIERS: Bulk = Bulk::new("DELETE FROM identifier WHERE (type, id) IN (VALUES ", 2, ")");
-static PUT_IDENTIFIERS: Bulk =
-    Bulk::new("INSERT INTO identifier (system, value, type, id) VALUES ", 4, " ON CONFLICT DO NOTHING");
+static PUT_IDENTIFIERS: Bulk = Bulk::new(
+    "INSERT INTO identifier (system, value, type, id) VALUES ",
+    4,
+    " ON CONFLICT DO NOTHING",
+);
 static SHARED: Bulk = Bulk::new(
     "SELECT type, id, version, patient, source, updated, deleted, body FROM resource \
      WHERE patient IS NULL AND deleted = 0 AND (type, id) IN (VALUES ",
@@ -51,7 +54,10 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(
     if puts.is_empty() {
         return Ok(());
     }
-    let keys: Vec<Arg<'_>> = puts.iter().flat_map(|p| [(&p.resource_type).into(), (&p.id).into()]).collect();
+    let keys: Vec<Arg<'_>> = puts
+        .iter()
+        .flat_map(|p| [(&p.resource_type).into(), (&p.id).into()])
+        .collect();
     let replaced = KEEP_OLD.execute_set(conn, &keys).await?;
     let rows: Vec<Arg<'_>> = puts
         .iter()
@@ -77,8 +83,19 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(
     let identifiers: Vec<Arg<'_>> = puts
         .iter()
         .filter(|p| !p.deleted)
-        .flat_map(|p| p.identifiers.iter().map(move |(system, value)| (p, system, value)))
-        .flat_map(|(p, system, value)| [system.into(), value.into(), (&p.resource_type).into(), (&p.id).into()])
+        .flat_map(|p| {
+            p.identifiers
+                .iter()
+                .map(move |(system, value)| (p, system, value))
+        })
+        .flat_map(|(p, system, value)| {
+            [
+                system.into(),
+                value.into(),
+                (&p.resource_type).into(),
+                (&p.id).into(),
+            ]
+        })
         .collect();
     PUT_IDENTIFIERS.execute(conn, &identifiers).await?;
     Ok(())
@@ -100,10 +117,14 @@ fn read(row: &Row, first: usize) -> Result<ResourceRow, sqlx::Error> {
 impl Store {
     /// The versions a decision about this person relies on; a person without a record is at 0.
     pub async fn record_versions(&self, patient: &str) -> Result<Versions, Unavailable> {
-        let sql = "SELECT w.version, r.version FROM world w LEFT JOIN record r ON r.patient = $1 WHERE w.one = 1";
+        let sql =
+            "SELECT w.version, r.version FROM world w LEFT JOIN record r ON r.patient = $1 WHERE w.one = 1";
         let row = self.readers().row(sql, args![patient]).await?;
         let Some(row) = row else { return Err(Unavailable) };
-        Ok(Versions { world: row.get(0)?, record: row.get::<Option<i64>>(1)?.unwrap_or(0) })
+        Ok(Versions {
+            world: row.get(0)?,
+            record: row.get::<Option<i64>>(1)?.unwrap_or(0),
+        })
     }
 
     /// All that belongs to one person, with the versions it was read at, in one snapshot; in no particular order.
@@ -112,8 +133,13 @@ impl Store {
                    r.body FROM world w LEFT JOIN record c ON c.patient = $1 \
                    LEFT JOIN resource r ON r.patient = $1 AND r.deleted = 0 WHERE w.one = 1";
         let rows = self.readers().rows(sql, args![patient]).await?;
-        let Some(first) = rows.first() else { return Err(Unavailable) };
-        let versions = Versions { world: first.get(0)?, record: first.get::<Option<i64>>(1)?.unwrap_or(0) };
+        let Some(first) = rows.first() else {
+            return Err(Unavailable);
+        };
+        let versions = Versions {
+            world: first.get(0)?,
+            record: first.get::<Option<i64>>(1)?.unwrap_or(0),
+        };
         if first.get::<Option<String>>(2)?.is_none() {
             return Ok((versions, Vec::new()));
         }

@@ -28,7 +28,10 @@ pub(super) async fn migrate(conn: &mut Conn, known: i64) -> Result<(), OpenError
                 // two processes creating one table collide in PostgreSQL's catalogue as a unique violation
                 let passing = matches!(damage(&error, false), Damage::Replay | Damage::Own);
                 if !passing || attempt == ATTEMPTS {
-                    return Err(OpenError::Migration { version, reason: error.to_string() });
+                    return Err(OpenError::Migration {
+                        version,
+                        reason: error.to_string(),
+                    });
                 }
                 attempt += 1;
             }
@@ -50,11 +53,22 @@ async fn migrate_once(conn: &mut Conn, known: i64) -> Result<(), Stopped> {
     let at = |version| move |error| Stopped::Database(version, error);
     conn.run(LEDGER).await.map_err(at(0))?;
     conn.begin().await.map_err(at(0))?;
-    conn.execute("INSERT INTO schema_version (version) VALUES ($1) ON CONFLICT (version) DO NOTHING", args![0i64])
+    conn.execute(
+        "INSERT INTO schema_version (version) VALUES ($1) ON CONFLICT (version) DO NOTHING",
+        args![0i64],
+    )
+    .await
+    .map_err(at(0))?;
+    conn.hold(
+        &held!("SELECT version FROM schema_version WHERE version = 0"),
+        args![],
+    )
+    .await
+    .map_err(at(0))?;
+    let found = conn
+        .row("SELECT max(version) FROM schema_version", args![])
         .await
         .map_err(at(0))?;
-    conn.hold(&held!("SELECT version FROM schema_version WHERE version = 0"), args![]).await.map_err(at(0))?;
-    let found = conn.row("SELECT max(version) FROM schema_version", args![]).await.map_err(at(0))?;
     let found = match found {
         Some(row) => row.get::<Option<i64>>(0).map_err(at(0))?.unwrap_or(0),
         None => 0,
@@ -77,7 +91,14 @@ async fn migrate_once(conn: &mut Conn, known: i64) -> Result<(), Stopped> {
 }
 
 async fn apply(conn: &mut Conn, text: &'static str) -> Result<(), sqlx::Error> {
-    let (bytes, seq) = if conn.is_postgres() { ("BYTEA", "BIGINT") } else { ("BLOB", "INTEGER") };
+    let (bytes, seq) = if conn.is_postgres() {
+        ("BYTEA", "BIGINT")
+    } else {
+        ("BLOB", "INTEGER")
+    };
     // our own constants with a type name put in: nothing from outside can be in it
-    conn.run(sqlx::AssertSqlSafe(text.replace("{BYTES}", bytes).replace("{SEQ}", seq))).await
+    conn.run(sqlx::AssertSqlSafe(
+        text.replace("{BYTES}", bytes).replace("{SEQ}", seq),
+    ))
+    .await
 }

@@ -38,10 +38,16 @@ pub(super) type Verdict = Result<Receipt, Refused>;
 
 /// Records the changes in this order; comes out with one verdict each. An error means that none of them was.
 pub(super) async fn write(conn: &mut Conn, changes: &[&Change]) -> Result<Vec<Verdict>, Failure> {
-    let early = |error| Failure { error, committing: false };
+    let early = |error| Failure {
+        error,
+        committing: false,
+    };
     conn.begin().await.map_err(early)?;
     let (accepted, mut next) = run(conn, changes).await.map_err(early)?;
-    conn.run("COMMIT").await.map_err(|error| Failure { error, committing: true })?;
+    conn.run("COMMIT").await.map_err(|error| Failure {
+        error,
+        committing: true,
+    })?;
     let verdicts = changes.iter().zip(accepted).map(|(change, accepted)| {
         accepted.map(|()| {
             let (first, events) = (next, change.audit.len() as u64);
@@ -59,13 +65,24 @@ async fn run(conn: &mut Conn, changes: &[&Change]) -> Result<(Vec<Result<(), Ref
     for change in changes {
         accepted.push(one(conn, change, &mut versions).await?);
     }
-    let in_log = changes.iter().zip(&accepted).filter(|(_, accepted)| accepted.is_ok());
+    let in_log = changes
+        .iter()
+        .zip(&accepted)
+        .filter(|(_, accepted)| accepted.is_ok());
     let events: Vec<_> = in_log.flat_map(|(change, _)| &change.audit).collect();
-    let first = if events.is_empty() { 0 } else { audit::append(conn, &events).await? };
+    let first = if events.is_empty() {
+        0
+    } else {
+        audit::append(conn, &events).await?
+    };
     Ok((accepted, first))
 }
 
-async fn one(conn: &mut Conn, change: &Change, versions: &mut Locked) -> Result<Result<(), Refused>, sqlx::Error> {
+async fn one(
+    conn: &mut Conn,
+    change: &Change,
+    versions: &mut Locked,
+) -> Result<Result<(), Refused>, sqlx::Error> {
     if !versions.hold_for(change) {
         return Ok(Err(Refused::Stale));
     }
@@ -99,11 +116,13 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
     let touched: BTreeSet<&str> = change.touched().collect();
     for patient in touched {
         let sql = "UPDATE record SET version = $2 WHERE patient = $1";
-        conn.execute(sql, args![patient, versions.record(patient) + 1]).await?;
+        conn.execute(sql, args![patient, versions.record(patient) + 1])
+            .await?;
     }
     parties::put(conn, change).await?;
     if change.moves_world() {
-        conn.execute("UPDATE world SET version = version + 1 WHERE one = 1", args![]).await?;
+        conn.execute("UPDATE world SET version = version + 1 WHERE one = 1", args![])
+            .await?;
     }
     released::put(conn, change.now, &change.released).await?;
     work::put(conn, &change.work).await?;
@@ -111,8 +130,10 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
         checkpoint::put(conn, row).await?;
     }
     if let Some(before) = change.forget_before {
-        conn.execute("DELETE FROM guard WHERE until < $1", args![before.0]).await?;
-        conn.execute("DELETE FROM access_token WHERE expires < $1", args![before.0]).await?;
+        conn.execute("DELETE FROM guard WHERE until < $1", args![before.0])
+            .await?;
+        conn.execute("DELETE FROM access_token WHERE expires < $1", args![before.0])
+            .await?;
     }
     Ok(())
 }
@@ -120,7 +141,13 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
 async fn take_guard(conn: &mut Conn, change: &Change, guard: &Guard) -> Result<(), Stop> {
     let sql = "INSERT INTO guard (kind, key, until, outcome) VALUES ($1, $2, $3, $4) ON CONFLICT (kind, key) \
                DO UPDATE SET until = excluded.until, outcome = excluded.outcome WHERE guard.until <= $5";
-    let args = args![guard.kind, &guard.key, guard.until.0, &guard.outcome, change.now.0];
+    let args = args![
+        guard.kind,
+        &guard.key,
+        guard.until.0,
+        &guard.outcome,
+        change.now.0
+    ];
     if conn.execute(sql, args).await? > 0 {
         return Ok(());
     }
@@ -132,10 +159,16 @@ async fn take_guard(conn: &mut Conn, change: &Change, guard: &Guard) -> Result<(
 
 const WORLD_TO_READ: Held = held!("SELECT version FROM world WHERE one = 1", share);
 const WORLD_TO_MOVE: Held = held!("SELECT version FROM world WHERE one = 1");
-static RECORDS: Bulk =
-    Bulk::holding("SELECT patient, version FROM record WHERE patient IN (VALUES ", 1, ") ORDER BY patient");
-static NEW_RECORDS: Bulk =
-    Bulk::new("INSERT INTO record (patient, version) VALUES ", 2, " ON CONFLICT (patient) DO NOTHING");
+static RECORDS: Bulk = Bulk::holding(
+    "SELECT patient, version FROM record WHERE patient IN (VALUES ",
+    1,
+    ") ORDER BY patient",
+);
+static NEW_RECORDS: Bulk = Bulk::new(
+    "INSERT INTO record (patient, version) VALUES ",
+    2,
+    " ON CONFLICT (patient) DO NOTHING",
+);
 
 /// The versions this transaction holds, as they are after the changes accepted so far.
 struct Locked {
@@ -145,10 +178,15 @@ struct Locked {
 
 impl Locked {
     async fn take(conn: &mut Conn, changes: &[&Change]) -> Result<Locked, sqlx::Error> {
-        let mut locked = Locked { world: 0, records: BTreeMap::new() };
+        let mut locked = Locked {
+            world: 0,
+            records: BTreeMap::new(),
+        };
         let moves = changes.iter().any(|change| change.moves_world());
         if moves || changes.iter().any(|change| change.expects_world.is_some()) {
-            let world = conn.hold(if moves { &WORLD_TO_MOVE } else { &WORLD_TO_READ }, args![]).await?;
+            let world = conn
+                .hold(if moves { &WORLD_TO_MOVE } else { &WORLD_TO_READ }, args![])
+                .await?;
             locked.world = world.first().ok_or(sqlx::Error::RowNotFound)?.get(0)?;
         }
         let mut patients: BTreeSet<&str> = BTreeSet::new();
@@ -163,15 +201,21 @@ impl Locked {
         // a person who is new here: two processes may be adding the same one
         touched.retain(|patient| !locked.records.contains_key(*patient));
         if !touched.is_empty() {
-            let rows: Vec<Arg<'_>> =
-                touched.iter().flat_map(|patient| [Arg::Text(patient), Arg::Int(0)]).collect();
+            let rows: Vec<Arg<'_>> = touched
+                .iter()
+                .flat_map(|patient| [Arg::Text(patient), Arg::Int(0)])
+                .collect();
             NEW_RECORDS.execute(conn, &rows).await?;
             locked.read(conn, touched.into_iter()).await?;
         }
         Ok(locked)
     }
 
-    async fn read(&mut self, conn: &mut Conn, patients: impl Iterator<Item = &str>) -> Result<(), sqlx::Error> {
+    async fn read(
+        &mut self,
+        conn: &mut Conn,
+        patients: impl Iterator<Item = &str>,
+    ) -> Result<(), sqlx::Error> {
         let args: Vec<Arg<'_>> = patients.map(Arg::Text).collect();
         for row in RECORDS.rows(conn, &args).await? {
             self.records.insert(row.get(0)?, row.get(1)?);
@@ -185,7 +229,10 @@ impl Locked {
 
     fn hold_for(&self, change: &Change) -> bool {
         change.expects_world.is_none_or(|version| version == self.world)
-            && change.expects.iter().all(|(patient, version)| *version == self.record(patient))
+            && change
+                .expects
+                .iter()
+                .all(|(patient, version)| *version == self.record(patient))
     }
 
     fn moved_by(&mut self, change: &Change) {

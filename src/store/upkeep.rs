@@ -22,7 +22,9 @@ pub struct Deployment {
 /// Why no backup was made.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    #[error("a PostgreSQL database is backed up with its own tools (pg_dump), then checked with restore --verify")]
+    #[error(
+        "a PostgreSQL database is backed up with its own tools (pg_dump), then checked with restore --verify"
+    )]
     NotSqlite,
     #[error("the backup's file exists already")]
     Exists,
@@ -38,11 +40,18 @@ pub(super) async fn check_settings(conn: &mut Conn) -> Result<(), OpenError> {
         return Ok(());
     }
     let checks: [(&'static str, &'static str, fn(&str) -> bool); 2] = [
-        ("server_encoding", "SHOW server_encoding", |value| value.eq_ignore_ascii_case("UTF8")),
-        ("synchronous_commit", "SHOW synchronous_commit", |value| value != "off"),
+        ("server_encoding", "SHOW server_encoding", |value| {
+            value.eq_ignore_ascii_case("UTF8")
+        }),
+        ("synchronous_commit", "SHOW synchronous_commit", |value| {
+            value != "off"
+        }),
     ];
     for (name, sql, good) in checks {
-        let row = conn.row(sql, args![]).await.map_err(|error| OpenError::Unreachable(error.to_string()))?;
+        let row = conn
+            .row(sql, args![])
+            .await
+            .map_err(|error| OpenError::Unreachable(error.to_string()))?;
         let value = row.and_then(|row| row.get::<String>(0).ok()).unwrap_or_default();
         if !good(&value) {
             return Err(OpenError::Setting(name, value));
@@ -59,7 +68,9 @@ impl Store {
         let sql = "INSERT INTO deployment (one, id, key_fingerprint, founded) VALUES (1, $1, $2, $3) \
                    ON CONFLICT (one) DO NOTHING";
         let d = deployment;
-        let founded = conn.execute(sql, args![&d.id, &d.key_fingerprint, d.founded.0]).await;
+        let founded = conn
+            .execute(sql, args![&d.id, &d.key_fingerprint, d.founded.0])
+            .await;
         conn.close().await;
         founded?;
         self.deployment().await?.ok_or(Unavailable)
@@ -68,7 +79,9 @@ impl Store {
     /// The deployment the database belongs to.
     pub async fn deployment(&self) -> Result<Option<Deployment>, Unavailable> {
         let sql = "SELECT id, key_fingerprint, founded FROM deployment WHERE one = 1";
-        let Some(row) = self.readers().row(sql, args![]).await? else { return Ok(None) };
+        let Some(row) = self.readers().row(sql, args![]).await? else {
+            return Ok(None);
+        };
         Ok(Some(Deployment {
             id: row.get(0)?,
             key_fingerprint: row.get(1)?,
@@ -80,7 +93,12 @@ impl Store {
     /// for lack of a database and not for load.
     pub async fn probe(&self, now: Instant) -> Result<(), Refused> {
         let mut change = Change::at(now);
-        change.guards = vec![Guard { kind: "probe", key: "write".to_owned(), until: now, outcome: None }];
+        change.guards = vec![Guard {
+            kind: "probe",
+            key: "write".to_owned(),
+            until: now,
+            outcome: None,
+        }];
         match self.commit_in(Lane::Urgent, change).await {
             // another process wrote it with a clock a little ahead: it is written
             Ok(_) | Err(Refused::Duplicate(_)) => Ok(()),
@@ -90,7 +108,9 @@ impl Store {
 
     /// Copies a SQLite database, as it is now, into a new file readable by its owner alone, and syncs it.
     pub async fn backup_to(&self, path: &Path) -> Result<(), BackupError> {
-        let Address::Sqlite(_) = &self.shared.address else { return Err(BackupError::NotSqlite) };
+        let Address::Sqlite(_) = &self.shared.address else {
+            return Err(BackupError::NotSqlite);
+        };
         if path.exists() {
             return Err(BackupError::Exists);
         }

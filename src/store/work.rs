@@ -59,7 +59,15 @@ pub(super) async fn put(conn: &mut Conn, work: &[Work]) -> Result<(), Stop> {
             Some(expected) => {
                 let sql = "UPDATE work_item SET state = $2, owner = $3, due = $4, closed = $5, body = $6 \
                            WHERE id = $1 AND state = $7";
-                let args = args![&item.id, &item.state, &item.owner, due, closed, &item.body, expected];
+                let args = args![
+                    &item.id,
+                    &item.state,
+                    &item.owner,
+                    due,
+                    closed,
+                    &item.body,
+                    expected
+                ];
                 conn.execute(sql, args).await?
             }
         };
@@ -96,12 +104,16 @@ impl Store {
         let (state, kind) = (text(&filter.state), text(&filter.kind));
         let (patient, owner) = (text(&filter.patient), text(&filter.owner));
         let due = filter.due_before.unwrap_or(Instant::MAX).0;
-        let rows = self.readers().rows(sql, args![&state, &kind, &patient, &owner, due, limit]).await?;
+        let rows = self
+            .readers()
+            .rows(sql, args![&state, &kind, &patient, &owner, due, limit])
+            .await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 
     pub async fn work_item(&self, id: &str) -> Result<Option<WorkItem>, Unavailable> {
-        let sql = "SELECT id, kind, patient, state, owner, due, opened, closed, body FROM work_item WHERE id = $1";
+        let sql =
+            "SELECT id, kind, patient, state, owner, due, opened, closed, body FROM work_item WHERE id = $1";
         let row = self.readers().row(sql, args![id]).await?;
         Ok(row.map(|row| read(&row)).transpose()?)
     }

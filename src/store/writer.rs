@@ -54,12 +54,24 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Starts the writer with its connection. `places` changes may wait, and `reserved` urgent ones beside them.
-    pub(super) fn start(address: Address, conn: Conn, places: usize, reserved: usize, on_fatal: OnFatal) -> Queue {
+    pub(super) fn start(
+        address: Address,
+        conn: Conn,
+        places: usize,
+        reserved: usize,
+        on_fatal: OnFatal,
+    ) -> Queue {
         let (urgent, urgent_jobs) = mpsc::unbounded_channel();
         let (ordinary, ordinary_jobs) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
-        let writer =
-            Writer { address, conn: Some(conn), urgent: urgent_jobs, ordinary: ordinary_jobs, stopping, on_fatal };
+        let writer = Writer {
+            address,
+            conn: Some(conn),
+            urgent: urgent_jobs,
+            ordinary: ordinary_jobs,
+            stopping,
+            on_fatal,
+        };
         Queue {
             urgent,
             ordinary,
@@ -75,8 +87,16 @@ impl Queue {
     pub(super) async fn commit(&self, lane: Lane, change: Change) -> Verdict {
         let places = self.places(lane).await?;
         let (reply, verdict) = oneshot::channel();
-        let job = Job { change, reply, _places: places };
-        let line = if lane == Lane::Urgent { &self.urgent } else { &self.ordinary };
+        let job = Job {
+            change,
+            reply,
+            _places: places,
+        };
+        let line = if lane == Lane::Urgent {
+            &self.urgent
+        } else {
+            &self.ordinary
+        };
         line.send(job).map_err(|_| Refused::Unavailable)?;
         verdict.await.unwrap_or(Err(Refused::Unavailable))
     }
@@ -94,7 +114,12 @@ impl Queue {
                 place => Ok(vec![place?]),
             },
             Lane::Bulk => {
-                let bulk = self.bulk.clone().acquire_owned().await.map_err(|_| Refused::Unavailable)?;
+                let bulk = self
+                    .bulk
+                    .clone()
+                    .acquire_owned()
+                    .await
+                    .map_err(|_| Refused::Unavailable)?;
                 Ok(vec![bulk, place()?])
             }
         }
@@ -211,7 +236,10 @@ impl Writer {
     }
 
     async fn once(&mut self, changes: &[&Change]) -> Result<Vec<Verdict>, Failure> {
-        let early = |error| Failure { error, committing: false };
+        let early = |error| Failure {
+            error,
+            committing: false,
+        };
         let conn = match &mut self.conn {
             Some(conn) => conn,
             none => none.insert(self.address.connect().await.map_err(early)?),
@@ -221,7 +249,10 @@ impl Writer {
         }
         tokio::time::timeout(SERVER_TIMEOUT, write(conn, changes))
             .await
-            .unwrap_or(Err(Failure { error: sqlx::Error::PoolTimedOut, committing: true }))
+            .unwrap_or(Err(Failure {
+                error: sqlx::Error::PoolTimedOut,
+                committing: true,
+            }))
     }
 
     /// Leaves no transaction open: rolled back where the connection still works, else the connection goes.
