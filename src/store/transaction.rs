@@ -31,7 +31,23 @@ impl From<sqlx::Error> for Stop {
 /// Why a whole transaction did not go through.
 pub(super) struct Failure {
     pub(super) error: sqlx::Error,
-    pub(super) committing: bool,
+    pub(super) stage: Stage,
+}
+
+/// How far a transaction had come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing had reached the database.
+    Begin,
+    Inside,
+    /// COMMIT had been sent: it may have gone through.
+    Commit,
+}
+
+impl Stage {
+    pub(super) fn failed(self, error: sqlx::Error) -> Failure {
+        Failure { error, stage: self }
+    }
 }
 
 pub(super) type Verdict = Result<Receipt, Refused>;
@@ -44,10 +60,9 @@ pub(super) async fn write(conn: &mut Conn, changes: &[&Change]) -> Result<Vec<Ve
     };
     conn.begin().await.map_err(early)?;
     let (accepted, mut next) = run(conn, changes).await.map_err(early)?;
-    conn.run("COMMIT").await.map_err(|error| Failure {
-        error,
-        committing: true,
-    })?;
+    conn.run("COMMIT")
+        .await
+        .map_err(|error| Stage::Commit.failed(error))?;
     let verdicts = changes.iter().zip(accepted).map(|(change, accepted)| {
         accepted.map(|()| {
             let (first, events) = (next, change.audit.len() as u64);

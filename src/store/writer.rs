@@ -10,8 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use super::change::Change;
 use super::engine::{Address, Conn};
 use super::failure::{Damage, Refused, damage, report};
-use super::receipt::Receipt;
-use super::transaction::{Failure, Verdict, write};
+use super::transaction::{Failure, Stage, Verdict, write};
 
 /// Most changes of one transaction.
 const BATCH: usize = 64;
@@ -217,16 +216,19 @@ impl Writer {
         Ok(())
     }
 
-    async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Result<Receipt, Refused>>, Damage> {
+    async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Verdict>, Damage> {
         let changes: Vec<&Change> = jobs.iter().map(|job| &job.change).collect();
         for replay in 0..=REPLAYS {
+            let reused = self.conn.is_some();
             let failure = match self.once(&changes).await {
                 Ok(verdicts) => return Ok(verdicts),
                 Err(failure) => failure,
             };
-            let damage = damage(&failure.error, failure.committing);
+            let damage = damage(&failure.error, failure.stage == Stage::Commit);
             self.recover(damage).await;
-            if damage != Damage::Replay || replay == REPLAYS {
+            // a server that was restarted since the last transaction shows at BEGIN: a new connection will do
+            let lost_while_idle = damage == Damage::Broken && reused && failure.stage == Stage::Begin;
+            if !(damage == Damage::Replay || lost_while_idle) || replay == REPLAYS {
                 report("commit", &failure.error);
                 return Err(damage);
             }
@@ -236,23 +238,20 @@ impl Writer {
     }
 
     async fn once(&mut self, changes: &[&Change]) -> Result<Vec<Verdict>, Failure> {
-        let early = |error| Failure {
-            error,
-            committing: false,
-        };
         let conn = match &mut self.conn {
             Some(conn) => conn,
-            none => none.insert(self.address.connect().await.map_err(early)?),
+            none => none.insert(
+                self.address
+                    .connect()
+                    .await
+                    .map_err(|error| Stage::Begin.failed(error))?,
+            ),
         };
         if !conn.is_postgres() {
             return write(conn, changes).await;
         }
-        tokio::time::timeout(SERVER_TIMEOUT, write(conn, changes))
-            .await
-            .unwrap_or(Err(Failure {
-                error: sqlx::Error::PoolTimedOut,
-                committing: true,
-            }))
+        let written = tokio::time::timeout(SERVER_TIMEOUT, write(conn, changes)).await;
+        written.unwrap_or_else(|_| Err(Stage::Inside.failed(sqlx::Error::PoolTimedOut)))
     }
 
     /// Leaves no transaction open: rolled back where the connection still works, else the connection goes.
