@@ -1,1 +1,2 @@
 //! Postern: a FHIR R4 gateway for behavioral health.
+pub mod store;
