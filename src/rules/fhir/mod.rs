@@ -9,6 +9,7 @@ mod path;
 mod markup;
 mod xhtml;
 pub mod primitive;
+mod json_scan;
 pub mod json;
 pub mod gate;
 mod xml_read;
