@@ -20,7 +20,7 @@ pub trait Context {
 #[derive(Debug, Default)]
 pub struct Resources<'a> {
     by_reference: HashMap<String, &'a Value>,
-    by_identifier: HashMap<(&'a str, &'a str), Vec<String>>,
+    by_identifier: HashMap<&'a str, HashMap<&'a str, Vec<String>>>,
     by_practitioner: HashMap<&'a str, Vec<&'a Value>>,
 }
 
@@ -39,7 +39,8 @@ impl<'a> Resources<'a> {
         let reference = format!("{kind}/{id}");
         for identifier in resource["identifier"].as_array().into_iter().flatten() {
             if let (Some(system), Some(value)) = (identifier["system"].as_str(), identifier["value"].as_str()) {
-                self.by_identifier.entry((system, value)).or_default().push(reference.clone());
+                let of_system = self.by_identifier.entry(system).or_default();
+                of_system.entry(value).or_default().push(reference.clone());
             }
         }
         if kind == "PractitionerRole"
@@ -57,7 +58,8 @@ impl Context for Resources<'_> {
     }
 
     fn identified(&self, system: &str, value: &str) -> Vec<&str> {
-        self.by_identifier.get(&(system, value)).into_iter().flatten().map(String::as_str).collect()
+        let found = self.by_identifier.get(system).and_then(|of_system| of_system.get(value));
+        found.into_iter().flatten().map(String::as_str).collect()
     }
 
     fn roles(&self, practitioner: &str) -> Vec<&Value> {

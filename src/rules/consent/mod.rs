@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 pub use actor::{Actor, RECIPIENT_CLASS};
-pub use ask::{Inquiry, Request};
+pub use ask::{DISCLOSURE, Inquiry, Request};
 pub use context::{Context, Resources};
 pub use coverage::Reach;
 pub use datum::Datum;
@@ -97,7 +97,8 @@ pub struct Verdict {
 /// The consents of one record, compiled.
 #[derive(Debug)]
 pub struct Consents {
-    pub(in crate::consent) list: Vec<facts::Compiled>,
+    list: Vec<facts::Compiled>,
+    zone: TimeZone,
 }
 
 impl Consents {
@@ -107,7 +108,7 @@ impl Consents {
         let mut list: Vec<facts::Compiled> =
             consents.iter().map(|c| compile::compile(c, context, zone)).collect();
         facts::mark_superseded(&mut list);
-        Consents { list }
+        Consents { list, zone: zone.clone() }
     }
 
     pub fn len(&self) -> usize {
