@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// A compiled code map.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct CodeMap {
     rows: HashMap<Box<str>, Row>,
     unknown: Unknown,
@@ -28,8 +28,9 @@ pub(super) struct Row {
     pub coding: Value,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Unknown {
+    #[default]
     Refuse,
     Fixed(Row),
     Text,
@@ -54,8 +55,7 @@ impl CodeMap {
     /// # Errors
     /// Every bad row, by line.
     pub fn read(text: &str) -> Result<CodeMap, Vec<(At, String)>> {
-        let mut map =
-            CodeMap { rows: HashMap::new(), unknown: Unknown::Refuse, known: Vec::new(), without_system: None };
+        let mut map = CodeMap::default();
         let mut wrong = Vec::new();
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)

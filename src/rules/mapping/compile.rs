@@ -4,6 +4,7 @@
 //! This file holds what is made around values: objects, lists, `$each`, `$if`, `$as`, `$do`. Scalars are in `scalar.rs`.
 
 use super::code_map::CodeMap;
+use super::MappingFiles;
 use super::date::Format;
 use super::problem::{At, Problem, Rule, suggestion};
 use super::scalar::{Context, names_of};
@@ -17,8 +18,6 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Compiler {
     pub file: String,
     pub maps: HashMap<String, CodeMap>,
-    /// Where each code map's file is, for problems of its rows.
-    pub codes_folder: String,
     pub formats: HashMap<String, Format>,
     pub zones: HashMap<String, TimeZone>,
     /// `$as` names, in the order they were declared.
@@ -42,6 +41,34 @@ struct Controls<'n> {
 const CONTROLS: [&str; 4] = ["$if", "$each", "$as", "$do"];
 
 impl Compiler {
+    /// Reads the code maps; their problems are the first.
+    pub fn new(files: &MappingFiles<'_>) -> Compiler {
+        let folder = files.map_name.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let mut compiler = Compiler {
+            file: String::new(),
+            maps: HashMap::new(),
+            formats: HashMap::new(),
+            zones: HashMap::new(),
+            names: Vec::new(),
+            reads: HashSet::new(),
+            problems: Vec::new(),
+            context: Context::record(),
+        };
+        for (name, text) in &files.codes {
+            compiler.file = format!("{folder}codes/{name}.csv");
+            match CodeMap::read(text) {
+                Ok(map) => drop(compiler.maps.insert((*name).to_owned(), map)),
+                Err(wrong) => {
+                    wrong.into_iter().for_each(|(at, why)| compiler.problem(at, Rule::Map, "", why));
+                    // known, though bad: its absence is not a second problem
+                    compiler.maps.insert((*name).to_owned(), CodeMap::default());
+                }
+            }
+        }
+        compiler.file = files.map_name.to_owned();
+        compiler
+    }
+
     pub fn problem(&mut self, at: At, rule: Rule, target: &str, message: impl Into<String>) {
         self.problems.push(Problem {
             file: self.file.clone(),

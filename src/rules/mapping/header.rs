@@ -42,10 +42,10 @@ const KEYS: [&str; 6] = ["mapping", "version", "source", "namespace", "ignore", 
 
 impl Compiler {
     /// Reads the keys of the file but `resources`, which is handed back as it stands.
-    pub fn header<'n>(&mut self, root: &'n Node, wanted: &str) -> Option<(Header, &'n Node)> {
+    pub fn header<'n>(&mut self, root: &'n Node, wanted: &str) -> (Option<Header>, Option<&'n Node>) {
         let Body::Object(entries) = &root.body else {
             self.problem(root.at, Rule::Key, "", "a mapping is an object with the keys mapping, version, source, namespace, resources");
-            return None;
+            return (None, None);
         };
         for (key, _) in entries.iter().filter(|(key, _)| !KEYS.contains(&key.text.as_str())) {
             let told = format!("no top-level key `{}`{}", key.text, suggestion(&key.text, KEYS));
@@ -78,8 +78,13 @@ impl Compiler {
         if resources.is_none() {
             self.problem(root.at, Rule::Key, "", "the key `resources` is missing");
         }
-        let header = Header { name: name?.1, version: version?, kind: kind?, namespace: namespace?, ignore };
-        Some((header, resources?))
+        let header = match (name, version, kind, namespace) {
+            (Some((_, name)), Some(version), Some(kind), Some(namespace)) => {
+                Some(Header { name, version, kind, namespace, ignore })
+            }
+            _ => None,
+        };
+        (header, resources)
     }
 
     fn text(&mut self, at: At, entries: &[(Key, Node)], key: &str) -> Option<(At, String)> {

@@ -5,7 +5,7 @@
 
 use super::code_map::Found;
 use super::problem::Rule;
-use super::{Mapping, Settings};
+use super::Mapping;
 use crate::fhir::id;
 use crate::fhirpath::{EvalError, Host, Item, Temporal};
 use serde_json::{Map, Value};
@@ -27,10 +27,10 @@ pub(super) struct Functions<'m> {
 type Answer<'a> = Result<Vec<Item<'a>>, (Rule, String)>;
 
 impl<'m> Functions<'m> {
-    pub fn new(mapping: &'m Mapping, settings: &Settings<'m>) -> Functions<'m> {
+    pub fn new(mapping: &'m Mapping, id_key: &'m [u8]) -> Functions<'m> {
         Functions {
             mapping,
-            id_key: settings.id_key,
+            id_key,
             resource: Cell::new(""),
             broken: Cell::new(None),
             codings: RefCell::new(Vec::new()),

@@ -4,6 +4,7 @@
 //!
 //! A message names elements, fields, formats and the known values of a code map; it never quotes the record.
 
+use crate::fhirpath::nearest;
 use std::fmt;
 
 /// A place in a file, both counted from 1; the column in characters.
@@ -115,21 +116,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The known name nearest to `wanted`, where it is near enough to be a likely slip of the pen.
-pub(super) fn nearest<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    if wanted.len() > 64 {
-        return None;
-    }
-    let limit = (wanted.chars().count() / 3).max(1) + 1;
-    known
-        .into_iter()
-        .filter(|name| name.len() <= 64)
-        .map(|name| (distance(wanted, name), name))
-        .filter(|(far, _)| *far <= limit)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, name)| name)
-}
-
 /// `" (did you mean `x`?)"`, or nothing.
 pub(super) fn suggestion<'n>(wanted: &str, known: impl IntoIterator<Item = &'n str>) -> String {
     match nearest(wanted, known) {
@@ -138,34 +124,9 @@ pub(super) fn suggestion<'n>(wanted: &str, known: impl IntoIterator<Item = &'n s
     }
 }
 
-/// Levenshtein distance without regard to case; only for short names.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().map(|c| c.to_ascii_lowercase()).collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, l) in left.chars().map(|c| c.to_ascii_lowercase()).enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, r) in right.iter().enumerate() {
-            let changed = diagonal + usize::from(l != *r);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_of_the_pen_finds_its_name() {
-        let names = ["birthDate", "gender", "name"];
-        assert_eq!(nearest("brithDate", names), Some("birthDate"));
-        assert_eq!(nearest("birthdate", names), Some("birthDate"));
-        assert_eq!(nearest("genders", names), Some("gender"));
-        assert_eq!(nearest("telecommunication", names), None);
-    }
 
     #[test]
     fn a_problem_reads_as_one_line() {

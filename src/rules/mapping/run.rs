@@ -9,7 +9,6 @@ use super::path::{Path, Paths, address};
 use super::problem::{At, Rule};
 use super::template::{Control, Each, Field, Made, Object, Shape, Slot, Source};
 use super::written::written;
-use super::yaml::MAX_DEPTH;
 use crate::fhir::Instant;
 use crate::fhirpath::{Item, Recorder, Scope};
 use serde_json::{Map, Value};
@@ -46,6 +45,8 @@ pub(super) struct Raw<'m> {
     pub path: Path,
     pub message: String,
     pub origin: Origin<'m>,
+    /// The target, where somebody else has written it out.
+    pub stated: Option<String>,
 }
 
 pub(super) enum Origin<'m> {
@@ -67,11 +68,11 @@ enum Out {
     Many(Vec<Value>),
 }
 
-pub(super) struct Run<'m> {
-    pub record: &'m Value,
-    pub now: Instant,
-    pub functions: &'m Functions<'m>,
-    pub recorder: &'m Recorder,
+pub(super) struct Run<'m, 'r> {
+    pub record: &'r Value,
+    now: Instant,
+    functions: &'r Functions<'r>,
+    recorder: &'r Recorder,
     pub resources: Vec<Value>,
     /// For each resource, where its traces start and where its template stands.
     pub starts: Vec<(u32, At)>,
@@ -86,8 +87,14 @@ pub(super) struct Run<'m> {
     stopped: bool,
 }
 
-impl<'m> Run<'m> {
-    pub fn new(record: &'m Value, now: Instant, functions: &'m Functions<'m>, recorder: &'m Recorder, names: usize) -> Run<'m> {
+impl<'m, 'r> Run<'m, 'r> {
+    pub fn new(
+        record: &'r Value,
+        now: Instant,
+        functions: &'r Functions<'r>,
+        recorder: &'r Recorder,
+        names: usize,
+    ) -> Run<'m, 'r> {
         Run {
             record,
             now,
@@ -392,6 +399,7 @@ impl<'m> Run<'m> {
     fn evaluate<'f>(&mut self, source: &'m Source, frame: &Frame<'f>, path: Path) -> Option<(Vec<Item<'f>>, (u32, u32))>
     where
         'm: 'f,
+        'r: 'f,
     {
         self.functions.codings.borrow_mut().clear();
         let scope = Scope {
@@ -434,7 +442,6 @@ impl<'m> Run<'m> {
     }
 
     fn put(&mut self, value: Value, at: At, path: Path, out: &mut Out) {
-        self.count(at, path);
         match out {
             Out::Many(list) => list.push(value),
             Out::One(place @ None) => *place = Some(value),
@@ -446,6 +453,7 @@ impl<'m> Run<'m> {
     }
 
     fn note(&mut self, path: Path, read: (u32, u32), at: At) {
+        self.count(at, path);
         self.trace.push(Traced { path, read, at });
     }
 
@@ -460,10 +468,16 @@ impl<'m> Run<'m> {
 
     pub fn problem(&mut self, at: At, rule: Rule, path: Path, message: String, origin: Origin<'m>) {
         if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Raw { at, rule, path, message, origin });
+            self.problems.push(Raw { at, rule, path, message, origin, stated: None });
         } else {
             self.stopped = true;
         }
+    }
+
+    /// A problem at a target that is already written out.
+    pub fn stated(&mut self, at: At, rule: Rule, target: String, message: String, origin: Origin<'m>) {
+        let stated = Some(target);
+        self.problems.push(Raw { at, rule, path: Path::START, message, origin, stated });
     }
 }
 
