@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/datatypes.html#dateTime>; letters as in Unicode UTS 35 where they have them.
 
 use jiff::civil;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use std::fmt::Write as _;
 
 /// A date or a date with time, in R4's form.
@@ -269,7 +269,7 @@ impl Read {
             (Some(offset), _) => offset,
             (None, Some(zone)) => {
                 let zoned = zone.to_ambiguous_zoned(local);
-                if zoned.offset().is_gap() {
+                if matches!(zoned.offset(), AmbiguousOffset::Gap { .. }) {
                     return Err("the clocks skipped this time in the stated zone");
                 }
                 zoned.earlier().map_err(|_| "there is no such date")?.offset()

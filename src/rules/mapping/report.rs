@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/validation.html>: structure and cardinality are judged by `fhir::gate`.
 
 use super::header::Kind;
-use super::path::{Path, Places, deeper_than, is_leaf};
+use super::path::{Path, Places, deeper_than};
 use super::problem::{At, Problem, Rule};
 use super::run::{Origin, Raw, Run};
 use super::template::{From, Source};

@@ -134,7 +134,7 @@ impl<'m, 'r> Run<'m, 'r> {
             }
             Shape::Expression(source) => self.expression(made.at, source, slot, frame, path, out),
             Shape::Names(name) => self.references(made.at, *name, slot, path, out),
-            Shape::Object(object) => self.object(made, object, slot, frame, path, out),
+            Shape::Object(object) => self.object(made, object, frame, path, out),
             Shape::List(items) => {
                 let mut live = false;
                 for item in items {
@@ -217,7 +217,6 @@ impl<'m, 'r> Run<'m, 'r> {
         &mut self,
         made: &'m Made,
         object: &'m Object,
-        slot: &'m Slot,
         frame: &Frame<'_>,
         path: Path,
         out: &mut Out,
