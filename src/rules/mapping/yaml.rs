@@ -285,17 +285,18 @@ impl Reader<'_> {
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 let mut found = Vec::new();
                 let mut left = text.trim_end().chars().count();
-                let mut number = at.line;
-                // the mark of a block scalar is its `|` or `>`; the text starts on a later line
-                while left > 0 {
-                    number += 1;
+                // the mark of a block scalar is where its text starts, not its `|` or `>`
+                for number in at.line.. {
                     let line = self.line(number)?;
                     let content = line.trim();
                     let indent = length(line) - length(line.trim_start());
                     found.push((At { line: number, column: indent + 1 }, length(content)));
                     left = left.saturating_sub(content.chars().count() + 1);
+                    if left == 0 {
+                        break;
+                    }
                 }
-                (!found.is_empty()).then_some(found)
+                Some(found)
             }
         }
     }
@@ -391,9 +392,9 @@ mod tests {
 
     #[test]
     fn what_mappings_may_not_use_is_refused_where_it_stands() {
-        refused("a: &x 1\nb: 2", 1, 7, "anchors");
+        refused("a: &x 1\nb: 2", 1, 4, "anchors");
         refused("a: &x 1\nb: *x", 2, 4, "aliases");
-        refused("a: !!str 1", 1, 10, "tags");
+        refused("a: !!str 1", 1, 4, "tags");
         refused("a:\n  <<: 1", 2, 3, "merge");
         refused("a: 1\n---\nb: 2", 2, 1, "one YAML document");
         refused("a: 1\nb: 2\na: 3", 3, 1, "twice");
@@ -427,7 +428,9 @@ mod tests {
 
     #[test]
     fn depth_is_limited_without_recursion() {
-        let deep = format!("a: {}", "[".repeat(5000));
-        assert!(refusals(&deep).iter().any(|r| r.2.contains("64")));
+        let deep = |levels: usize| format!("a: {}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(refusals(&deep(63)), []);
+        assert!(refusals(&deep(64)).iter().any(|r| r.2.contains("64 levels")));
+        assert!(!refusals(&deep(50_000)).is_empty());
     }
 }
