@@ -158,6 +158,10 @@ impl Release {
         self.resources.iter().map(Released::reference).collect()
     }
 
+    pub fn holds(&self, resource_type: &str, id: &str) -> bool {
+        self.find(resource_type, id).is_some()
+    }
+
     pub(super) fn find(&self, resource_type: &str, id: &str) -> Option<usize> {
         self.resources.iter().position(|r| r.resource_type == resource_type && r.id == id)
     }

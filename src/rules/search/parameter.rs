@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::fhir::Value;
-use crate::fhirpath::{Dialect, Expression, Item, Scope};
+use crate::fhir::element::table;
+use crate::fhirpath::{Dialect, EvalError, Expression, Host, Item, Scope};
 
 /// Codes served for every type that defines them. `_id` needs no expression; `patient` chooses the release.
 const SERVED: &[&str] = &["patient", "category", "status", "identifier"];
@@ -94,7 +95,7 @@ pub fn extract(resource: &Value) -> Values {
     let mut values = Values::default();
     let resource_type = resource["resourceType"].as_str().unwrap_or_default();
     for parameter in parameters(resource_type) {
-        let scope = Scope::default();
+        let scope = Scope { host: Some(&TypesOnly), lenient: true, ..Scope::default() };
         // An expression of R4 that cannot be evaluated on a valid resource finds nothing: fail closed.
         let items = parameter.expression.evaluate(resource, &scope).unwrap_or_default();
         for item in &items {
@@ -104,8 +105,25 @@ pub fn extract(resource: &Value) -> Values {
     values
 }
 
+/// `resolve() is Patient` asks only for the type of what a reference names, and the reference says it.
+struct TypesOnly;
+
+impl Host for TypesOnly {
+    fn call<'a>(
+        &'a self, _: &'static str, _: &[Item<'a>], _: &[Vec<Item<'a>>], at: usize,
+    ) -> Result<Vec<Item<'a>>, EvalError> {
+        Err(EvalError::host(at, "search expressions have no host functions"))
+    }
+
+    fn resolve(&self, reference: &str) -> Option<&Value> {
+        static TYPES: LazyLock<HashMap<&'static str, Value>> =
+            LazyLock::new(|| table().resource_types().map(|t| (t, serde_json::json!({"resourceType": t}))).collect());
+        TYPES.get(reference.rsplit('/').nth(1)?)
+    }
+}
+
 fn collect(parameter: &Parameter, item: &Item<'_>, values: &mut Values) {
-    let Some(node) = item.json() else { return };
+    let Some(node) = item.value() else { return };
     match parameter.kind {
         Kind::Reference => {
             if let Some(reference) = node["reference"].as_str() {
