@@ -37,7 +37,7 @@ pub type OnFatal = Arc<dyn Fn() + Send + Sync>;
 struct Job {
     change: Change,
     reply: oneshot::Sender<Verdict>,
-    _places: Vec<OwnedSemaphorePermit>,
+    places: Vec<OwnedSemaphorePermit>,
 }
 
 /// The way to the writer; cloned with the store.
@@ -89,7 +89,7 @@ impl Queue {
         let job = Job {
             change,
             reply,
-            _places: places,
+            places,
         };
         let line = if lane == Lane::Urgent {
             &self.urgent
@@ -267,6 +267,7 @@ impl Writer {
 
 fn answer(jobs: Vec<Job>, verdicts: Vec<Verdict>) {
     for (job, verdict) in jobs.into_iter().zip(verdicts) {
+        drop(job.places);
         // whoever asked may have gone away; what was recorded stays recorded
         let _ = job.reply.send(verdict);
     }

@@ -271,7 +271,7 @@ async fn released_moves_only_with_its_digest(home: Home) {
         .iter()
         .map(|r| (r.purpose.as_str(), r.seq, r.gone))
         .collect();
-    assert_eq!(moved.iter().map(|m| m.1).collect::<Vec<_>>(), [6, 5]);
+    assert_eq!(moved.iter().map(|m| m.1).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(
         store
             .released("clinic", "TREAT", "p1")
