@@ -284,7 +284,7 @@ impl<'a> Walk<'a> {
     fn requirements(&mut self, definition: &'static Type, seen: &Seen) {
         for (index, element) in definition.elements.iter().enumerate() {
             if element.min > 0 && !seen.has(index) {
-                self.report_at(element.name, IssueCode::Required, "is required");
+                self.report_at(element.stem(), IssueCode::Required, "is required");
             }
         }
     }

@@ -18,8 +18,8 @@ pub(super) enum Token<'a> {
     Text(&'a str),
     CData,
     Comment,
-    /// A processing instruction or the XML declaration.
-    Instruction,
+    /// A processing instruction or the XML declaration, between `<?` and `?>`.
+    Instruction(&'a str),
 }
 
 /// Why reading stopped.
@@ -61,7 +61,7 @@ impl<'a> Scanner<'a> {
                 "has a processing instruction that does not end",
             )?;
             check_characters(instruction)?;
-            (Token::Instruction, after)
+            (Token::Instruction(instruction), after)
         } else if inside.starts_with('!') {
             declaration(inside)?
         } else {
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(
             tokens,
             [
-                Token::Instruction,
+                Token::Instruction("xml version='1.0'"),
                 open,
                 Token::Comment,
                 empty,

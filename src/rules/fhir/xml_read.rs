@@ -93,7 +93,10 @@ impl<'a> Reader<'a> {
             }
             Some(Token::Text(text)) if text.trim().is_empty() => {}
             Some(Token::Text(_) | Token::CData) => self.report(IssueCode::Structure, "must not hold text"),
-            Some(Token::Comment | Token::Instruction) => {}
+            Some(Token::Instruction(text)) if is_other_encoding(text) => {
+                return Err("declares an encoding other than UTF-8");
+            }
+            Some(Token::Comment | Token::Instruction(_)) => {}
             None if self.root.is_none() => return Err("ends too early"),
             None => return Ok(false),
         }
@@ -471,6 +474,19 @@ fn push(list: &mut Value, item: Value) {
     if let Value::Array(items) = list {
         items.push(item);
     }
+}
+
+/// Bytes that are UTF-8 by chance would be read as other letters than were meant.
+fn is_other_encoding(instruction: &str) -> bool {
+    let Some((_, encoding)) = instruction
+        .strip_prefix("xml")
+        .and_then(|xml| xml.split_once("encoding"))
+    else {
+        return false;
+    };
+    let name = encoding.trim_matches(|c: char| c == '=' || c == '"' || c == '\'' || c.is_ascii_whitespace());
+    let end = name.find(['"', '\'']).unwrap_or(name.len());
+    !name[..end].eq_ignore_ascii_case("utf-8") && !name[..end].eq_ignore_ascii_case("us-ascii")
 }
 
 /// The JSON scalar that an XML value stands for; numbers keep their text.
