@@ -63,13 +63,12 @@ impl Gateway {
         if let Some(caller) = self.tokens.get(&hash).filter(|c| c.world == world) {
             return if now.reached(caller.expires) { Err(Error::Unauthenticated) } else { Ok(caller) };
         }
-        let token = self.store.token(&hash).await?.ok_or(Error::Unauthenticated)?;
-        if now.reached(token.expires) {
+        let used = self.store.token(&hash).await?.ok_or(Error::Unauthenticated)?;
+        let token = used.token;
+        if now.reached(token.expires) || used.client_state != ACTIVE || used.partner_state != ACTIVE {
             return Err(Error::Unauthenticated);
         }
-        let client = self.store.client(&token.client).await?.filter(|c| c.state == ACTIVE);
-        let partner = self.store.partner(&token.partner).await?.filter(|p| p.state == ACTIVE);
-        let (Some(_), Some(partner)) = (client, partner) else { return Err(Error::Unauthenticated) };
+        let (_, partner) = self.store.partner(&token.partner).await?.ok_or(Error::Unauthenticated)?;
         let partner: Partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
         let person = token.subject.as_deref().and_then(|s| s.split_once('\n'));
         let caller = Arc::new(Caller {

@@ -95,7 +95,7 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     let policy = load_policy(&parsed, &config.paths.profiles, problems);
     let data_sets = load_data_sets(&parsed, &config.paths.profiles, problems);
     let lists = CodeLists::shipped();
-    let identity = format!("{}\n{}\n{all}", env!("CARGO_PKG_VERSION"), lists.version());
+    let identity = format!("{}\n{all}", env!("CARGO_PKG_VERSION"));
     let digest = Digest::of(identity.as_bytes()).0;
     Some(Rules { policy: policy?, data_sets, lists, zone: config.zone(), digest })
 }

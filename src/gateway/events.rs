@@ -2,7 +2,7 @@
 //! Exactly the resources of the answer, one disclosure event per person.
 //! <https://profiles.ihe.net/ITI/BALP/>
 
-use postern_rules::audit::{self, Event, Kind, Occasion, Outcome};
+use postern_rules::audit::{self, Event, Occasion, Outcome};
 use postern_rules::disclosure::{Answer, Subject};
 use postern_rules::fhir::Instant;
 
@@ -39,8 +39,8 @@ pub fn row(event: Event) -> AuditRow {
         outcome: columns.outcome,
         basis: columns.basis,
         request: columns.request,
-        withheld: columns.withheld,
-        released: columns.released,
+        withheld: columns.withheld_count,
+        released: columns.released_count,
     };
     AuditRow { columns, body: event.body }
 }
@@ -169,7 +169,3 @@ fn request_event(
     }
 }
 
-/// Names of kinds as the log shows them; used by filters of the command line.
-pub fn is_kind(text: &str) -> bool {
-    Kind::parse(text).is_some()
-}

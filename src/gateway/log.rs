@@ -2,10 +2,11 @@
 
 use postern_rules::audit::{Act, Columns, Kind, Line, Person};
 use postern_rules::fhir::json;
-use postern_rules::log::{Entry, Report, Verifier};
+use postern_rules::fhir::Value;
+use postern_rules::log::{Entry, Held, Node, Report, Verifier};
 
 use super::{Error, Gateway, events};
-use crate::store::{Change, CheckpointRow};
+use crate::store::{Change, Unsigned};
 
 /// What `audit verify` found.
 #[derive(Debug)]
@@ -27,27 +28,38 @@ const PAGE: i64 = 1000;
 
 impl Gateway {
     /// Signs the head when the log has grown.
-    pub async fn seal(&self) -> Result<Option<CheckpointRow>, String> {
+    pub async fn seal(&self) -> Result<Option<String>, Unsigned> {
         self.store
             .checkpoint(&self.signer, &self.config.log.origin, self.clock.instant())
             .await
-            .map_err(|error| error.to_string())
     }
 
     /// Reads the whole log again: bodies, columns, tree and signatures.
-    pub async fn verify_log(&self) -> Result<Verification, Error> {
-        let notes: Vec<String> = self.store.checkpoints().await?.into_iter().map(|row| row.note).collect();
+    ///
+    /// `anchors` are checkpoints kept outside the database, by name: they alone show a log that was cut short
+    /// together with its own checkpoints.
+    pub async fn verify_log(&self, anchors: &[(String, String)]) -> Result<Verification, Error> {
+        let stored = self.store.checkpoints().await?;
         let head = self.store.head().await?;
-        let mut verifier = Verifier::new(&self.config.log.origin, &[self.signer.verifier()], &notes);
+        let inside = stored.iter().map(|row| Held {
+            name: format!("checkpoint of {} entries", row.size),
+            note: &row.note,
+            stored: true,
+        });
+        let outside = anchors.iter().map(|(name, note)| Held { name: name.clone(), note, stored: false });
+        let keys = [self.signer.verifier()];
+        let mut verifier = Verifier::new(&self.config.log.origin, &keys, inside.chain(outside), 0);
         let mut next = 0;
         loop {
             let page = self.store.audit_from(next, PAGE).await?;
             let Some(last) = page.last() else { break };
+            let nodes = self.store.audit_nodes(next, last.seq).await?;
             next = last.seq + 1;
             for entry in &page {
                 let body = entry.body.as_deref().map(str::as_bytes);
                 let columns = columns(&entry.columns);
-                verifier.entry(&Entry { seq: entry.seq, body, leaf: &entry.leaf }, &columns);
+                let nodes: Vec<Node> = nodes.iter().filter(|node| node.last() == entry.seq).cloned().collect();
+                verifier.entry(&Entry { seq: entry.seq, body, leaf: entry.leaf, nodes: Some(&nodes) }, &columns);
             }
         }
         Ok(Verification { report: verifier.finish(head.as_ref()), entries: next })
@@ -69,7 +81,7 @@ impl Gateway {
                 let kind = Kind::parse(&entry.columns.kind);
                 if filter.all || matches!(kind, Some(Kind::Disclosure | Kind::Refusal | Kind::BreakGlass)) {
                     let body = entry.body.as_deref().and_then(|b| json::parse(b.as_bytes()).ok());
-                    lines.push(Line::new(entry.seq, &columns(&entry.columns), body.as_ref()));
+                    lines.push(Line::of(&columns(&entry.columns), &body.unwrap_or(Value::Null)));
                 }
             }
         }

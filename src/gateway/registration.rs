@@ -25,7 +25,7 @@ impl Gateway {
     /// Registers a partner with one client. All problems at once, as sentences.
     pub async fn add_partner(&self, new: NewPartner, operator: &str) -> Result<Registered, Vec<String>> {
         let partner = &new.partner;
-        let classes = self.rules.policy.classes();
+        let classes: Vec<String> = self.rules.policy.classes().iter().map(|class| class.name.clone()).collect();
         let serves = |purpose: &str| self.rules.data_set(&partner.class, purpose).is_some();
         let mut problems = partner.problems(&classes, &serves);
         let keys = ClientKeys { jwks: new.jwks.clone() };

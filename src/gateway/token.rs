@@ -85,7 +85,9 @@ impl Gateway {
         let scope = scopes.to_string();
         self.with_occasion(now.stamp(), request, |occasion, salt| {
             let caller = super::events::caller_of(&assertion.client, &partner, address, person.as_ref());
-            let event = audit::Token { caller: &caller, purpose: &purpose, scope: &scope, jti: &assertion.jti, reason: "" };
+            let form = format!("grant_type=client_credentials&scope={scope}");
+            let (jti, refused) = (assertion.jti.as_str(), "");
+            let event = audit::Token { caller: &caller, purpose: &purpose, request: &form, jti, scope: &scope, refused };
             change.audit.push(super::events::row(event.event(occasion, salt)));
         });
         match self.store.commit(change).await {
@@ -97,8 +99,8 @@ impl Gateway {
 
     async fn client_of(&self, client: &str) -> Result<Option<(Partner, ClientKeys)>, Error> {
         let Some(client) = self.store.client(client).await?.filter(|c| c.state == ACTIVE) else { return Ok(None) };
-        let partner = self.store.partner(&client.partner).await?.filter(|p| p.state == ACTIVE);
-        let Some(partner) = partner else { return Ok(None) };
+        let partner = self.store.partner(&client.partner).await?.filter(|(_, p)| p.state == ACTIVE);
+        let Some((_, partner)) = partner else { return Ok(None) };
         let partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
         let keys = serde_json::from_str(&client.body).map_err(|_| Error::Unavailable)?;
         Ok(Some((partner, keys)))

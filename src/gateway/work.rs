@@ -22,6 +22,9 @@ pub struct StaffMember {
 #[derive(Clone, Debug)]
 pub struct WorkView(pub Value);
 
+/// A list longer than this is cut; nobody works through more at once.
+const MOST_LISTED: i64 = 1000;
+
 pub const OPEN: &str = "open";
 pub const TAKEN: &str = "taken";
 pub const SETTLED: &str = "settled";
@@ -40,7 +43,7 @@ impl Gateway {
     /// Open and taken items, the earliest due first; settled ones only when asked for by state.
     pub async fn work_list(&self, staff: &StaffMember, state: Option<&str>, request: &str) -> Result<Value, Error> {
         let filter = WorkFilter { state: state.map(str::to_owned), ..WorkFilter::default() };
-        let mut items = self.store.work_items(&filter).await?;
+        let mut items = self.store.work_items(&filter, MOST_LISTED).await?;
         items.retain(|item| state.is_some() || item.state != SETTLED);
         let listed: Vec<Value> = items.iter().map(view).collect();
         let count = listed.len().to_string();

@@ -59,13 +59,8 @@ pub async fn search_form(
     State(gateway): State<Arc<Gateway>>, mut facts: Facts, Path(kind): Path<String>, Query(mut pairs): Query<Pairs>,
     body: Bytes,
 ) -> Response {
-    let form: Result<axum::Form<Pairs>, _> = axum::Form::from_urlencoded(&body);
-    let Ok(form) = form else {
-        let issue = Issue::error(IssueCode::Structure, "", "the body is not a form");
-        return respond::error(Error::Invalid(vec![issue]), Format::Json);
-    };
     facts.line = format!("{} {}", facts.line, String::from_utf8_lossy(&body));
-    pairs.extend(form.0);
+    pairs.extend(form_urlencoded::parse(&body).into_owned());
     run_search(&gateway, facts, &kind, pairs).await
 }
 

@@ -15,7 +15,7 @@ pub async fn live() -> Response {
 }
 
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    match gateway.store.probe().await {
+    match gateway.store.probe(gateway.clock.instant()).await {
         Ok(()) => respond::plain(StatusCode::OK, JSON, Bytes::from_static(b"{\"status\":\"ready\"}")),
         Err(_) => {
             let body = b"{\"status\":\"not-ready\",\"reason\":\"store\"}";

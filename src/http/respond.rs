@@ -18,7 +18,7 @@ pub const JSON: &str = "application/json; charset=utf-8";
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Headers an answer may carry; any other is removed before it leaves. `date` is added by the server itself.
-const ALLOWED: &[HeaderName] = &[
+static ALLOWED: [HeaderName; 12] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,

@@ -24,7 +24,7 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
         return oauth(StatusCode::BAD_REQUEST, "invalid_request", "send a form");
     }
     let Some(form) = read_form(&body) else {
-        return oauth(StatusCode::BAD_REQUEST, "invalid_request", "the form does not decode, or repeats a field");
+        return oauth(StatusCode::BAD_REQUEST, "invalid_request", "the form repeats a field");
     };
     match gateway.issue_token(&form, &facts.request, &facts.address).await {
         Ok(issued) => json_response(StatusCode::OK, &json!({
@@ -42,9 +42,8 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
 
 /// RFC 6749 3.2: parameters must not be included more than once.
 fn read_form(body: &[u8]) -> Option<TokenRequest> {
-    let pairs: axum::Form<Vec<(String, String)>> = axum::Form::from_urlencoded(body).ok()?;
     let mut form = TokenRequest::default();
-    for (name, value) in pairs.0 {
+    for (name, value) in form_urlencoded::parse(body).into_owned() {
         let field = match name.as_str() {
             "grant_type" => &mut form.grant_type,
             "scope" => &mut form.scope,
