@@ -64,6 +64,8 @@ fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[In
         (false, true, _) => "permit",
         (false, false, _) | (true, false, Reach::Permit | Reach::Filter) | (true, true, Reach::Filter) => "permit-with-filter",
         (true, true, Reach::Permit) => "permit",
+        // Its status refuses, where a draft is all there is.
+        (true, _, Reach::NotApplicable) if consents.has_unstated() => "deny",
         (true, _, Reach::NotApplicable) => "not-applicable",
         (true, false, Reach::Deny) if silent => "not-applicable",
         (true, _, Reach::Deny) => "deny",
