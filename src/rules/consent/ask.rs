@@ -103,7 +103,7 @@ fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
         return (Standing::Out, State::NeverAsked);
     }
     match consent.status {
-        Status::Unstated | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
+        Status::Unstated | Status::Error | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
         Status::Refused => return (Standing::Past, State::Refused),
         Status::Revoked => return (Standing::Past, State::Revoked),
         Status::Active => {}

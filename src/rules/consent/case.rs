@@ -44,10 +44,12 @@ pub fn decide(case: &Value) -> Value {
 
 /// Several purposes: each must be permitted.
 fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[Inquiry<'_>]) -> Value {
+    let no_lists = CodeLists::default();
     let (mut visible, mut hidden, mut silent) = (Vec::new(), Vec::new(), true);
     for resource in resources {
-        let labels: Labels = label(resource, CodeLists::shipped(), &RAISED);
-        let datum = Datum::new(resource, &labels);
+        // Labelling by code is another layer: the labels are those that the resources state.
+        let labels: Labels = label(resource, &no_lists, &RAISED);
+        let datum = Datum::as_stated(resource, &labels);
         let verdicts: Vec<Verdict> = inquiries.iter().map(|i| i.evaluate(&datum)).collect();
         match verdicts.iter().find(|v| v.decision != Decision::Permit) {
             None => visible.push(id(resource)),
@@ -62,6 +64,8 @@ fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[In
         (false, true, _) => "permit",
         (false, false, _) | (true, false, Reach::Permit | Reach::Filter) | (true, true, Reach::Filter) => "permit-with-filter",
         (true, true, Reach::Permit) => "permit",
+        // Its status refuses, where a draft is all there is.
+        (true, _, Reach::NotApplicable) if consents.has_unstated() => "deny",
         (true, _, Reach::NotApplicable) => "not-applicable",
         (true, false, Reach::Deny) if silent => "not-applicable",
         (true, _, Reach::Deny) => "deny",

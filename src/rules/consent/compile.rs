@@ -88,7 +88,7 @@ fn status(consent: &Value, scope: Result<Option<Scope>, &'static str>) -> Status
         Some("draft" | "proposed") => Status::Unstated,
         Some("rejected" | "not-done") => Status::Refused,
         Some("inactive") => Status::Revoked,
-        Some("entered-in-error") => Status::Elsewhere,
+        Some("entered-in-error") => Status::Error,
         _ => Status::Active,
     }
 }

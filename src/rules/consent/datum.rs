@@ -10,7 +10,8 @@ use super::context::{Context, local_part, without_version};
 use super::rule::{Code, DataRule, Meaning, Span};
 use crate::fhir::Instant;
 use crate::fhir::date::PartialDate;
-use crate::label::Labels;
+use crate::label::{ConfidentialityBasis, Labels};
+use crate::terminology::Confidentiality;
 
 /// Elements that say who wrote it.
 const AUTHORS: [&str; 9] = [
@@ -36,13 +37,30 @@ const MAX_DEPTH: usize = 128;
 pub struct Datum<'a> {
     pub resource: &'a Value,
     pub labels: &'a Labels,
+    /// Only what the source states counts as labelled: without a stated confidentiality no permit by one matches.
+    as_stated: bool,
     references: OnceCell<Vec<&'a str>>,
     codings: OnceCell<Vec<(&'a str, &'a str)>>,
 }
 
 impl<'a> Datum<'a> {
     pub fn new(resource: &'a Value, labels: &'a Labels) -> Datum<'a> {
-        Datum { resource, labels, references: OnceCell::new(), codings: OnceCell::new() }
+        Datum { resource, labels, as_stated: false, references: OnceCell::new(), codings: OnceCell::new() }
+    }
+
+    /// A datum that no labelling has seen: unlabelled is not normal (portable cases).
+    pub fn as_stated(resource: &'a Value, labels: &'a Labels) -> Datum<'a> {
+        Datum { as_stated: true, ..Datum::new(resource, labels) }
+    }
+
+    /// The confidentiality a permit, or a deny, compares with; `None`: unlabelled.
+    pub(super) fn confidentiality(&self, permit: bool) -> Option<Confidentiality> {
+        let counts = match self.labels.confidentiality_basis {
+            ConfidentialityBasis::Source => true,
+            ConfidentialityBasis::Rule => !self.as_stated || !permit,
+            ConfidentialityBasis::Default => !self.as_stated,
+        };
+        counts.then_some(self.labels.confidentiality)
     }
 
     /// `provision.class`: a resource type, a profile, or a kind of document.

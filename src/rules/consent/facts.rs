@@ -14,7 +14,9 @@ pub(super) enum Status {
     Active,
     Refused,
     Revoked,
-    /// `entered-in-error`, or a scope that is no matter of disclosure (advance directives, consent to treatment).
+    /// `entered-in-error`.
+    Error,
+    /// A scope that is no matter of disclosure (advance directives, consent to treatment).
     Elsewhere,
 }
 

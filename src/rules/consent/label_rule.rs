@@ -62,12 +62,12 @@ impl LabelRule {
         let labels = datum.labels;
         let part2 = self.part2 && labels.part2;
         let names_sensitivity = !self.permitted.is_empty() || self.part2;
-        if names_sensitivity && !labels.sensitivity.is_empty() {
+        if names_sensitivity && !labels.to_permit.is_empty() {
             let substance_use = if part2 { substance_use() } else { Sensitivities::NONE };
-            return self.permitted.with(substance_use).covers(labels.sensitivity);
+            return self.permitted.with(substance_use).covers(labels.to_permit);
         }
-        match self.confidentiality {
-            Some((_, high)) if labels.confidentiality <= high => true,
+        match (self.confidentiality, datum.confidentiality(true)) {
+            (Some((_, high)), Some(confidentiality)) if confidentiality <= high => true,
             _ => part2 || self.other(datum),
         }
     }
@@ -75,7 +75,8 @@ impl LabelRule {
     /// At or above the lowest confidentiality stated, or any sensitivity that the table excludes.
     fn denies(&self, datum: &Datum<'_>) -> bool {
         let labels = datum.labels;
-        self.confidentiality.is_some_and(|(low, _)| labels.confidentiality >= low)
+        let confidentiality = datum.confidentiality(false);
+        self.confidentiality.is_some_and(|(low, _)| confidentiality.is_some_and(|c| c >= low))
             || self.denied.intersects(labels.sensitivity)
             || (self.part2 && labels.part2)
             || self.other(datum)

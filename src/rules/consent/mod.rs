@@ -18,6 +18,11 @@ mod label_rule;
 mod part2;
 mod rule;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -151,6 +156,11 @@ impl Consents {
     /// What a consent is a consent for (`consent-kind`).
     pub fn kind(&self, consent: usize) -> Option<Kind> {
         self.list.get(consent).map(|c| c.kind)
+    }
+
+    /// Is there a consent that its status alone keeps from saying anything (draft, proposed, entered in error)?
+    pub fn has_unstated(&self) -> bool {
+        self.list.iter().any(|c| matches!(c.status, facts::Status::Unstated | facts::Status::Error))
     }
 
     /// One datum for one request; for many data call [`Consents::ask`] once.

@@ -92,7 +92,9 @@ impl CodeLists {
             list.hierarchical |= hierarchical;
             for code in &codes {
                 let hit = list.codes.entry(code.clone()).or_insert(Hit { sensitivity: Sensitivities::NONE, line: index });
-                hit.sensitivity = hit.sensitivity.with(sensitivity);
+                // `-` clears what stood before; lines after it, an operator's file too, may add again.
+                hit.line = if hit.sensitivity.is_empty() || sensitivity.is_empty() { index } else { hit.line };
+                hit.sensitivity = if sensitivity.is_empty() { sensitivity } else { hit.sensitivity.with(sensitivity) };
             }
         }
         Ok(())
@@ -169,9 +171,13 @@ fn is_range(from: &str, to: &str) -> bool {
     from.len() == to.len()
 }
 
+/// Letters, a number, and perhaps a letter after it (`4270F`); only the number runs.
 fn range(from: &str, to: &str, out: &mut Vec<String>) -> Result<(), &'static str> {
+    let (from, tail) = split_tail(from);
+    let (to, other_tail) = split_tail(to);
     let head = from.trim_end_matches(|c: char| c.is_ascii_digit());
-    let (first, last) = (&from[head.len()..], to.strip_prefix(head).ok_or("the ends of a range begin differently")?);
+    let last = to.strip_prefix(head).filter(|_| tail == other_tail).ok_or("the ends of a range begin or end differently")?;
+    let first = &from[head.len()..];
     let width = first.len();
     let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) else {
         return Err("the ends of a range differ in more than a number");
@@ -179,14 +185,17 @@ fn range(from: &str, to: &str, out: &mut Vec<String>) -> Result<(), &'static str
     if first > last || last - first > 100_000 {
         return Err("a range runs backwards or is too wide");
     }
-    out.extend((first..=last).map(|n| format!("{head}{n:0width$}")));
+    out.extend((first..=last).map(|n| format!("{head}{n:0width$}{tail}")));
     Ok(())
+}
+
+fn split_tail(code: &str) -> (&str, &str) {
+    code.split_at(code.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::CodeLists;
 
     #[test]
     fn the_shipped_file_has_no_problem() {
@@ -215,5 +224,30 @@ mod tests {
         assert_eq!(problems.len(), 3);
         assert!(problems[0].details.starts_with("mine.tsv:2: "), "{}", problems[0].details);
         assert!(lists.lookup("http://hl7.org/fhir/sid/icd-10-cm", "F10.1").is_some());
+    }
+
+    /// Every code of the public list is labelled, cleared by a line, or stands with its reason in `exceptions.tsv`.
+    #[test]
+    fn the_public_list_is_labelled_or_excepted() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/terminology/sensitivity-codes-public-domain.json");
+        let Ok(text) = std::fs::read_to_string(file) else {
+            println!("skipped: {file} is not here");
+            return;
+        };
+        let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let mut exceptions = CodeLists::default();
+        for line in include_str!("exceptions.tsv").lines().filter(|l| !l.starts_with('#')) {
+            let (codes, reason) = line.rsplit_once('\t').expect("three columns");
+            exceptions.load("exceptions.tsv", &format!("{codes}\tPSY\tyes\t{reason}")).expect("good lines");
+        }
+        let concepts = list["concepts"].as_array().expect("concepts");
+        let missing: Vec<String> = concepts
+            .iter()
+            .map(|c| (c["system"].as_str().unwrap_or(""), c["code"].as_str().unwrap_or("")))
+            .filter(|(s, c)| CodeLists::shipped().lookup(s, c).is_none() && exceptions.lookup(s, c).is_none())
+            .map(|(s, c)| format!("{s}|{c}"))
+            .collect();
+        assert!(missing.is_empty(), "{} of {}: {}", missing.len(), concepts.len(), missing.join(" "));
+        println!("{} codes labelled or excepted", concepts.len());
     }
 }

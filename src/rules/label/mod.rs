@@ -36,6 +36,16 @@ pub enum Basis {
     Code { path: String, line: u32 },
 }
 
+/// Where the confidentiality comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfidentialityBasis {
+    Source,
+    /// Part 2 provenance, a kind of note, or a raised sensitivity.
+    Rule,
+    /// Nothing speaks for more than `N`.
+    Default,
+}
+
 /// Sensitivities with the basis they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -55,8 +65,11 @@ pub struct Suspicion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     pub confidentiality: Confidentiality,
+    pub confidentiality_basis: ConfidentialityBasis,
     /// All sensitivities, whatever their basis; suspicions are not among them.
     pub sensitivity: Sensitivities,
+    /// What a permit by sensitivity has to cover: the source's labels, and codes' where the source said nothing like it.
+    pub to_permit: Sensitivities,
     pub reasons: Vec<Reason>,
     /// Records of a Part 2 program, by provenance (`meta.security` v3-ActCode|42CFRPart2) only.
     pub part2: bool,
@@ -165,7 +178,9 @@ mod tests {
     fn a_source_label_is_not_widened_by_a_code_that_says_less() {
         let mut stated = condition("F10.20");
         stated["meta"] = json!({"security": [{"system": crate::terminology::ACT_CODE, "code": "ETH"}]});
-        assert_eq!(shipped(&stated).sensitivity, sens("ETH"));
+        let labels = shipped(&stated);
+        assert_eq!(labels.to_permit, sens("ETH"));
+        assert!(labels.sensitivity.covers(sens("ETHUD")), "a deny may still use the code");
     }
 
     #[test]

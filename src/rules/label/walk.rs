@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 use super::source::Stated;
-use super::{Basis, CodeLists, Labels, NoteKind, Reason, Suspicion, terms};
+use super::{Basis, CodeLists, ConfidentialityBasis, Labels, NoteKind, Reason, Suspicion, terms};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// The JSON door lets 64 levels in; what is deeper did not come through it and is not followed.
@@ -154,7 +154,9 @@ impl Walk<'_> {
 fn compose(stated: Stated, codes: &[(String, usize, Sensitivities, u32)], raised: Sensitivities) -> Labels {
     let mut labels = Labels {
         confidentiality: Confidentiality::Normal,
+        confidentiality_basis: ConfidentialityBasis::Default,
         sensitivity: stated.sensitivity,
+        to_permit: stated.sensitivity,
         reasons: Vec::new(),
         part2: stated.part2,
         note_kind: stated.note_kind,
@@ -167,24 +169,31 @@ fn compose(stated: Stated, codes: &[(String, usize, Sensitivities, u32)], raised
     for hit in codes {
         add(&mut labels, hit);
     }
-    let restricted =
-        stated.part2 || stated.note_kind != NoteKind::General || labels.sensitivity.intersects(raised);
-    let by_rule = if restricted { Confidentiality::Restricted } else { Confidentiality::Normal };
-    labels.confidentiality = stated.confidentiality.unwrap_or(by_rule);
+    let restricted = stated.part2 || stated.note_kind != NoteKind::General || labels.sensitivity.intersects(raised);
+    (labels.confidentiality, labels.confidentiality_basis) = match stated.confidentiality {
+        Some(stated) => (stated, ConfidentialityBasis::Source),
+        None if restricted => (Confidentiality::Restricted, ConfidentialityBasis::Rule),
+        None => (Confidentiality::Normal, ConfidentialityBasis::Default),
+    };
     labels
 }
 
+/// A code that says what the source already said, more or less exactly, is one more reason to deny but nothing more
+/// for a permit to cover: a source that labels F10.20 as ETH has been understood.
 fn add(labels: &mut Labels, (path, _, sensitivity, line): &(String, usize, Sensitivities, u32)) {
-    let stated = labels.reasons.first().filter(|r| r.basis == Basis::Source).map_or(Sensitivities::NONE, |r| r.sensitivity);
-    let new = sensitivity.codes().filter_map(Sensitivities::of).filter(|code| {
-        // The source said as much: the same, something below it, or a code that a deny treats as one with it.
-        !stated.intersects(code.denied_with())
-    });
-    let new = new.fold(Sensitivities::NONE, Sensitivities::with);
-    if !new.is_empty() {
-        labels.sensitivity = labels.sensitivity.with(new);
-        labels.reasons.push(Reason { sensitivity: new, basis: Basis::Code { path: path.clone(), line: *line } });
-    }
+    let stated = labels.reasons.first().filter(|r| r.basis == Basis::Source);
+    let stated = stated.map_or(Sensitivities::NONE, |r| r.sensitivity);
+    labels.sensitivity = labels.sensitivity.with(*sensitivity);
+    labels.to_permit = labels.to_permit.with(unsaid(*sensitivity, stated));
+    labels.reasons.push(Reason { sensitivity: *sensitivity, basis: Basis::Code { path: path.clone(), line: *line } });
+}
+
+/// What of `found` is neither above, below nor equivalent to anything `known`.
+fn unsaid(found: Sensitivities, known: Sensitivities) -> Sensitivities {
+    let known_widely = known.denied_with();
+    let new = found.codes().filter_map(Sensitivities::of);
+    let new = new.filter(|code| !known.intersects(code.denied_with()) && !known_widely.intersects(*code));
+    new.fold(Sensitivities::NONE, Sensitivities::with)
 }
 
 /// A suspicion that a label already covers, on the resource or on an element around the text, says nothing new.
@@ -197,8 +206,7 @@ fn drop_labelled(labels: &mut Labels) {
                 known = known.with(element.sensitivity);
             }
         }
-        let open = suspicion.sensitivity.codes().filter_map(Sensitivities::of).filter(|c| !known.intersects(c.denied_with()));
-        suspicion.sensitivity = open.fold(Sensitivities::NONE, Sensitivities::with);
+        suspicion.sensitivity = unsaid(suspicion.sensitivity, known);
         if !suspicion.sensitivity.is_empty() {
             labels.suspicions.push(suspicion);
         }
