@@ -1,7 +1,24 @@
-//! R4 vocabulary: element table, gate, JSON door, XML, dates, issues.
+//! R4 vocabulary: element table, gate, JSON door, XML, dates, ids, issues.
 
 pub mod issue;
 pub mod instant;
+pub mod date;
+pub mod id;
+pub mod element;
+mod path;
+mod markup;
+mod xhtml;
+pub mod primitive;
+pub mod json;
+pub mod gate;
+mod xml_read;
+mod xml_write;
+pub mod xml;
+
+#[cfg(test)]
+mod case_files;
+#[cfg(test)]
+mod examples;
 
 pub use instant::{Instant, Now};
 pub use issue::{Issue, IssueCode, Severity};
