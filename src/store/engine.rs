@@ -94,6 +94,8 @@ impl Address {
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(5))
                 .pragma("trusted_schema", "OFF")
+                // the writer does it, where a failure can be seen
+                .pragma("wal_autocheckpoint", "0")
                 .statement_cache_capacity(200)
                 .disable_statement_logging();
             return Some(Address::Sqlite(options));

@@ -39,12 +39,10 @@ static PUT: Bulk = Bulk::new(
 
 /// Records what differs. The record rows of the people concerned are held by then, so no one else compares meanwhile.
 pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Result<(), Stop> {
-    let mut releases: BTreeMap<(&str, &str, &str), Vec<&Released>> = BTreeMap::new();
+    let mut releases: BTreeMap<(&str, &str, &str), BTreeMap<(&str, &str), &Released>> = BTreeMap::new();
     for row in rows {
-        releases
-            .entry((&row.recipient, &row.purpose, &row.patient))
-            .or_default()
-            .push(row);
+        let release = releases.entry((&row.recipient, &row.purpose, &row.patient)).or_default();
+        release.insert((&row.resource_type, &row.id), row);
     }
     let mut moved: BTreeMap<&str, Vec<&Released>> = BTreeMap::new();
     for ((recipient, purpose, patient), rows) in releases {
@@ -59,7 +57,7 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Res
         moved
             .entry(recipient)
             .or_default()
-            .extend(rows.into_iter().filter(differs));
+            .extend(rows.into_values().filter(differs));
     }
     for (recipient, rows) in moved {
         if !rows.is_empty() {
