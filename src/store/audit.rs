@@ -57,10 +57,7 @@ pub(super) async fn append(conn: &mut Conn, events: &[&Event]) -> Result<u64, sq
     let mut frontier = frontier(head.first())?;
     let first = frontier.size();
     let mut nodes = Vec::with_capacity(events.len() * 2);
-    let leaves: Vec<Digest> = events
-        .iter()
-        .map(|event| event.leaf())
-        .collect();
+    let leaves: Vec<Digest> = events.iter().map(|event| event.leaf()).collect();
     for leaf in &leaves {
         frontier.append(*leaf, &mut nodes);
     }

@@ -69,7 +69,10 @@ impl Default for Options {
 }
 
 /// What was acknowledged may be lost, and a second fsync would hide it: only a restart reads what is really there.
-#[expect(clippy::disallowed_methods, reason = "the fatal hook of the store ends the process")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fatal hook of the store ends the process"
+)]
 fn end_process() {
     std::process::exit(70)
 }

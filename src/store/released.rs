@@ -41,7 +41,9 @@ static PUT: Bulk = Bulk::new(
 pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Result<(), Stop> {
     let mut releases: BTreeMap<(&str, &str, &str), BTreeMap<(&str, &str), &Released>> = BTreeMap::new();
     for row in rows {
-        let release = releases.entry((&row.recipient, &row.purpose, &row.patient)).or_default();
+        let release = releases
+            .entry((&row.recipient, &row.purpose, &row.patient))
+            .or_default();
         release.insert((&row.resource_type, &row.id), row);
     }
     let mut moved: BTreeMap<&str, Vec<&Released>> = BTreeMap::new();

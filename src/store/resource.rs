@@ -53,8 +53,10 @@ static SHARED: Bulk = Bulk::new(
 );
 
 pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(), Stop> {
-    let latest: BTreeMap<(&str, &str), &Put> =
-        puts.iter().map(|p| ((p.resource_type.as_str(), p.id.as_str()), p)).collect();
+    let latest: BTreeMap<(&str, &str), &Put> = puts
+        .iter()
+        .map(|p| ((p.resource_type.as_str(), p.id.as_str()), p))
+        .collect();
     let puts: Vec<&Put> = latest.into_values().collect();
     if puts.is_empty() {
         return Ok(());

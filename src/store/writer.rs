@@ -268,14 +268,22 @@ impl Writer {
     /// Moves the WAL into the database, after the answers have gone. SQLite would do it within a COMMIT and keep the
     /// outcome to itself, yet a failed fsync here is as fatal as there.
     async fn move_wal(&mut self) -> Result<(), Fatal> {
-        let Some(conn) = self.conn.as_mut().filter(|conn| !conn.is_postgres()) else { return Ok(()) };
+        let Some(conn) = self.conn.as_mut().filter(|conn| !conn.is_postgres()) else {
+            return Ok(());
+        };
         if self.in_wal < WAL_BYTES {
             return Ok(());
         }
         self.in_wal = 0;
-        let Err(error) = conn.run("PRAGMA wal_checkpoint(PASSIVE)").await else { return Ok(()) };
+        let Err(error) = conn.run("PRAGMA wal_checkpoint(PASSIVE)").await else {
+            return Ok(());
+        };
         report("move the WAL", &error);
-        if damage(&error, true) == Damage::Fatal { Err(Fatal) } else { Ok(()) }
+        if damage(&error, true) == Damage::Fatal {
+            Err(Fatal)
+        } else {
+            Ok(())
+        }
     }
 
     /// Leaves no transaction open: rolled back where the connection still works, else the connection goes.

@@ -80,15 +80,36 @@ pub(crate) use on_both;
 
 /// A member of staff looked at this person's record; `what` makes the event its own.
 pub fn event(patient: &str, what: &str) -> Event {
-    let custodian = Party { name: "Hearthstone", ..Party::default() };
+    let custodian = Party {
+        name: "Hearthstone",
+        ..Party::default()
+    };
     let base = "https://gateway.example/fhir";
-    let gateway = Gateway { reference: "Device/postern", name: "Postern", base, custodian };
-    let occasion = Occasion { gateway: &gateway, recorded: NOW, request: "request-1" };
-    let person = Person { name: "Kim", id: "kim" };
+    let gateway = Gateway {
+        reference: "Device/postern",
+        name: "Postern",
+        base,
+        custodian,
+    };
+    let occasion = Occasion {
+        gateway: &gateway,
+        recorded: NOW,
+        request: "request-1",
+    };
+    let person = Person {
+        name: "Kim",
+        id: "kim",
+    };
     let (patient, item) = (format!("Patient/{patient}"), format!("Goal/{what}"));
     let mut salt = [0; 16];
     salt.copy_from_slice(&Digest::of(what.as_bytes()).0[..16]);
-    Act { patient: &patient, item: &item, purpose: "TREAT", ..Act::of(Kind::StaffRead, person) }.event(&occasion, salt)
+    Act {
+        patient: &patient,
+        item: &item,
+        purpose: "TREAT",
+        ..Act::of(Kind::StaffRead, person)
+    }
+    .event(&occasion, salt)
 }
 
 /// A change that only reads: one event, one answer.
@@ -141,7 +162,12 @@ pub async fn verified(store: &Store) -> u64 {
                 .copied()
                 .collect();
             let body = entry.body.as_deref().map(str::as_bytes);
-            let stored = Entry { seq: entry.seq, body, leaf: entry.leaf, nodes: Some(&own) };
+            let stored = Entry {
+                seq: entry.seq,
+                body,
+                leaf: entry.leaf,
+                nodes: Some(&own),
+            };
             verifier.entry(&stored, &entry.columns);
         }
         next = last.seq + 1;

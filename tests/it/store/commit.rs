@@ -64,7 +64,10 @@ async fn a_moved_version_refuses_and_leaves_nothing(home: Home) {
         }
     );
     let mut shared = Change::at(NOW);
-    shared.puts = vec![put(None, "Practitioner", "d1", "{}"), put(None, "Practitioner", "d1", "{\"last\":1}")];
+    shared.puts = vec![
+        put(None, "Practitioner", "d1", "{}"),
+        put(None, "Practitioner", "d1", "{\"last\":1}"),
+    ];
     store.commit(shared).await.expect("recorded");
     let mut late = disclosure("p1", "late");
     late.expects_world = Some(before.world);
@@ -153,7 +156,9 @@ async fn the_refused_leave_nothing_and_harm_nobody(home: Home) {
     }
     // what one change alone brings along: text no index takes
     let mut changes: Vec<Change> = (0..6).map(|n| disclosure("p1", &format!("k{n}"))).collect();
-    let noise: String = (0..900).map(|n| Digest::of(format!("{n}").as_bytes()).hex()).collect();
+    let noise: String = (0..900)
+        .map(|n| Digest::of(format!("{n}").as_bytes()).hex())
+        .collect();
     changes[2].guards = guarded("", &noise, None).guards;
     let verdicts = together(&store, changes).await;
     let long: Vec<usize> = (0..6).filter(|n| verdicts[*n].is_err()).collect();
@@ -166,7 +171,10 @@ async fn the_refused_leave_nothing_and_harm_nobody(home: Home) {
     let verdicts = together(&store, changes).await;
     let refused: Vec<usize> = (0..6).filter(|n| verdicts[*n].is_err()).collect();
     assert_eq!(refused, if home.is_postgres() { vec![3] } else { vec![] });
-    assert_eq!(verified(&store).await, 1 + 10 + 12 - (long.len() + refused.len()) as u64);
+    assert_eq!(
+        verified(&store).await,
+        1 + 10 + 12 - (long.len() + refused.len()) as u64
+    );
 }
 
 fn missing_work() -> Work {
@@ -320,7 +328,14 @@ async fn two_stores_keep_one_log(home: Home) {
         .count();
     assert_eq!(accepted, 120);
     assert_eq!(verified(&stores[0]).await, 240);
-    assert_eq!(stores[1].audit_of("Patient/p9", 0, 1000).await.expect("reads").len(), 120);
+    assert_eq!(
+        stores[1]
+            .audit_of("Patient/p9", 0, 1000)
+            .await
+            .expect("reads")
+            .len(),
+        120
+    );
 }
 
 async fn a_full_queue_is_busy_and_keeps_places_for_the_urgent(home: Home) {

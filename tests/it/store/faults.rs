@@ -153,7 +153,9 @@ async fn the_wal_is_moved_into_the_database() {
         store.commit(change).await.expect("recorded");
     }
     store.commit(disclosure("p1", "after")).await.expect("recorded");
-    let size = std::fs::metadata(home.folder.join("postern.db")).expect("there").len();
+    let size = std::fs::metadata(home.folder.join("postern.db"))
+        .expect("there")
+        .len();
     assert!(size > 4_000_000, "{size}");
     assert_eq!(store.load_record("p1").await.expect("reads").1.len(), 30);
 }
