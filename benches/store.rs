@@ -3,6 +3,7 @@
 //! <https://nikolaivazquez.com/blog/divan/>
 
 #[path = "../tests/it/postgres.rs"]
+#[expect(dead_code, reason = "the suite uses more of it")]
 mod postgres;
 
 use divan::Bencher;

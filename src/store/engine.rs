@@ -75,7 +75,7 @@ macro_rules! filled {
 /// Where a database is, before anything is connected.
 #[derive(Clone)]
 pub(super) enum Address {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     Postgres(Box<PgConnectOptions>),
 }
 
@@ -98,7 +98,7 @@ impl Address {
                 .pragma("wal_autocheckpoint", "0")
                 .statement_cache_capacity(200)
                 .disable_statement_logging();
-            return Some(Address::Sqlite(options));
+            return Some(Address::Sqlite(Box::new(options)));
         }
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return None;
@@ -131,7 +131,7 @@ impl Address {
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .test_before_acquire(false)
                     .connect_lazy_with(
-                        options
+                        (**options)
                             .clone()
                             .create_if_missing(false)
                             .pragma("query_only", "ON"),

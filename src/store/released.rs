@@ -37,9 +37,12 @@ static PUT: Bulk = Bulk::new(
      changed_at = excluded.changed_at, seq = excluded.seq, gone = excluded.gone",
 );
 
+/// The rows of one release by type and id.
+type Release<'a> = BTreeMap<(&'a str, &'a str), &'a Released>;
+
 /// Records what differs. The record rows of the people concerned are held by then, so no one else compares meanwhile.
 pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Result<(), Stop> {
-    let mut releases: BTreeMap<(&str, &str, &str), BTreeMap<(&str, &str), &Released>> = BTreeMap::new();
+    let mut releases: BTreeMap<(&str, &str, &str), Release<'_>> = BTreeMap::new();
     for row in rows {
         let release = releases
             .entry((&row.recipient, &row.purpose, &row.patient))

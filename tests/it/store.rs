@@ -1,6 +1,7 @@
 //! The store, every function on both engines. A test is written once and runs on a fresh SQLite file and on a fresh
 //! database of the PostgreSQL that `postgres` starts.
 //! <https://www.sqlite.org/atomiccommit.html>
+#![expect(clippy::disallowed_methods, reason = "tests start tasks and processes")]
 
 mod commit;
 mod faults;
