@@ -12,6 +12,7 @@ mod transaction;
 mod writer;
 mod resource;
 mod released;
+mod lookup;
 mod work;
 mod parties;
 mod audit;

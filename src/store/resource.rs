@@ -108,7 +108,7 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(
     Ok(())
 }
 
-fn read(row: &Row, first: usize) -> Result<ResourceRow, sqlx::Error> {
+pub(super) fn read(row: &Row, first: usize) -> Result<ResourceRow, sqlx::Error> {
     Ok(ResourceRow {
         resource_type: row.get(first)?,
         id: row.get(first + 1)?,

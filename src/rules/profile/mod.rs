@@ -1,1 +1,136 @@
-//! profile
+//! Minimum necessary as FHIR profiles: a StructureDefinition whose differential is an allow-list is checked,
+//! closed and compiled; resources are projected by it and validated against what it became.
+//! Postern's semantics, section 1 (README.md beside this file); <https://hl7.org/fhir/R4/profiling.html>
+
+mod problem;
+mod pattern;
+mod differential;
+mod free_text;
+mod plan;
+mod slicing;
+mod compile;
+mod closed;
+mod project;
+mod links;
+mod validate;
+mod data_set;
+mod policy;
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+pub use data_set::{DataSet, Sufficient};
+pub use links::Link;
+pub use policy::{Class, DefaultRelease, Policy};
+pub use problem::Rule;
+
+use crate::fhir::Issue;
+use crate::fhir::element::table;
+use plan::Plan;
+use validate::Closed;
+
+/// One loaded allow-list.
+#[derive(Debug)]
+pub struct Profile {
+    url: String,
+    resource_type: &'static str,
+    plan: Plan,
+    closed: Value,
+    closed_rules: OnceLock<Closed>,
+}
+
+impl Profile {
+    /// Reads, checks and compiles a StructureDefinition. `Err` lists every broken rule, each starting with
+    /// its name (`Rule::name`); the expression is the element definition's id.
+    pub fn load(sd: &Value) -> Result<Profile, Vec<Issue>> {
+        let mut problems = Vec::new();
+        let text = |key: &str| sd.get(key).and_then(Value::as_str).unwrap_or_default();
+        let Some(root) = table().resource(text("type")) else {
+            return Err(vec![Rule::Header.broken("type", "is not an R4 resource type")]);
+        };
+        check_header(sd, root.name, &mut problems);
+        let named = differential::read(sd, root.name, &mut problems);
+        let plan = compile::compile(root, &named, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let closed = closed::close(sd, &plan);
+        let url = text("url").to_owned();
+        Ok(Profile {
+            url,
+            resource_type: root.name,
+            plan,
+            closed,
+            closed_rules: OnceLock::new(),
+        })
+    }
+
+    /// Canonical, for `meta.profile`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn resource_type(&self) -> &str {
+        self.resource_type
+    }
+
+    /// The StructureDefinition as it is served: every element that does not pass has `max: "0"`.
+    pub fn closed(&self) -> &Value {
+        &self.closed
+    }
+
+    /// The part of `resource` that passes, without `meta` and `text` (computed later), or `None` when it is
+    /// withheld whole. `withheld` is asked for each opened element and list item by its path in the given
+    /// resource: JSON names and indexes, `CarePlan.activity[2].detail`, `Observation.valueQuantity`.
+    pub fn project(&self, resource: &Value, withheld: &dyn Fn(&str) -> bool) -> Option<Value> {
+        project::project(&self.plan, resource, Some(withheld))
+    }
+
+    /// The same where nothing is withheld beyond the profile; builds no paths.
+    pub fn project_all(&self, resource: &Value) -> Option<Value> {
+        project::project(&self.plan, resource, None)
+    }
+
+    /// Takes the elements at some paths out of a released resource, with whatever cannot stand without them.
+    pub fn remove(&self, released: &Value, gone: &dyn Fn(&str) -> bool) -> Option<Value> {
+        project::project(&self.plan, released, Some(gone))
+    }
+
+    /// Shows each Reference, canonical and url of a released resource with the path that `remove` takes.
+    pub fn links<'v>(&self, released: &'v Value, see: &mut dyn FnMut(&str, Link<'v>)) {
+        links::visit(&self.plan, released, see);
+    }
+
+    /// Every way in which a released resource differs from R4 or from the closed profile; empty is valid.
+    pub fn validate(&self, released: &Value) -> Vec<Issue> {
+        let closed = self.closed_rules.get_or_init(|| Closed::read(&self.closed));
+        let mut issues = crate::fhir::gate::check(released);
+        issues.extend(closed.check(released, self.resource_type));
+        issues
+    }
+}
+
+fn check_header(sd: &Value, resource_type: &str, problems: &mut Vec<Issue>) {
+    let text = |key: &str| sd.get(key).and_then(Value::as_str).unwrap_or_default();
+    let base = format!("http://hl7.org/fhir/StructureDefinition/{resource_type}");
+    let wanted = [
+        ("resourceType", "StructureDefinition"),
+        ("kind", "resource"),
+        ("derivation", "constraint"),
+        ("baseDefinition", base.as_str()),
+        ("fhirVersion", "4.0.1"),
+    ];
+    for (key, value) in wanted.into_iter().filter(|(key, value)| text(key) != *value) {
+        problems.push(Rule::Header.broken(key, format!("must be {value}")));
+    }
+    if !text("url").starts_with("http") {
+        problems.push(Rule::Header.broken("url", "must be the profile's canonical address"));
+    }
+    for key in ["name", "status"].into_iter().filter(|key| text(key).is_empty()) {
+        problems.push(Rule::Header.broken(key, "is required"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

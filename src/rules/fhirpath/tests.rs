@@ -1,0 +1,1 @@
+//! The language by example. <http://hl7.org/fhirpath/N1/>

@@ -1,0 +1,582 @@
+//! The rules of the profile language, each shown on a small profile made here.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A profile of `of` from short element rows: `("CarePlan.status", json!({"min": 1}))`.
+fn sd(of: &str, rows: &[(&str, Value)]) -> Value {
+    let elements: Vec<Value> = rows
+        .iter()
+        .map(|(id, more)| {
+            let path: Vec<&str> = id.split('.').map(|s| s.split(':').next().unwrap_or(s)).collect();
+            let mut element = json!({"id": id, "path": path.join(".")});
+            let last = id.rsplit('.').next().unwrap_or(id);
+            if let Some((_, slice)) = last.split_once(':') {
+                element["sliceName"] = json!(slice);
+            }
+            let map = element.as_object_mut().expect("an object");
+            map.extend(more.as_object().expect("an object").clone());
+            if !map.contains_key("min") && !map.contains_key("max") {
+                map.insert("mustSupport".to_owned(), json!(true));
+            }
+            element
+        })
+        .collect();
+    json!({"resourceType": "StructureDefinition", "id": "test", "url": "https://postern.example/fhir/StructureDefinition/test",
+        "name": "Test", "status": "active", "fhirVersion": "4.0.1", "kind": "resource", "abstract": false, "type": of,
+        "baseDefinition": format!("http://hl7.org/fhir/StructureDefinition/{of}"), "derivation": "constraint",
+        "differential": {"element": elements}})
+}
+
+fn load(of: &str, rows: &[(&str, Value)]) -> Profile {
+    match Profile::load(&sd(of, rows)) {
+        Ok(profile) => profile,
+        Err(issues) => {
+            let text: Vec<String> = issues.iter().map(Issue::to_string).collect();
+            unreachable!("{}", text.join("\n"))
+        }
+    }
+}
+
+fn plain() -> Value {
+    json!({})
+}
+
+/// What every CarePlan profile needs.
+fn care_plan(more: &[(&str, Value)]) -> Vec<(&'static str, Value)> {
+    let mut rows = vec![
+        ("CarePlan.status", json!({"min": 1})),
+        ("CarePlan.intent", json!({"min": 1})),
+        ("CarePlan.subject", json!({"min": 1})),
+    ];
+    rows.extend(more.iter().map(|(id, v)| (&*id.to_string().leak(), v.clone())));
+    rows
+}
+
+fn broken(of: &str, rows: &[(&str, Value)], rule: Rule, at: &str) {
+    let issues = Profile::load(&sd(of, rows)).err().unwrap_or_default();
+    let found = issues
+        .iter()
+        .any(|i| i.expression == at && i.details.starts_with(&format!("{}: ", rule.name())));
+    assert!(found, "{} at {at} not in {issues:?}", rule.name());
+}
+
+#[test]
+fn each_broken_rule_is_named() {
+    let with = |id: &str, more: Value| care_plan(&[(id, more)]);
+    let types =
+        |codes: &[&str]| json!({"type": codes.iter().map(|c| json!({"code": c})).collect::<Vec<_>>()});
+    broken(
+        "CarePlan",
+        &with("CarePlan.titel", plain()),
+        Rule::UnknownPath,
+        "CarePlan.titel",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.period.begin", plain()),
+        Rule::UnknownPath,
+        "CarePlan.period.begin",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.activity", plain()),
+        Rule::BackboneWithoutChildren,
+        "CarePlan.activity",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.extension", plain()),
+        Rule::OpenExtension,
+        "CarePlan.extension",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.contained", plain()),
+        Rule::OpenContained,
+        "CarePlan.contained",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.implicitRules", plain()),
+        Rule::NotForProfiles,
+        "CarePlan.implicitRules",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.text.div", plain()),
+        Rule::NotForProfiles,
+        "CarePlan.text",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.period.id", plain()),
+        Rule::NotForProfiles,
+        "CarePlan.period.id",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.note", json!({"min": 3, "max": "2"})),
+        Rule::Cardinality,
+        "CarePlan.note",
+    );
+    broken(
+        "CarePlan",
+        &care_plan(&[])[1..],
+        Rule::ModifierOmitted,
+        "CarePlan.status",
+    );
+    broken(
+        "CarePlan",
+        &care_plan(&[])[..2],
+        Rule::RequiredOmitted,
+        "CarePlan.subject",
+    );
+    let detail = "CarePlan.activity.detail";
+    broken(
+        "CarePlan",
+        &with("CarePlan.activity.detail.code", plain()),
+        Rule::ModifierOmitted,
+        &format!("{detail}.status"),
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.activity.detail.scheduled[x]", plain()),
+        Rule::ChoiceWithoutTypes,
+        &format!("{detail}.scheduled[x]"),
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.activity.detail.scheduled[x]", types(&["Timng"])),
+        Rule::ChoiceWithoutTypes,
+        &format!("{detail}.scheduled[x]"),
+    );
+    let url_only = json!({"type": [{"code": "Extension", "profile": ["http://x.example/e"]}]});
+    broken(
+        "CarePlan",
+        &with("CarePlan.extension:e", url_only),
+        Rule::OpenExtension,
+        "CarePlan.extension:e",
+    );
+    broken(
+        "CarePlan",
+        &with("CarePlan.category:a", json!({"patternCodeableConcept": {}})),
+        Rule::Slicing,
+        "CarePlan.category:a",
+    );
+    let by_profile =
+        json!({"slicing": {"discriminator": [{"type": "profile", "path": "$this"}], "rules": "open"}});
+    let rows = care_plan(&[
+        ("CarePlan.category", by_profile),
+        ("CarePlan.category:a", plain()),
+    ]);
+    broken("CarePlan", &rows, Rule::Slicing, "CarePlan.category:a");
+    broken(
+        "Patient",
+        &[
+            ("Patient.name", plain()),
+            ("Patient.active", plain()),
+            ("Patient.link.other", plain()),
+            ("Patient.link.type", plain()),
+            ("Patient.deceased[x]", types(&["boolean"])),
+        ],
+        Rule::ModifierOmitted,
+        "Patient.deceased[x]",
+    );
+    broken(
+        "Patient",
+        &[("Patient.name.family", plain())],
+        Rule::ModifierOmitted,
+        "Patient.name.use",
+    );
+    broken(
+        "Consent",
+        &[("Consent.provision.provision.type", plain())],
+        Rule::UnknownPath,
+        "Consent.provision.provision",
+    );
+    let mut header = sd("CarePlan", &care_plan(&[]));
+    header["derivation"] = json!("specialization");
+    assert!(
+        Profile::load(&header).expect_err("header")[0]
+            .details
+            .starts_with("header: ")
+    );
+    assert!(Profile::load(&json!([])).is_err() && Profile::load(&json!({"type": "Resource"})).is_err());
+}
+
+#[test]
+fn a_datatype_is_released_whole_but_for_free_text_extensions_and_ids() {
+    let rows = [
+        ("Condition.code", plain()),
+        ("Condition.subject", json!({"min": 1})),
+        (
+            "Condition.onset[x]",
+            json!({"mustSupport": true, "type": [{"code": "Period"}]}),
+        ),
+        ("Condition.clinicalStatus", plain()),
+        ("Condition.verificationStatus", plain()),
+    ];
+    let given = json!({"resourceType": "Condition", "id": "c", "meta": {"versionId": "1"}, "language": "en",
+        "code": {"id": "x", "coding": [{"system": "s", "code": "c", "display": "D", "extension": [{"url": "u", "valueCode": "v"}]}],
+            "text": "prose"},
+        "subject": {"reference": "Patient/p", "display": "Ann", "identifier": {"system": "s", "value": "v",
+            "assigner": {"display": "A"}}},
+        "onsetDateTime": "2020", "recordedDate": "2020-01-01"});
+    let coded = json!({"resourceType": "Condition", "id": "c",
+        "code": {"coding": [{"system": "s", "code": "c"}]},
+        "subject": {"reference": "Patient/p", "identifier": {"system": "s", "value": "v"}}});
+    assert_eq!(load("Condition", &rows).project_all(&given), Some(coded.clone()));
+    let mut more = rows.to_vec();
+    more.extend([
+        ("Condition.code.text", plain()),
+        ("Condition.code.coding.display", plain()),
+    ]);
+    let mut expected = coded;
+    expected["code"] = json!({"coding": [{"system": "s", "code": "c", "display": "D"}], "text": "prose"});
+    assert_eq!(load("Condition", &more).project_all(&given), Some(expected));
+    let mut less = rows.to_vec();
+    less.push(("Condition.code.coding.code", plain()));
+    let only = load("Condition", &less).project_all(&given).expect("released");
+    assert_eq!(only["code"], json!({"coding": [{"code": "c"}]}));
+}
+
+#[test]
+fn choices_pass_by_type_and_twins_keep_their_places() {
+    let rows = [
+        ("Observation.status", plain()),
+        ("Observation.code", plain()),
+        (
+            "Observation.value[x]",
+            json!({"mustSupport": true, "type": [{"code": "CodeableConcept"}, {"code": "Quantity"}]}),
+        ),
+        ("Observation.value[x].text", plain()),
+    ];
+    let profile = load("Observation", &rows);
+    let with = |key: &str, value: Value| {
+        let mut out = json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"coding": [{"code": "c"}]}});
+        out[key] = value;
+        out
+    };
+    for (key, value, passes) in [
+        ("valueQuantity", json!({"value": 5, "unit": "mg"}), true),
+        (
+            "valueCodeableConcept",
+            json!({"coding": [{"code": "c"}], "text": "t"}),
+            true,
+        ),
+        ("valueString", json!("prose"), false),
+    ] {
+        let given = with(key, value.clone());
+        let out = profile.project_all(&given).expect("released");
+        assert_eq!(out.get(key), passes.then_some(&value), "{key}");
+        assert_eq!(profile.validate(&out), []);
+        assert_eq!(profile.validate(&given).is_empty(), passes, "{key}");
+    }
+    let names = [
+        ("Patient.active", plain()),
+        (
+            "Patient.deceased[x]",
+            json!({"mustSupport": true,
+        "type": [{"code": "boolean"}, {"code": "dateTime"}]}),
+        ),
+        ("Patient.link.other", plain()),
+        ("Patient.link.type", plain()),
+        ("Patient.name", plain()),
+        (
+            "Patient.name.given.extension:e",
+            json!({"mustSupport": true, "type": [{"code": "Extension", "profile": ["http://x.example/e"]}]}),
+        ),
+        (
+            "Patient.name.given.extension:e.value[x]",
+            json!({"mustSupport": true, "type": [{"code": "code"}]}),
+        ),
+    ];
+    let profile = load("Patient", &names);
+    let given = json!({"resourceType": "Patient", "id": "p", "name": [{"given": ["A", "B", null],
+        "_given": [null, {"id": "x", "extension": [{"url": "http://x.example/e", "valueCode": "v"}, {"url": "http://x.example/f", "valueCode": "v"}]},
+            {"extension": [{"url": "http://x.example/e", "valueCode": "w"}]}]}]});
+    let second = profile
+        .project(&given, &|path| path == "Patient.name[0].given[0]")
+        .expect("released");
+    let e = |code: &str| json!({"extension": [{"url": "http://x.example/e", "valueCode": code}]});
+    assert_eq!(
+        second["name"],
+        json!([{"given": ["B", null], "_given": [e("v"), e("w")]}])
+    );
+    assert_eq!(profile.validate(&second), []);
+}
+
+#[test]
+fn list_items_pass_by_their_slice() {
+    let by = |kind: &str, path: &str| {
+        json!({"mustSupport": true,
+        "slicing": {"discriminator": [{"type": kind, "path": path}], "rules": "open"}})
+    };
+    let pattern = |code: &str| json!({"mustSupport": true, "patternCodeableConcept": {"coding": [{"system": "s", "code": code}]}});
+    let rows = care_plan(&[
+        ("CarePlan.category", by("pattern", "$this")),
+        ("CarePlan.category:a", pattern("a")),
+        ("CarePlan.category:b", pattern("b")),
+        ("CarePlan.identifier", by("value", "system")),
+        ("CarePlan.identifier:mrn", plain()),
+        (
+            "CarePlan.identifier:mrn.system",
+            json!({"min": 1, "fixedUri": "urn:mrn"}),
+        ),
+        ("CarePlan.identifier:mrn.value", plain()),
+        ("CarePlan.identifier:mrn.use", plain()),
+    ]);
+    let profile = load("CarePlan", &rows);
+    let given = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan", "subject": {"reference": "Patient/p"},
+        "category": [{"coding": [{"system": "s", "code": "x"}]}, {"coding": [{"system": "s", "code": "b"}, {"system": "t", "code": "y"}]}],
+        "identifier": [{"system": "urn:other", "value": "1"}, {"system": "urn:mrn", "value": "2", "period": {"start": "2020"}}]});
+    let out = profile.project_all(&given).expect("released");
+    assert_eq!(out["category"].as_array().map(Vec::len), Some(1));
+    assert_eq!(out["identifier"], json!([{"system": "urn:mrn", "value": "2"}]));
+    assert_eq!(profile.validate(&out), []);
+    assert!(
+        profile
+            .validate(&given)
+            .iter()
+            .any(|i| i.expression == "CarePlan.category[0]")
+    );
+}
+
+#[test]
+fn a_required_slice_selects_resources() {
+    let rows = [
+        ("Observation.status", plain()),
+        (
+            "Observation.value[x]",
+            json!({"mustSupport": true, "type": [{"code": "string"}]}),
+        ),
+        (
+            "Observation.code.coding",
+            json!({"min": 1, "slicing": {"rules": "closed", "discriminator":
+            [{"type": "value", "path": "system"}, {"type": "value", "path": "code"}]}}),
+        ),
+        (
+            "Observation.code.coding:trigger",
+            json!({"mustSupport": true, "patternCoding": {"system": "s", "code": "trigger"}}),
+        ),
+    ];
+    let profile = load("Observation", &rows);
+    let given = |code: &str| {
+        json!({"resourceType": "Observation", "id": "o", "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "1"}, {"system": "s", "code": code}]}, "valueString": "text"})
+    };
+    assert_eq!(profile.project_all(&given("other")), None);
+    let out = profile.project_all(&given("trigger")).expect("released");
+    assert_eq!(
+        out["code"],
+        json!({"coding": [{"system": "s", "code": "trigger"}]})
+    );
+    assert_eq!(profile.validate(&out), []);
+}
+
+#[test]
+fn a_rule_on_shared_content_holds_at_every_depth() {
+    let consent = [
+        ("Consent.status", plain()),
+        ("Consent.scope", plain()),
+        ("Consent.category", plain()),
+        ("Consent.provision.type", plain()),
+        ("Consent.provision.provision", plain()),
+    ];
+    let profile = load("Consent", &consent);
+    let mut deep = json!({"type": "deny", "code": [{"text": "hidden"}]});
+    for _ in 0..30 {
+        deep = json!({"type": "permit", "purpose": [{"code": "TREAT"}], "provision": [deep]});
+    }
+    let given = json!({"resourceType": "Consent", "id": "c", "status": "active", "scope": {"coding": [{"code": "s"}]},
+        "category": [{"coding": [{"code": "c"}]}], "provision": deep});
+    let out = profile.project_all(&given).expect("released");
+    let text = out.to_string();
+    assert!(!text.contains("hidden") && !text.contains("TREAT"));
+    assert_eq!(text.matches("\"type\"").count(), 31);
+    assert_eq!(profile.validate(&out), []);
+    assert!(!profile.validate(&given).is_empty());
+}
+
+#[test]
+fn what_cannot_be_kept_takes_what_needs_it() {
+    let rows = care_plan(&[
+        ("CarePlan.activity.detail.status", plain()),
+        ("CarePlan.activity.detail.doNotPerform", plain()),
+        ("CarePlan.activity.detail.code", plain()),
+        ("CarePlan.activity.reference", plain()),
+        ("CarePlan.goal", plain()),
+    ]);
+    let profile = load("CarePlan", &rows);
+    let given = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan",
+        "subject": {"reference": "Patient/p"}, "goal": [{"reference": "#inside"}],
+        "activity": [{"detail": {"status": "scheduled", "doNotPerform": true, "code": {"coding": [{"code": "x"}]}}},
+            {"reference": {"reference": "Task/t"}}]});
+    let without = |path: &str| profile.project(&given, &|p| p == path);
+    let activities = |out: Option<Value>| out.expect("released")["activity"].as_array().map(Vec::len);
+    assert_eq!(activities(profile.project_all(&given)), Some(2));
+    assert_eq!(
+        activities(without("CarePlan.activity[0].detail.status")),
+        Some(1),
+        "required: the detail goes"
+    );
+    assert_eq!(
+        activities(without("CarePlan.activity[0].detail.doNotPerform")),
+        Some(1),
+        "a modifier: the detail goes"
+    );
+    assert_eq!(activities(without("CarePlan.activity[0].detail.code")), Some(2));
+    assert!(
+        without("CarePlan.activity")
+            .expect("released")
+            .get("activity")
+            .is_none()
+    );
+    assert!(
+        profile
+            .project_all(&given)
+            .expect("released")
+            .get("goal")
+            .is_none(),
+        "#refs go"
+    );
+    for withheld in [
+        "CarePlan",
+        "CarePlan.status",
+        "CarePlan.subject",
+        "CarePlan.subject.reference",
+    ] {
+        assert_eq!(without(withheld), None, "{withheld}");
+    }
+}
+
+#[test]
+fn an_unlisted_modifier_withholds_the_resource_where_it_stands_in_a_released_part() {
+    let profile = load(
+        "CarePlan",
+        &care_plan(&[("CarePlan.activity.reference", plain())]),
+    );
+    let given = |more: Value| {
+        let mut out = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan",
+            "subject": {"reference": "Patient/p"}});
+        out.as_object_mut()
+            .expect("object")
+            .extend(more.as_object().expect("object").clone());
+        out
+    };
+    let modifier = json!([{"url": "http://x.example/m", "valueBoolean": true}]);
+    let reference = json!({"reference": "Task/t"});
+    let released = |more| profile.project_all(&given(more)).is_some();
+    assert!(released(json!({})));
+    assert!(!released(json!({"implicitRules": "http://x.example/r"})));
+    assert!(!released(json!({"modifierExtension": modifier})));
+    assert!(!released(
+        json!({"activity": [{"modifierExtension": modifier, "reference": reference}]})
+    ));
+    let dropped = json!({"activity": [{"detail": {"modifierExtension": modifier, "status": "scheduled"}, "reference": reference}]});
+    assert!(released(dropped), "in a part that is dropped it modifies nothing");
+    let emptied = json!({"activity": [{"modifierExtension": modifier, "progress": [{"text": "t"}]}]});
+    assert!(
+        !released(emptied.clone())
+            || profile
+                .project_all(&given(emptied))
+                .is_some_and(|o| o.get("activity").is_none())
+    );
+}
+
+#[test]
+fn extensions_pass_by_url() {
+    let url = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race";
+    let typed = |t: &str| json!({"mustSupport": true, "type": [{"code": t}]});
+    let rows = [
+        ("Patient.active", plain()),
+        (
+            "Patient.deceased[x]",
+            json!({"mustSupport": true, "type": [{"code": "boolean"}, {"code": "dateTime"}]}),
+        ),
+        ("Patient.link.other", plain()),
+        ("Patient.link.type", plain()),
+        (
+            "Patient.extension:race",
+            json!({"mustSupport": true, "type": [{"code": "Extension", "profile": [url]}]}),
+        ),
+        ("Patient.extension:race.extension:omb", plain()),
+        (
+            "Patient.extension:race.extension:omb.url",
+            json!({"min": 1, "fixedUri": "ombCategory"}),
+        ),
+        ("Patient.extension:race.extension:omb.value[x]", typed("Coding")),
+    ];
+    let profile = load("Patient", &rows);
+    let given = json!({"resourceType": "Patient", "id": "p", "active": true, "extension": [
+        {"url": "http://x.example/other", "valueString": "s"},
+        {"url": url, "extension": [{"url": "ombCategory", "valueCoding": {"code": "1", "display": "One"}}, {"url": "text", "valueString": "t"}]}]});
+    let out = profile.project_all(&given).expect("released");
+    assert_eq!(
+        out["extension"],
+        json!([{"url": url, "extension": [{"url": "ombCategory", "valueCoding": {"code": "1"}}]}])
+    );
+    assert_eq!(profile.validate(&out), []);
+    assert!(profile.validate(&given).len() > 1);
+}
+
+#[test]
+fn links_are_shown_with_the_path_that_removes_them() {
+    let rows = care_plan(&[
+        ("CarePlan.goal", plain()),
+        ("CarePlan.instantiatesCanonical", plain()),
+        ("CarePlan.activity.reference", plain()),
+    ]);
+    let profile = load("CarePlan", &rows);
+    let released = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan",
+        "subject": {"reference": "Patient/p"}, "goal": [{"reference": "Goal/1"}, {"reference": "Goal/2"}],
+        "instantiatesCanonical": ["http://x.example/plan"], "activity": [{"reference": {"reference": "Task/t"}}]});
+    let mut seen = Vec::new();
+    profile.links(&released, &mut |path, link| {
+        seen.push((path.to_owned(), link.target().map(str::to_owned)))
+    });
+    let paths: Vec<&str> = seen.iter().map(|(p, _)| p.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "CarePlan.subject",
+            "CarePlan.goal[0]",
+            "CarePlan.goal[1]",
+            "CarePlan.instantiatesCanonical[0]",
+            "CarePlan.activity[0].reference"
+        ]
+    );
+    assert!(seen.iter().all(|(_, target)| target.is_some()));
+    let out = profile.remove(&released, &|path| {
+        path == "CarePlan.goal[0]" || path == "CarePlan.activity[0].reference"
+    });
+    let out = out.expect("stays");
+    assert_eq!(
+        (&out["goal"], out.get("activity")),
+        (&json!([{"reference": "Goal/2"}]), None)
+    );
+}
+
+#[test]
+fn the_closed_profile_is_valid_r4_and_loads_closed() {
+    let rows = care_plan(&[("CarePlan.note", plain()), ("CarePlan.period", plain())]);
+    let profile = load("CarePlan", &rows);
+    assert_eq!(crate::fhir::gate::check(profile.closed()), []);
+    let elements = profile.closed()["differential"]["element"]
+        .as_array()
+        .expect("a list");
+    let max = |id: &str| {
+        elements
+            .iter()
+            .find(|e| e["id"] == id)
+            .map(|e| e["max"].as_str().unwrap_or("").to_owned())
+    };
+    assert_eq!(max("CarePlan.title").as_deref(), Some("0"));
+    assert_eq!(max("CarePlan.contained").as_deref(), Some("0"));
+    assert_eq!(max("CarePlan.period.extension").as_deref(), Some("0"));
+    assert_eq!(max("CarePlan.subject.display").as_deref(), Some("0"));
+    assert_eq!(max("CarePlan.note").as_deref(), Some("*"));
+    assert_eq!(max("CarePlan.status.extension").as_deref(), Some("0"));
+}
