@@ -129,19 +129,6 @@ impl Gateway {
     }
 }
 
-fn columns(stored: &crate::store::AuditColumns) -> Columns {
-    Columns {
-        id: stored.id.clone(),
-        recorded: stored.recorded,
-        kind: stored.kind.clone(),
-        patient: stored.patient.clone(),
-        actor: stored.actor.clone(),
-        partner: stored.partner.clone(),
-        purpose: stored.purpose.clone(),
-        outcome: stored.outcome.clone(),
-        basis: stored.basis.clone(),
-        request: stored.request.clone(),
-        withheld_count: stored.withheld,
-        released_count: stored.released,
-    }
+fn columns(stored: &Columns) -> Columns {
+    stored.clone()
 }
