@@ -76,7 +76,7 @@ impl<'a> Evaluator<'_, 'a> {
             return Ok(());
         };
         let holder = if node.value.is_object() {
-            node.of.and_then(FhirType::holder)
+            node.of.and_then(|of| of.content)
         } else {
             None
         };
