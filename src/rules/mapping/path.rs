@@ -45,7 +45,10 @@ impl<'m> Paths<'m> {
     fn push(&mut self, before: Path, part: Part<'m>) -> Path {
         // a conversion makes at most 10 000 values, so their number fits
         let number = u32::try_from(self.steps.len()).unwrap_or(u32::MAX - 1);
-        self.steps.push(Step { before: before.0, part });
+        self.steps.push(Step {
+            before: before.0,
+            part,
+        });
         Path(number)
     }
 
@@ -102,7 +105,11 @@ impl Places {
 
     /// The paths of the values read, without repeats; of objects and lists only where no value was read.
     pub fn read(&self, addresses: &[usize]) -> Vec<String> {
-        let known = || addresses.iter().filter_map(|address| self.by_address.get(address));
+        let known = || {
+            addresses
+                .iter()
+                .filter_map(|address| self.by_address.get(address))
+        };
         let any_leaf = known().any(|(_, leaf)| *leaf);
         let mut found: Vec<String> = Vec::new();
         for (path, leaf) in known() {
@@ -125,12 +132,22 @@ pub(super) fn each_node<'r>(record: &'r Value, mut visit: impl FnMut(&str, &[&'r
         visit(&path, &names, node);
         match node {
             Value::Object(members) => waiting.extend(members.iter().rev().map(|(key, member)| {
-                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 let names = names.iter().copied().chain([key.as_str()]).collect();
                 (below, names, member)
             })),
             Value::Array(items) => {
-                waiting.extend(items.iter().enumerate().rev().map(|(i, item)| (format!("{path}[{i}]"), names.clone(), item)));
+                waiting.extend(
+                    items
+                        .iter()
+                        .enumerate()
+                        .rev()
+                        .map(|(i, item)| (format!("{path}[{i}]"), names.clone(), item)),
+                );
             }
             _ => {}
         }
@@ -145,8 +162,12 @@ pub(super) fn deeper_than(record: &Value, limit: usize) -> bool {
             return true;
         }
         match node {
-            Value::Object(members) => waiting.extend(members.values().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1))),
-            Value::Array(items) => waiting.extend(items.iter().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1))),
+            Value::Object(members) => {
+                waiting.extend(members.values().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1)))
+            }
+            Value::Array(items) => {
+                waiting.extend(items.iter().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1)))
+            }
             _ => {}
         }
     }
