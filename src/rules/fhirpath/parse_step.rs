@@ -17,11 +17,20 @@ impl Parser<'_> {
     pub(super) fn step(&mut self, name: String, quoted: bool, at: usize) -> Result<GrownStep, SyntaxError> {
         if quoted || !self.is_call() {
             let beside = format!("_{name}");
-            return Ok(GrownStep { step: Step::Member { name, beside, at }, height: 0 });
+            return Ok(GrownStep {
+                step: Step::Member { name, beside, at },
+                height: 0,
+            });
         }
         let function = self.function(&name, at)?;
         self.expect_symbol("(")?;
-        let mut call = Call { function, args: Vec::new(), at, wanted: None, pattern: None };
+        let mut call = Call {
+            function,
+            args: Vec::new(),
+            at,
+            wanted: None,
+            pattern: None,
+        };
         let mut height = 0;
         if function.takes_type() {
             call.wanted = Some(self.type_name()?);
@@ -40,9 +49,13 @@ impl Parser<'_> {
         if function == Function::Matches
             && let Some(Expr::Literal(Literal::Text(text))) = call.args.first()
         {
-            call.pattern = Some(pattern::compile(text).map_err(|m| SyntaxError::new(at, m))?);
+            call.pattern =
+                Some(pattern::compile(text, pattern::WRITTEN).map_err(|m| SyntaxError::new(at, m))?);
         }
-        Ok(GrownStep { step: Step::Call(Box::new(call)), height })
+        Ok(GrownStep {
+            step: Step::Call(Box::new(call)),
+            height,
+        })
     }
 
     fn function(&self, name: &str, at: usize) -> Result<Function, SyntaxError> {
