@@ -125,10 +125,18 @@ fn literals_are_values_of_their_type() {
     refused_key(
         "birthDate: 2023-02-29",
         "3:14 literal Patient.birthDate",
-        "not a date",
+        "no value of type date",
     );
-    refused_key("active: yes", "3:11 literal Patient.active", "not a boolean");
-    refused_key("multipleBirthInteger: 1.0", "3:25 literal", "not a integer");
+    refused_key(
+        "active: yes",
+        "3:11 literal Patient.active",
+        "no value of type boolean",
+    );
+    refused_key(
+        "multipleBirthInteger: 1.0",
+        "3:25 literal",
+        "no value of type integer",
+    );
     refused_key(
         "name: Smith",
         "3:9 element Patient.name",
@@ -178,7 +186,7 @@ fn expression_errors_point_into_the_scalar() {
     refused_key(
         "birthDate: =a.whree(b)",
         "3:17 syntax Patient.birthDate",
-        "did you mean `where`",
+        "did you mean `where()`",
     );
     refused_key("birthDate: \"=a.whree(b)\"", "3:18 syntax", "where");
     refused_key("birthDate: >-\n    =a |\n    a.whree(b)", "5:7 syntax", "where");
@@ -228,7 +236,7 @@ fn control_keys_are_checked() {
         "3:16 element Patient._birthDate.valueString",
         "no element",
     );
-    refused_key("_name: {id: x}", "3:3 element", "beside primitives only");
+    refused_key("_maritalStatus: {id: x}", "3:3 element", "beside primitives only");
     refused_key(
         "contained: [{$if: =a, $as: now, resourceType: Patient}]",
         "3:30 key",

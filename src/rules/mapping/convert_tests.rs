@@ -267,10 +267,23 @@ fn conditions_are_true_or_false() {
 }
 
 #[test]
+fn a_resource_without_an_id_is_not_reported_twice() {
+    let template = "- {$as: p, resourceType: Patient, id: =no.id()}\n\
+        - {resourceType: Goal, id: =g.id(), lifecycleStatus: active, description: {text: =g}, subject: =%p}\n";
+    assert_eq!(problems(template, &json!({"g": "1"})), ["id Patient.id (no)"]);
+    assert_eq!(
+        problems(template, &json!({})),
+        ["id Patient.id (no)", "id Goal.id (g)"]
+    );
+}
+
+#[test]
 fn references_are_to_allowed_types() {
-    let key = "managingOrganization: {reference: =no.reference('Patient')}";
-    let found = patient_problems(key, &json!({"no": "1"}));
-    assert_eq!(found, ["reference Patient.managingOrganization.reference (no)"]);
+    let key = "managingOrganization: {reference: =(kind + '/1')}";
+    let found = patient_problems(key, &json!({"no": "1", "kind": "Patient"}));
+    assert_eq!(found, ["reference Patient.managingOrganization.reference (kind)"]);
+    let made = patient(key, &json!({"no": "1", "kind": "Organization"}));
+    assert_eq!(made["managingOrganization"]["reference"], "Organization/1");
 }
 
 #[test]
@@ -318,10 +331,12 @@ fn unmapped_fields_are_those_nobody_names() {
 
 #[test]
 fn limits_end_a_conversion() {
-    let many = json!({"no": "1", "a": vec!["x"; 20_000]});
-    let found = patient_problems("name: {given: =a}", &many);
+    let many = json!({"no": "1", "a": vec!["x"; 200]});
+    let found = patient_problems("name: [{$each: =a, given: =%source.a}]", &many);
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("limit Patient.name[0].given"), "{found:?}");
+    assert!(found[0].starts_with("limit Patient.name[49].given"), "{found:?}");
+    let most = json!({"no": "1", "a": vec!["x"; 10_000]});
+    assert_eq!(patient_problems("active: true", &most), ["limit  ()"]);
     let mut deep = json!("1");
     for _ in 0..70 {
         deep = json!([deep]);

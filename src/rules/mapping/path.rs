@@ -154,24 +154,31 @@ pub(super) fn each_node<'r>(record: &'r Value, mut visit: impl FnMut(&str, &[&'r
     }
 }
 
-/// Is the record nested deeper than this?
-pub(super) fn deeper_than(record: &Value, limit: usize) -> bool {
+/// What is too much about a record, if anything.
+pub(super) fn oversize(record: &Value, depth: usize, nodes: usize) -> Option<&'static str> {
     let mut waiting = vec![(record, 1)];
-    while let Some((node, depth)) = waiting.pop() {
-        if depth > limit {
-            return true;
+    let mut left = nodes;
+    while let Some((node, level)) = waiting.pop() {
+        if level > depth {
+            return Some("the record is nested deeper than 64 levels");
         }
+        let members = match node {
+            Value::Object(members) => members.len(),
+            Value::Array(items) => items.len(),
+            _ => 0,
+        };
+        let Some(rest) = left.checked_sub(members) else {
+            return Some("the record has more than 10 000 fields and items");
+        };
+        left = rest;
+        let inner = |node: &&Value| !is_leaf(node);
         match node {
-            Value::Object(members) => {
-                waiting.extend(members.values().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1)))
-            }
-            Value::Array(items) => {
-                waiting.extend(items.iter().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1)))
-            }
+            Value::Object(members) => waiting.extend(members.values().filter(inner).map(|n| (n, level + 1))),
+            Value::Array(items) => waiting.extend(items.iter().filter(inner).map(|n| (n, level + 1))),
             _ => {}
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -199,6 +206,7 @@ mod tests {
         assert_eq!(places.read(&[list, leaf, leaf]), ["a.b[1].c"]);
         assert_eq!(places.read(&[list]), ["a.b"]);
         assert_eq!(places.text(address(&record)), "");
-        assert!(!deeper_than(&record, 4) && deeper_than(&record, 3));
+        assert_eq!(oversize(&record, 4, 5), None);
+        assert!(oversize(&record, 3, 9).is_some() && oversize(&record, 9, 4).is_some());
     }
 }

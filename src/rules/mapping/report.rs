@@ -3,7 +3,8 @@
 
 use super::Mapping;
 use super::header::Kind;
-use super::path::{Path, Places, deeper_than};
+use super::leaf::MAX_VALUES;
+use super::path::{Path, Places, oversize};
 use super::problem::{At, Problem, Rule};
 use super::run::{Origin, Raw, Run};
 use super::template::{From, Source};
@@ -17,10 +18,9 @@ impl Mapping {
     /// Is the record what the mapping says it reads?
     pub(super) fn shape<'m>(&'m self, run: &mut Run<'m, '_>) {
         let told = match (self.header.kind, run.record) {
-            (_, record) if deeper_than(record, MAX_DEPTH) => {
-                Some((Rule::Limit, "the record is nested deeper than 64"))
+            (Kind::Json, Value::Object(_)) => {
+                oversize(run.record, MAX_DEPTH, MAX_VALUES).map(|why| (Rule::Limit, why))
             }
-            (Kind::Json, Value::Object(_)) => None,
             (Kind::Json, _) => Some((Rule::Type, "a record is a JSON object")),
             (Kind::Csv, Value::Object(row)) if row.values().all(Value::is_string) => None,
             (Kind::Csv, _) => Some((Rule::Type, "a row of a CSV file is an object of texts")),

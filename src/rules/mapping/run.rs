@@ -78,6 +78,8 @@ pub(super) struct Run<'m, 'r> {
     pub by_id: HashMap<(&'static str, String), usize>,
     pub values: usize,
     pub stopped: bool,
+    /// A resource that others refer to by name has no id.
+    pub unnamed: bool,
 }
 
 impl<'m, 'r> Run<'m, 'r> {
@@ -103,6 +105,7 @@ impl<'m, 'r> Run<'m, 'r> {
             by_id: HashMap::new(),
             values: 0,
             stopped: false,
+            unnamed: false,
         }
     }
 
@@ -294,8 +297,10 @@ impl<'m, 'r> Run<'m, 'r> {
         self.functions.resource.set(outer);
         let empty = map.len() == usize::from(object.resource);
         if empty || (made.dynamic && !live) {
+            let failed = self.problems.len() > problems;
+            self.unnamed |= failed && object.name.is_some();
             self.trace.truncate(traces);
-            return live && self.problems.len() > problems;
+            return live && failed;
         }
         if self.problems.len() == problems {
             self.required(made.at, object, &map, frame, place);
@@ -353,6 +358,10 @@ impl<'m, 'r> Run<'m, 'r> {
                 Shape::Expression(source) => Some(named(source, frame)),
                 _ => None,
             });
+            if self.unnamed && origin.is_none() {
+                // what is missing may be a reference to a resource whose own problems are listed
+                continue;
+            }
             let at = fields().next().map_or(at, |field| field.made.at);
             let path = self.paths.key(place, required.element.name);
             let told = format!(
@@ -374,6 +383,7 @@ impl<'m, 'r> Run<'m, 'r> {
         read: (u32, u32),
     ) {
         let Some(id) = map.get("id").and_then(Value::as_str).map(str::to_owned) else {
+            self.unnamed |= object.name.is_some();
             if self.problems.is_empty() {
                 self.problem(
                     at,

@@ -108,7 +108,7 @@ impl Compiler {
             self.problem(at, Rule::Type, path, "a name of `$as` is a reference");
             return None;
         }
-        let source = self.expression(scalar, path);
+        let source = self.expression(scalar, Some(slot), path);
         if slot.is_resource()
             || !(slot.is_primitive() || matches!(slot.type_name(), "Coding" | "CodeableConcept"))
         {
@@ -129,7 +129,7 @@ impl Compiler {
     /// A value of `$if` or `$each`.
     pub fn bare_expression(&mut self, node: &Node, path: &str, key: &str) -> Option<Source> {
         match &node.body {
-            Body::Scalar(scalar) if scalar.expression().is_some() => self.expression(scalar, path),
+            Body::Scalar(scalar) if scalar.expression().is_some() => self.expression(scalar, None, path),
             _ => {
                 self.problem(
                     node.at,
@@ -163,7 +163,12 @@ impl Compiler {
         let value = typed(type_name, text);
         let wrong = primitive::check(type_name, &value).err();
         if let Some(why) = wrong {
-            self.problem(at, Rule::Literal, path, format!("not a {type_name}: {why}"));
+            self.problem(
+                at,
+                Rule::Literal,
+                path,
+                format!("no value of type {type_name}: {why}"),
+            );
             return None;
         }
         if !slot.targets.is_empty()
@@ -178,7 +183,7 @@ impl Compiler {
         Some(value)
     }
 
-    fn expression(&mut self, scalar: &Scalar, path: &str) -> Option<Source> {
+    fn expression(&mut self, scalar: &Scalar, slot: Option<Slot>, path: &str) -> Option<Source> {
         let text = scalar.expression()?;
         // the `=` is part of the scalar, not of the expression
         let expression = match Expression::parse(text, Dialect::Mapping) {
@@ -195,7 +200,7 @@ impl Compiler {
         };
         let before = self.problems.len();
         for call in calls(text) {
-            self.call(&call, scalar.place(1 + call.offset), path);
+            self.call(&call, slot, scalar.place(1 + call.offset), path);
         }
         let reads: Vec<Read> = expression
             .source_paths()
@@ -211,19 +216,17 @@ impl Compiler {
         })
     }
 
-    fn call(&mut self, call: &Call<'_>, at: At, path: &str) {
+    fn call(&mut self, call: &Call<'_>, slot: Option<Slot>, at: At, path: &str) {
         let first = call.arguments.first().cloned().flatten();
         match (call.name, first) {
             ("code" | "coding", Some(map)) => self.map_is_known(call.name, &map, at, path),
             ("id" | "reference", Some(name)) => {
                 if element::table().resource(&name).is_none() {
                     let hint = suggestion(&name, element::table().resource_types());
-                    self.problem(
-                        at,
-                        Rule::Reference,
-                        path,
-                        format!("`{name}` is no R4 resource type{hint}"),
-                    );
+                    let told = format!("`{name}` is no R4 resource type{hint}");
+                    self.problem(at, Rule::Reference, path, told);
+                } else if let Some(slot) = slot {
+                    self.type_fits(call.name, &name, slot, at, path);
                 }
             }
             ("date", Some(format)) => self.date_format(call, &format, at, path),
@@ -235,6 +238,32 @@ impl Compiler {
                 self.problem(at, Rule::Syntax, path, told);
             }
             _ => {}
+        }
+    }
+
+    /// An id is of the resource that has it; a reference is to a type the element allows.
+    fn type_fits(&mut self, function: &str, name: &str, slot: Slot, at: At, path: &str) {
+        let owner = slot
+            .child
+            .element
+            .path
+            .strip_suffix(".id")
+            .filter(|_| slot.type_name() == "id");
+        if function == "reference" && !fits(slot.targets, name) {
+            let told = format!(
+                "a reference here is to {}, not to {name}",
+                slot.targets.join(" or ")
+            );
+            self.problem(at, Rule::Reference, path, told);
+        } else if let (true, Some(owner)) = (function == "id", owner)
+            && owner != name
+        {
+            self.problem(
+                at,
+                Rule::Id,
+                path,
+                format!("the id of a {owner} made as that of a {name}"),
+            );
         }
     }
 

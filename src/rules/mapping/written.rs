@@ -36,13 +36,14 @@ pub(super) fn written(
         (
             Rule::Type,
             format!(
-                "a {type_name} cannot be made from {}{}",
+                "{} cannot become a value of type {type_name}{}",
                 item.kind(),
                 hint(item, type_name)
             ),
         )
     })?;
-    primitive::check(type_name, &value).map_err(|why| (Rule::Value, format!("not a {type_name}: {why}")))?;
+    primitive::check(type_name, &value)
+        .map_err(|why| (Rule::Value, format!("no value of type {type_name}: {why}")))?;
     reference(&value, slot)?;
     Ok(Some(value))
 }
