@@ -1,13 +1,14 @@
 //! Checks before and after a run, and its problems written out with paths.
 //! <https://hl7.org/fhir/R4/validation.html>: structure and cardinality are judged by `fhir::gate`.
 
+use super::Mapping;
 use super::header::Kind;
-use super::path::{Path, Places, deeper_than};
+use super::leaf::MAX_VALUES;
+use super::path::{Path, Places, oversize};
 use super::problem::{At, Problem, Rule};
 use super::run::{Origin, Raw, Run};
 use super::template::{From, Source};
 use super::yaml::MAX_DEPTH;
-use super::Mapping;
 use crate::fhir::{Severity, gate};
 use serde_json::Value;
 
@@ -17,8 +18,9 @@ impl Mapping {
     /// Is the record what the mapping says it reads?
     pub(super) fn shape<'m>(&'m self, run: &mut Run<'m, '_>) {
         let told = match (self.header.kind, run.record) {
-            (_, record) if deeper_than(record, MAX_DEPTH) => Some((Rule::Limit, "the record is nested deeper than 64")),
-            (Kind::Json, Value::Object(_)) => None,
+            (Kind::Json, Value::Object(_)) => {
+                oversize(run.record, MAX_DEPTH, MAX_VALUES).map(|why| (Rule::Limit, why))
+            }
             (Kind::Json, _) => Some((Rule::Type, "a record is a JSON object")),
             (Kind::Csv, Value::Object(row)) if row.values().all(Value::is_string) => None,
             (Kind::Csv, _) => Some((Rule::Type, "a row of a CSV file is an object of texts")),
@@ -33,18 +35,28 @@ impl Mapping {
         let mut found = Vec::new();
         for (number, resource) in run.resources.iter().enumerate() {
             let issues = gate::check(resource);
-            found.extend(issues.into_iter().filter(|issue| issue.severity <= Severity::Error).map(|issue| (number, issue)));
+            found.extend(
+                issues
+                    .into_iter()
+                    .filter(|issue| issue.severity <= Severity::Error)
+                    .map(|issue| (number, issue)),
+            );
         }
         for (number, issue) in found {
             let (start, at) = run.starts[number];
-            let end = run.starts.get(number + 1).map_or(run.trace.len(), |next| next.0 as usize);
+            let end = run
+                .starts
+                .get(number + 1)
+                .map_or(run.trace.len(), |next| next.0 as usize);
             // the value that stands at or nearest above the place the gate names
             let nearest = run.trace[start as usize..end]
                 .iter()
                 .filter(|traced| issue.expression.starts_with(&run.paths.text(traced.path)))
                 .max_by_key(|traced| run.paths.text(traced.path).len())
                 .copied();
-            let (at, origin) = nearest.map_or((at, Origin::Nothing), |t| (t.at, Origin::Read(t.read.0, t.read.1)));
+            let (at, origin) = nearest.map_or((at, Origin::Nothing), |t| {
+                (t.at, Origin::Read(t.read.0, t.read.1))
+            });
             run.stated(at, Rule::R4, issue.expression, issue.details, origin);
         }
     }
@@ -52,7 +64,11 @@ impl Mapping {
     /// The problems of a run, with paths.
     pub(super) fn report(&self, run: &Run<'_, '_>) -> Vec<Problem> {
         let places = Places::of(run.record);
-        let mut found: Vec<Problem> = run.problems.iter().map(|raw| self.problem(raw, run, &places)).collect();
+        let mut found: Vec<Problem> = run
+            .problems
+            .iter()
+            .map(|raw| self.problem(raw, run, &places))
+            .collect();
         found.dedup();
         found
     }
@@ -85,7 +101,11 @@ fn named(source: &Source, item: usize, parent: usize, places: &Places) -> String
             From::Item => places.text(item),
             From::Parent => places.text(parent),
         };
-        let dot = if base.is_empty() || read.path.is_empty() { "" } else { "." };
+        let dot = if base.is_empty() || read.path.is_empty() {
+            ""
+        } else {
+            "."
+        };
         paths.push(format!("{base}{dot}{}", read.path));
     }
     // a list that an expression only passes through says less than the field below it
