@@ -15,6 +15,7 @@ mod links;
 mod validate;
 mod data_set;
 mod policy;
+pub mod shipped;
 
 use std::sync::OnceLock;
 
@@ -132,5 +133,7 @@ fn check_header(sd: &Value, resource_type: &str, problems: &mut Vec<Issue>) {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
