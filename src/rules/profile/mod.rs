@@ -22,6 +22,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 pub use data_set::{DataSet, Sufficient};
+pub use free_text::free_text;
 pub use links::Link;
 pub use policy::{Class, DefaultRelease, Policy};
 pub use problem::Rule;

@@ -187,6 +187,107 @@ pub(super) mod tests {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    /// US Core 6.1.0 must-support elements that some sets (`*`: all) do not release, and why.
+    const LEFT_OUT: &[(&str, &str, &str)] = &[
+        ("*", "Condition.encounter", "no set releases encounters"),
+        ("*", "MedicationRequest.encounter", "no set releases encounters"),
+        ("*", "PractitionerRole.location", "no set releases locations"),
+        ("*", "PractitionerRole.endpoint", "no set releases endpoints"),
+        (
+            "*",
+            "Practitioner.address",
+            "may be the home of a member of staff; telecom at work is there",
+        ),
+        (
+            "crisis-team hospital",
+            "Condition.abatement[x]",
+            "they get active problems alone",
+        ),
+        (
+            "crisis-team",
+            "Condition.extension",
+            "when a problem was asserted does not matter on the scene",
+        ),
+        (
+            "crisis-team",
+            "MedicationRequest.dispenseRequest",
+            "it does not dispense",
+        ),
+        (
+            "hospital",
+            "MedicationRequest.dispenseRequest.numberOfRepeatsAllowed",
+            "it does not refill",
+        ),
+        (
+            "crisis-team hospital",
+            "Observation.hasMember",
+            "scores are for those who follow them",
+        ),
+        (
+            "crisis-team hospital",
+            "Observation.derivedFrom",
+            "scores are for those who follow them",
+        ),
+        (
+            "primary-care",
+            "RelatedPerson.address",
+            "a practice does not go there",
+        ),
+        (
+            "crisis-team",
+            "Patient.extension",
+            "race, ethnicity and recorded sex do not matter on the scene",
+        ),
+    ];
+
+    #[test]
+    fn us_core_must_support_is_released_or_left_out_on_purpose() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/packages/us-core-6.1.0");
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            println!("skipped: {} is not here", folder.display());
+            return;
+        };
+        let mut seen = 0;
+        for file in entries.filter_map(|e| Some(e.ok()?.path())) {
+            let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let sd: Value =
+                serde_json::from_str(&std::fs::read_to_string(&file).expect("readable")).expect("JSON");
+            let observation =
+                sd["type"] == "Observation" && !name.contains("simple") && !name.contains("screening");
+            if sd["resourceType"] != "StructureDefinition" || sd["kind"] != "resource" || observation {
+                continue;
+            }
+            for set in sets() {
+                let Some(profile) = set.profile(sd["type"].as_str().unwrap_or_default()) else {
+                    continue;
+                };
+                for element in sd["snapshot"]["element"].as_array().expect("a snapshot") {
+                    let path = element["path"].as_str().unwrap_or_default();
+                    if element["mustSupport"] == true && !path.contains(".text") {
+                        seen += 1;
+                        let excused = LEFT_OUT.iter().any(|(of, left_out, _)| {
+                            (*of == "*" || of.contains(set.name())) && path.starts_with(left_out)
+                        });
+                        assert!(
+                            excused || passes(profile, path),
+                            "{} does not release {path}",
+                            set.name()
+                        );
+                    }
+                }
+            }
+        }
+        assert!(seen > 300, "{seen} elements looked at");
+    }
+
+    /// Does the served profile let some form of the element at a plain path pass?
+    fn passes(profile: &super::super::Profile, path: &str) -> bool {
+        let elements = profile.closed()["differential"]["element"]
+            .as_array()
+            .expect("a list");
+        elements.iter().any(|e| e["path"] == path && e["max"] != "0")
+    }
+
     /// Each named element has its reason, and the README shows it.
     #[test]
     fn every_element_has_its_reason_in_the_readme() {
