@@ -9,11 +9,18 @@ mod path;
 mod markup;
 mod xhtml;
 pub mod primitive;
+mod json_scan;
 pub mod json;
 pub mod gate;
+mod xml_open;
 mod xml_read;
 mod xml_write;
 pub mod xml;
+
+#[cfg(test)]
+mod case_files;
+#[cfg(test)]
+mod examples;
 
 pub use instant::{Instant, Now};
 pub use issue::{Issue, IssueCode, Severity};
