@@ -10,44 +10,57 @@ use crate::label::{CodeLists, RAISED, label};
 use crate::terminology::{ACT_CODE, ACT_REASON, CONFIDENTIALITY};
 
 fn coding(code: &str) -> Value {
-    let system = if ["N", "R", "V"].contains(&code) { CONFIDENTIALITY } else { ACT_CODE };
+    let system = if ["N", "R", "V"].contains(&code) {
+        CONFIDENTIALITY
+    } else {
+        ACT_CODE
+    };
     json!({"system": system, "code": code})
 }
 
 /// Any dimensions of a provision, each stated or not.
 fn dimensions() -> impl Strategy<Value = Value> {
-    let labels = prop::option::of(prop::collection::vec(select(vec!["N", "R", "V", "SUD", "ETH", "PSY", "HIV"]), 1..3));
+    let labels = prop::option::of(prop::collection::vec(
+        select(vec!["N", "R", "V", "SUD", "ETH", "PSY", "HIV"]),
+        1..3,
+    ));
     let purpose = prop::option::of(select(vec!["TREAT", "BTG", "HPAYMT"]));
     let actor = prop::option::of(select(vec!["Organization/a", "Organization/b"]));
     let class = prop::option::of(select(vec!["Observation", "Condition"]));
     let period = prop::option::of(select(vec!["2026-05-31", "2026-12-31"]));
     let data_period = prop::option::of(select(vec!["2025", "2026"]));
-    (labels, purpose, actor, class, period, data_period).prop_map(|(labels, purpose, actor, class, period, data)| {
-        let mut provision = json!({});
-        if let Some(labels) = labels {
-            provision["securityLabel"] = labels.into_iter().map(coding).collect();
-        }
-        if let Some(purpose) = purpose {
-            provision["purpose"] = json!([{"system": ACT_REASON, "code": purpose}]);
-        }
-        if let Some(actor) = actor {
-            provision["actor"] = json!([{"reference": {"reference": actor}}]);
-        }
-        if let Some(class) = class {
-            provision["class"] = json!([{"system": "http://hl7.org/fhir/resource-types", "code": class}]);
-        }
-        if let Some(period) = period {
-            provision["period"] = json!({"end": period});
-        }
-        if let Some(data) = data {
-            provision["dataPeriod"] = json!({"start": data, "end": data});
-        }
-        provision
-    })
+    (labels, purpose, actor, class, period, data_period).prop_map(
+        |(labels, purpose, actor, class, period, data)| {
+            let mut provision = json!({});
+            if let Some(labels) = labels {
+                provision["securityLabel"] = labels.into_iter().map(coding).collect();
+            }
+            if let Some(purpose) = purpose {
+                provision["purpose"] = json!([{"system": ACT_REASON, "code": purpose}]);
+            }
+            if let Some(actor) = actor {
+                provision["actor"] = json!([{"reference": {"reference": actor}}]);
+            }
+            if let Some(class) = class {
+                provision["class"] = json!([{"system": "http://hl7.org/fhir/resource-types", "code": class}]);
+            }
+            if let Some(period) = period {
+                provision["period"] = json!({"end": period});
+            }
+            if let Some(data) = data {
+                provision["dataPeriod"] = json!({"start": data, "end": data});
+            }
+            provision
+        },
+    )
 }
 
 fn typed(permit_only: bool) -> impl Strategy<Value = Value> {
-    let types = if permit_only { vec!["permit"] } else { vec!["permit", "deny"] };
+    let types = if permit_only {
+        vec!["permit"]
+    } else {
+        vec!["permit", "deny"]
+    };
     (dimensions(), select(types)).prop_map(|(mut provision, kind)| {
         provision["type"] = json!(kind);
         provision
@@ -72,19 +85,38 @@ fn consent(id: usize, provision: Value, status: &str) -> Value {
 }
 
 fn consents() -> impl Strategy<Value = Vec<Value>> {
-    let one = (provision(false), select(vec!["active", "active", "active", "inactive", "rejected"]));
-    prop::collection::vec(one, 0..3)
-        .prop_map(|list| list.into_iter().enumerate().map(|(i, (p, status))| consent(i, p, status)).collect())
+    let one = (
+        provision(false),
+        select(vec!["active", "active", "active", "inactive", "rejected"]),
+    );
+    prop::collection::vec(one, 0..3).prop_map(|list| {
+        list.into_iter()
+            .enumerate()
+            .map(|(i, (p, status))| consent(i, p, status))
+            .collect()
+    })
 }
 
 fn data() -> Vec<Value> {
     let mut data = Vec::new();
     for kind in ["Observation", "Condition"] {
-        for labels in [&["N"][..], &["R"], &["V"], &["N", "SUD"], &["R", "ETH"], &["R", "PSY", "HIV"], &[]] {
+        for labels in [
+            &["N"][..],
+            &["R"],
+            &["V"],
+            &["N", "SUD"],
+            &["R", "ETH"],
+            &["R", "PSY", "HIV"],
+            &[],
+        ] {
             for date in ["2025", "2025-12-31", "2026-01"] {
                 let security: Vec<Value> = labels.iter().map(|c| coding(c)).collect();
                 let mut resource = json!({"resourceType": kind, "id": format!("{}", data.len()), "meta": {"security": security}});
-                resource[if kind == "Condition" { "recordedDate" } else { "effectiveDateTime" }] = json!(date);
+                resource[if kind == "Condition" {
+                    "recordedDate"
+                } else {
+                    "effectiveDateTime"
+                }] = json!(date);
                 data.push(resource);
             }
         }
@@ -101,7 +133,10 @@ fn visible(consents: &[Value]) -> Vec<bool> {
     let data = data();
     let mut seen = Vec::new();
     for (actor, purpose) in [("a", "TREAT"), ("a", "BTG"), ("b", "HPAYMT")] {
-        let actor = Actor { references: vec![format!("Organization/{actor}")], ..Actor::default() };
+        let actor = Actor {
+            references: vec![format!("Organization/{actor}")],
+            ..Actor::default()
+        };
         let inquiry = compiled.ask(&Request::new(&actor, purpose, &now), &context);
         let mut any = false;
         for resource in &data {
@@ -112,7 +147,10 @@ fn visible(consents: &[Value]) -> Vec<bool> {
             assert!(verdict.state != State::NeverAsked || consents.is_empty());
             seen.push(verdict.decision == Decision::Permit);
         }
-        assert!(!any || matches!(inquiry.reach(), Reach::Permit | Reach::Filter), "what is visible can be reached");
+        assert!(
+            !any || matches!(inquiry.reach(), Reach::Permit | Reach::Filter),
+            "what is visible can be reached"
+        );
     }
     seen
 }
@@ -131,13 +169,20 @@ fn add_deny(provision: &mut Value, n: &mut usize, deny: &Value) -> bool {
         return true;
     }
     *n -= 1;
-    provision["provision"].as_array_mut().is_some_and(|list| list.iter_mut().any(|p| add_deny(p, n, deny)))
+    provision["provision"]
+        .as_array_mut()
+        .is_some_and(|list| list.iter_mut().any(|p| add_deny(p, n, deny)))
 }
 
 /// Removes the first permit without anything below it; false when there is none.
 fn remove_permit(provision: &mut Value) -> bool {
-    let Some(list) = provision["provision"].as_array_mut() else { return false };
-    if let Some(at) = list.iter().position(|p| p["type"] == "permit" && p["provision"].is_null()) {
+    let Some(list) = provision["provision"].as_array_mut() else {
+        return false;
+    };
+    if let Some(at) = list
+        .iter()
+        .position(|p| p["type"] == "permit" && p["provision"].is_null())
+    {
         list.remove(at);
         return true;
     }

@@ -26,7 +26,10 @@ fn labelled(resource: &Value) -> Labels {
 }
 
 fn observation(codes: &[&str]) -> Value {
-    let security: Vec<Value> = codes.iter().map(|c| json!({"system": ACT_CODE, "code": c})).collect();
+    let security: Vec<Value> = codes
+        .iter()
+        .map(|c| json!({"system": ACT_CODE, "code": c}))
+        .collect();
     json!({"resourceType": "Observation", "id": "o", "meta": {"security": security}})
 }
 
@@ -34,9 +37,16 @@ fn verdict(consents: &[Value], datum: &Value, now: &Now) -> (Verdict, Consents) 
     let context = Resources::default();
     let list: Vec<&Value> = consents.iter().collect();
     let compiled = Consents::compile(&list, &context, &TimeZone::UTC);
-    let actor = Actor { references: vec!["Organization/clinic".to_owned()], ..Actor::default() };
+    let actor = Actor {
+        references: vec!["Organization/clinic".to_owned()],
+        ..Actor::default()
+    };
     let labels = labelled(datum);
-    let verdict = compiled.evaluate(&Request::new(&actor, "TREAT", now), &context, &Datum::new(datum, &labels));
+    let verdict = compiled.evaluate(
+        &Request::new(&actor, "TREAT", now),
+        &context,
+        &Datum::new(datum, &labels),
+    );
     (verdict, compiled)
 }
 
@@ -48,23 +58,38 @@ fn state(status: &str) -> State {
 
 #[test]
 fn the_states_are_kept_apart() {
-    assert_eq!(verdict(&[], &observation(&[]), &noon()).0.state, State::NeverAsked);
+    assert_eq!(
+        verdict(&[], &observation(&[]), &noon()).0.state,
+        State::NeverAsked
+    );
     assert_eq!(state("active"), State::Active);
     assert_eq!(state("rejected"), State::Refused);
     assert_eq!(state("inactive"), State::Revoked);
     assert_eq!(state("entered-in-error"), State::NeverAsked);
     assert_eq!(state("no such status"), State::NotComputable);
     let expired = consent(json!({"type": "permit", "period": {"end": "2026-05-31"}}));
-    assert_eq!(verdict(&[expired], &observation(&[]), &noon()).0.state, State::Expired);
-    let (insufficient, _) = verdict(&[consent(json!({"type": "permit"}))], &observation(&["42CFRPart2"]), &noon());
-    assert_eq!((insufficient.state, insufficient.part2), (State::Insufficient, Part2::Insufficient(0)));
+    assert_eq!(
+        verdict(&[expired], &observation(&[]), &noon()).0.state,
+        State::Expired
+    );
+    let (insufficient, _) = verdict(
+        &[consent(json!({"type": "permit"}))],
+        &observation(&["42CFRPart2"]),
+        &noon(),
+    );
+    assert_eq!(
+        (insufficient.state, insufficient.part2),
+        (State::Insufficient, Part2::Insufficient(0))
+    );
     assert_eq!(insufficient.decision, Decision::Deny);
 }
 
 #[test]
 fn who_took_part_is_recorded_with_its_provision() {
-    let c = consent(json!({"type": "permit", "provision": [{"type": "permit", "purpose": [], "provision": [
-        {"type": "permit"}, {"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "SUD"}]}]}]}));
+    let c = consent(
+        json!({"type": "permit", "provision": [{"type": "permit", "purpose": [], "provision": [
+        {"type": "permit"}, {"type": "deny", "securityLabel": [{"system": ACT_CODE, "code": "SUD"}]}]}]}),
+    );
     let (verdict, compiled) = verdict(&[c], &observation(&["ETH"]), &noon());
     assert_eq!(verdict.decision, Decision::Deny);
     let paths: Vec<String> = verdict.parts.iter().map(|p| compiled.path(p)).collect();
@@ -73,11 +98,16 @@ fn who_took_part_is_recorded_with_its_provision() {
 
 #[test]
 fn a_silent_root_says_what_did_not_match() {
-    let c = consent(json!({"type": "permit", "purpose": [{"system": crate::terminology::ACT_REASON, "code": "HPAYMT"}],
-        "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Condition"}]}));
+    let c = consent(
+        json!({"type": "permit", "purpose": [{"system": crate::terminology::ACT_REASON, "code": "HPAYMT"}],
+        "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Condition"}]}),
+    );
     let (verdict, _) = verdict(&[c], &observation(&[]), &noon());
     assert_eq!(verdict.parts[0].effect, Effect::Silent);
-    assert_eq!(verdict.parts[0].failed.names().collect::<Vec<_>>(), ["purpose", "class"]);
+    assert_eq!(
+        verdict.parts[0].failed.names().collect::<Vec<_>>(),
+        ["purpose", "class"]
+    );
 }
 
 #[test]
@@ -85,11 +115,17 @@ fn the_answer_knows_how_long_it_holds() {
     let mut c = consent(json!({"type": "permit", "period": {"end": "2026-08-31"}}));
     let now = noon();
     verdict(&[c.clone()], &observation(&[]), &now);
-    assert_eq!(now.valid_until(), Instant::parse("2026-09-01T00:00:00Z").expect("instant"));
+    assert_eq!(
+        now.valid_until(),
+        Instant::parse("2026-09-01T00:00:00Z").expect("instant")
+    );
     c["extension"] = json!([{"url": "https://postern.example/fhir/StructureDefinition/consent-revoked", "valueDateTime": "2026-07-01"}]);
     let now = noon();
     verdict(&[c], &observation(&[]), &now);
-    assert_eq!(now.valid_until(), Instant::parse("2026-07-01T00:00:00Z").expect("instant"));
+    assert_eq!(
+        now.valid_until(),
+        Instant::parse("2026-07-01T00:00:00Z").expect("instant")
+    );
 }
 
 #[test]
@@ -117,14 +153,19 @@ fn hostile_nesting_is_not_computable() {
 fn cost_of_a_decision() {
     for provisions in [4, 20, 200] {
         let nested: Vec<Value> = (0..provisions)
-            .map(|i| json!({"type": if i % 2 == 0 { "deny" } else { "permit" },
+            .map(|i| {
+                json!({"type": if i % 2 == 0 { "deny" } else { "permit" },
                 "actor": [{"reference": {"reference": format!("Organization/{i}")}}],
-                "securityLabel": [{"system": ACT_CODE, "code": if i % 3 == 0 { "SUD" } else { "HIV" }}]}))
+                "securityLabel": [{"system": ACT_CODE, "code": if i % 3 == 0 { "SUD" } else { "HIV" }}]})
+            })
             .collect();
         let c = consent(json!({"type": "permit", "provision": nested}));
         let context = Resources::default();
         let compiled = Consents::compile(&[&c], &context, &TimeZone::UTC);
-        let actor = Actor { references: vec!["Organization/clinic".to_owned()], ..Actor::default() };
+        let actor = Actor {
+            references: vec!["Organization/clinic".to_owned()],
+            ..Actor::default()
+        };
         let now = noon();
         let inquiry = compiled.ask(&Request::new(&actor, "TREAT", &now), &context);
         let resource = observation(&["PSY"]);
@@ -133,6 +174,9 @@ fn cost_of_a_decision() {
         for _ in 0..10_000 {
             std::hint::black_box(inquiry.evaluate(&Datum::new(&resource, &labels)));
         }
-        println!("{provisions} provisions: {:?} a decision", started.elapsed() / 10_000);
+        println!(
+            "{provisions} provisions: {:?} a decision",
+            started.elapsed() / 10_000
+        );
     }
 }
