@@ -297,6 +297,16 @@ async fn released_moves_only_with_its_digest(home: Home) {
             .len(),
         2
     );
+    let shown = async |id| {
+        store
+            .shown_in("clinic", "TREAT", "Goal", id)
+            .await
+            .expect("reads")
+    };
+    assert_eq!(
+        (shown("g1").await, shown("g9").await),
+        (vec![owned("p1")], vec![])
+    );
     let releases = store.releases_of("p1").await.expect("reads");
     assert_eq!(
         releases,

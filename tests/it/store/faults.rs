@@ -239,3 +239,32 @@ async fn a_lost_connection_comes_back(home: Home) {
     let two: Vec<_> = store.audit_of("Patient/p1", 0, 10).await.expect("reads");
     assert_eq!(two.len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_is_refused_soon_and_found_again() {
+    let Some(server) = crate::postgres::Server::start() else {
+        println!("skipped: a stopped server (no PostgreSQL)");
+        return;
+    };
+    let store = Store::open(&server.database("outage"), Default::default())
+        .await
+        .expect("opens");
+    store.commit(disclosure("p1", "before")).await.expect("recorded");
+    store.head().await.expect("reads");
+    assert!(server.stop());
+    for n in 0..3 {
+        let limit = std::time::Duration::from_secs(3);
+        let refused = tokio::time::timeout(limit, store.commit(disclosure("p1", &format!("down-{n}")))).await;
+        assert_eq!(refused.expect("answered soon").err(), Some(Refused::Unavailable));
+        let read = tokio::time::timeout(limit, store.head())
+            .await
+            .expect("answered soon");
+        assert!(read.is_err());
+    }
+    assert!(server.resume());
+    store
+        .commit(disclosure("p1", "after"))
+        .await
+        .expect("found again");
+    assert_eq!(verified(&store).await, 2);
+}
