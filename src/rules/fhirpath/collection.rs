@@ -194,7 +194,7 @@ impl<'a> Evaluator<'_, 'a> {
         wanted: &[Item<'a>],
         at: usize,
     ) -> Result<Option<bool>, EvalError> {
-        items.iter().for_each(|item| self.note(item));
+        items.iter().for_each(|item| self.note_leaf(item));
         match self.one(wanted, "the value looked for", at)? {
             Some(wanted) => Ok(Some(self.holds(items, wanted, at)?)),
             None => Ok(None),
@@ -208,7 +208,7 @@ impl<'a> Evaluator<'_, 'a> {
         b: &[Item<'a>],
         at: usize,
     ) -> Result<Option<bool>, EvalError> {
-        a.iter().chain(b).for_each(|item| self.note(item));
+        a.iter().chain(b).for_each(|item| self.note_leaf(item));
         if a.is_empty() || b.is_empty() {
             return Ok(None);
         }

@@ -80,6 +80,11 @@ impl EvalError {
     pub fn host(offset: usize, message: impl Into<String>) -> EvalError {
         EvalError::new(EvalCode::Host, offset, message)
     }
+
+    /// Is it a limit, so that the same expression may work on a smaller input?
+    pub fn is_limit(&self) -> bool {
+        self.code == EvalCode::Limit
+    }
 }
 
 impl fmt::Display for EvalError {

@@ -64,7 +64,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         let found = self.expr(
             ast,
             Focus {
-                items: &items,
+                items,
                 index: self.scope.index,
             },
         )?;
@@ -114,6 +114,15 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             at,
             "a collection has more than 100 000 items",
         ))
+    }
+
+    /// A scalar that is read; objects count only when they are the result.
+    pub(super) fn note_leaf(&self, item: &Item<'a>) {
+        if let Item::Node(node) = item
+            && !node.value.is_object()
+        {
+            self.note(item);
+        }
     }
 
     pub(super) fn note(&self, item: &Item<'a>) {
@@ -256,7 +265,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         match items {
             [] => Ok(None),
             [item] => {
-                self.note(item);
+                self.note_leaf(item);
                 Ok(Some(item))
             }
             more => {
@@ -369,7 +378,14 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     }
 
     fn host(&self, call: &'a Call, receiver: &[Item<'a>], focus: Focus<'_, 'a>) -> Outcome<'a> {
-        let host = self.scope.host.ok_or_else(|| missing(call.at))?;
+        let none = || {
+            EvalError::new(
+                EvalCode::Missing,
+                call.at,
+                "host functions have nobody to answer them here",
+            )
+        };
+        let host = self.scope.host.ok_or_else(none)?;
         let args = call
             .args
             .iter()

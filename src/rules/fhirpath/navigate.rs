@@ -56,10 +56,10 @@ impl<'a> Evaluator<'_, 'a> {
         at: usize,
         out: &mut Items<'a>,
     ) -> Result<(), EvalError> {
-        let holder = node.of.and_then(FhirType::holder);
+        let holder = node.of.and_then(|of| of.content);
         let direct = object.get(name);
-        let besides = object.get(beside);
         let Some(holder) = holder else {
+            let besides = object.get(beside);
             if direct.is_some() || besides.is_some() {
                 return self.push(direct.unwrap_or(&NULL), besides, None, false, 0, at, out);
             }
@@ -67,6 +67,9 @@ impl<'a> Evaluator<'_, 'a> {
         };
         if let Some(child) = holder.child(name) {
             if !child.element.is_choice() {
+                // only primitives have a `_x`
+                let complex = child.type_name.starts_with(|c: char| c.is_ascii_uppercase());
+                let besides = if complex { None } else { object.get(beside) };
                 if direct.is_none() && besides.is_none() {
                     return Ok(());
                 }
@@ -269,6 +272,9 @@ impl<'a> Evaluator<'_, 'a> {
         if self.dialect == Dialect::Mapping {
             let stated = object.get("resourceType").and_then(Value::as_str);
             return Ok((stated == Some(name) && !object.contains_key(name)).then_some(true));
+        }
+        if node.of.is_some_and(|of| of.name == name) {
+            return Ok(Some(true));
         }
         if !types::is_resource_name(name) {
             return Ok(None);

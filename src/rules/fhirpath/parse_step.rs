@@ -6,7 +6,7 @@ use super::function::{Function, Place};
 use super::lexer::Token;
 use super::parser::Parser;
 use super::suggest::nearest;
-use super::{Dialect, SyntaxError, pattern, types};
+use super::{SyntaxError, pattern, types};
 
 pub(super) struct GrownStep {
     pub step: Step,
@@ -118,14 +118,4 @@ fn check_arity(call: &Call) -> Result<(), SyntaxError> {
     };
     let message = format!("{}() takes {wanted}, not {given}", call.function.name());
     Err(SyntaxError::new(call.at, message))
-}
-
-impl Dialect {
-    /// How messages name it.
-    pub fn shown(self) -> &'static str {
-        match self {
-            Dialect::Mapping => "mapping",
-            Dialect::Search => "search expression",
-        }
-    }
 }

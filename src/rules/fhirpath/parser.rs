@@ -293,13 +293,14 @@ impl Parser<'_> {
         loop {
             let at = self.at();
             if self.accept(".") {
+                let at = self.at();
                 let step = match self.advance() {
-                    Token::Name(name, quoted) => self.step(name, quoted, at + 1)?,
+                    Token::Name(name, quoted) => self.step(name, quoted, at)?,
                     Token::Special(name) if name == "this" => continue,
                     // HL7 v2 fields: PID.5[0].1; the lexer reads `5.1` as one number
                     Token::Number(number) if self.dialect == Dialect::Mapping => {
                         for part in number.split('.') {
-                            steps.push(self.step(part.to_owned(), true, at + 1)?.step);
+                            steps.push(self.step(part.to_owned(), true, at)?.step);
                         }
                         continue;
                     }

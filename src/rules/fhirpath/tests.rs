@@ -139,6 +139,11 @@ fn host_functions_variables_and_sources() {
         ["people[0].kind", "people[1].kind"]
     );
     assert_eq!(names(recorder.take_made()), ["people[1].sex"]);
+    assert_eq!(
+        value("iif(kind = 'a', %source.people.first().sex, 'x')"),
+        Ok(vec![json!("f")])
+    );
+    assert_eq!(names(recorder.take_made()), ["people[0].sex"]);
     assert_eq!(value("kind.coding('x').code + %goal"), Ok(vec![json!("cwalk")]));
     let fault = value("  nothing.required()").expect_err("required");
     assert_eq!((fault.code, fault.offset), (EvalCode::Host, 10));

@@ -1,12 +1,12 @@
 //! Functions that know FHIR's trees: children, extensions, references, types.
 //! <https://hl7.org/fhir/R4/fhirpath.html#functions>, <http://hl7.org/fhirpath/N1/#tree-navigation>
 
+use super::EvalError;
 use super::ast::Call;
 use super::eval::{Evaluator, Focus, Items, Outcome, only};
 use super::function::Function;
 use super::item::Item;
 use super::types::{self, FhirType};
-use super::{EvalCode, EvalError};
 use serde_json::{Value, json};
 
 impl<'a> Evaluator<'_, 'a> {
@@ -76,7 +76,7 @@ impl<'a> Evaluator<'_, 'a> {
             return Ok(());
         };
         let holder = if node.value.is_object() {
-            node.of.and_then(FhirType::holder)
+            node.of.and_then(|of| of.content)
         } else {
             None
         };
@@ -191,12 +191,4 @@ fn literal_target(reference: &str) -> Option<(&str, &str)> {
     let (before, id) = current.rsplit_once('/')?;
     let kind = before.rsplit_once('/').map_or(before, |(_, kind)| kind);
     (types::is_resource_name(kind) && !id.is_empty()).then_some((kind, id))
-}
-
-/// Kept here so that a caller's mistake reads well.
-impl EvalError {
-    /// Is it a limit, so that the same expression may work on a smaller input?
-    pub fn is_limit(&self) -> bool {
-        self.code == EvalCode::Limit
-    }
 }

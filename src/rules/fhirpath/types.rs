@@ -55,7 +55,7 @@ const FREQUENT: [&str; 42] = [
     "Timing",
 ];
 
-/// The FHIR type of a node: its name and, where no datatype of that name holds the children, who holds them.
+/// The FHIR type of a node: its name and who holds its children (`None` for primitives).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FhirType {
     pub name: &'static str,
@@ -80,11 +80,15 @@ impl FhirType {
             })
     }
 
+    /// Looked up once for all values of a list. Primitives are written small and hold nothing.
     pub fn of_child(child: &element::Child) -> FhirType {
-        FhirType {
-            name: child.type_name,
-            content: child.element.children(),
-        }
+        let name = child.type_name;
+        let content = match child.element.children() {
+            Some(backbone) if !child.element.is_choice() => Some(backbone),
+            _ if name.starts_with(|c: char| c.is_ascii_uppercase()) => table().any(name),
+            _ => None,
+        };
+        FhirType { name, content }
     }
 
     pub fn of_resource(value: &Value) -> Option<FhirType> {
@@ -94,11 +98,6 @@ impl FhirType {
             name: found.name,
             content: Some(found),
         })
-    }
-
-    /// Who holds the children; `None` for primitives.
-    pub fn holder(self) -> Option<&'static Type> {
-        self.content.or_else(|| table().any(self.name))
     }
 
     pub fn is_a(self, wanted: &str) -> bool {
