@@ -196,10 +196,7 @@ fn write_missing_expectations() {
             if place(".fhir.json").exists() || place(".errors.json").exists() {
                 continue;
             }
-            let mapping = match compile(&agency, record, map) {
-                Ok(mapping) => mapping,
-                Err(problems) => panic!("{problems}"),
-            };
+            let mapping = compile(&agency, record, map).expect("compiles");
             let input = json(&text);
             let (ending, out) = match mapping.convert(&input, &SETTINGS) {
                 Ok(conversion) => {

@@ -4,6 +4,7 @@
 //! This file holds what is made around values: objects, lists, `$each`, `$if`, `$as`, `$do`. Scalars are in `scalar.rs`.
 
 use super::MappingFiles;
+use super::calls::calls;
 use super::code_map::CodeMap;
 use super::date::Format;
 use super::problem::{At, Problem, Rule, suggestion};
@@ -12,7 +13,7 @@ use super::template::{Control, Each, Field, Made, Object, Required, Shape, Slot}
 use super::yaml::{Body, Key, Node};
 use crate::fhir::element::{self, Type};
 use jiff::tz::TimeZone;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What compiling gathers besides the template.
 pub(super) struct Compiler {
@@ -24,6 +25,8 @@ pub(super) struct Compiler {
     pub names: Vec<String>,
     /// Source fields that some expression names, without indexes.
     pub reads: HashSet<String>,
+    /// Code maps that some expression names.
+    pub used: BTreeSet<String>,
     pub problems: Vec<Problem>,
     /// What bare paths mean at this place of the template.
     pub context: Context,
@@ -54,6 +57,7 @@ impl Compiler {
             zones: HashMap::new(),
             names: Vec::new(),
             reads: HashSet::new(),
+            used: BTreeSet::new(),
             problems: Vec::new(),
             context: Context::record(),
         };
@@ -156,7 +160,7 @@ impl Compiler {
             }
         };
         if let (Some(node), Some(body)) = (controls.name, body.as_mut()) {
-            self.declare(node, body, slot, path);
+            self.declare(node, body, path);
         }
         self.context = outer;
         if self.problems.len() > before {
@@ -219,7 +223,7 @@ impl Compiler {
     }
 
     /// `$as: name` on a resource.
-    fn declare(&mut self, node: &Node, body: &mut Made, slot: Slot, path: &str) {
+    fn declare(&mut self, node: &Node, body: &mut Made, path: &str) {
         let Body::Scalar(scalar) = &node.body else {
             self.problem(node.at, Rule::Key, path, "`$as` takes a name");
             return;
@@ -241,7 +245,7 @@ impl Compiler {
                 path,
                 format!("`{name}` already names an earlier template"),
             );
-        } else if let (true, Shape::Object(object)) = (slot.is_resource(), &mut body.shape) {
+        } else if let (true, Shape::Object(object)) = (path.is_empty(), &mut body.shape) {
             object.name = Some(self.names.len());
             self.names.push(name.to_owned());
         } else {
@@ -281,13 +285,8 @@ impl Compiler {
         }
         let required = self.required(at, entries, &fields, kind, path);
         self.pairs(&mut fields);
-        if resource && path == kind.name && !fields.iter().any(|field| field.key == "id") {
-            self.problem(
-                at,
-                Rule::Key,
-                &format!("{path}.id"),
-                "every resource of a mapping needs an `id`",
-            );
+        if resource && path == kind.name {
+            self.id_is_made(at, &fields, path);
         }
         if self.problems.len() > before {
             return None;
@@ -305,6 +304,35 @@ impl Compiler {
             shape: Shape::Object(Box::new(object)),
             dynamic,
         })
+    }
+
+    /// An identifier of the source never becomes an id as it stands: ids go into URLs and logs.
+    fn id_is_made(&mut self, at: At, fields: &[Field], path: &str) {
+        let target = format!("{path}.id");
+        let Some(field) = fields.iter().find(|field| field.key == "id") else {
+            self.problem(
+                at,
+                Rule::Key,
+                &target,
+                "every resource of a mapping needs an `id`",
+            );
+            return;
+        };
+        let made = match &field.made.shape {
+            Shape::Expression(source) => {
+                let text = source.scalar.expression().unwrap_or_default();
+                calls(text).iter().any(|call| call.name == "id")
+            }
+            _ => false,
+        };
+        if !made {
+            self.problem(
+                field.made.at,
+                Rule::Id,
+                &target,
+                "the id of a resource is made by `.id(…)`",
+            );
+        }
     }
 
     fn resource_type(&mut self, at: At, entries: &[&(Key, Node)], path: &str) -> Option<&'static Type> {

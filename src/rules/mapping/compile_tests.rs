@@ -163,6 +163,16 @@ fn what_r4_requires_must_be_there() {
         "needs an `id`",
     );
     refused("- id: =a.id()\n", "1:3 key", "needs `resourceType`");
+    refused(
+        "- resourceType: Patient\n  id: p1\n",
+        "2:7 id Patient.id",
+        "made by `.id(…)`",
+    );
+    refused(
+        "- resourceType: Patient\n  id: =a.b\n",
+        "2:7 id Patient.id",
+        "made by `.id(…)`",
+    );
     let found = wrong("- resourceType: Goal\n  id: =a.id()\n  description: {text: =b}\n");
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(
@@ -287,6 +297,12 @@ fn code_maps_are_checked_in_their_own_file() {
         problems[0].to_string(),
         "mappings/a/codes/m.csv:3:1: the same source word stands in an earlier row"
     );
+}
+
+#[test]
+fn a_mapping_is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Mapping>();
 }
 
 #[test]

@@ -14,10 +14,7 @@ const SETTINGS: Settings<'static> = Settings {
 
 fn mapping(resources: &str) -> Mapping {
     let head = "mapping: a/r\nversion: 1\nsource: json\nnamespace: n\nignore: [{field: audit.*, reason: x}]\nresources:\n";
-    match compile(&format!("{head}{resources}")) {
-        Ok(mapping) => mapping,
-        Err(problems) => panic!("{problems:#?}"),
-    }
+    compile(&format!("{head}{resources}")).expect("compiles")
 }
 
 fn made(resources: &str, record: &Value) -> Vec<Value> {
@@ -184,6 +181,9 @@ fn missing_values_name_the_field_that_was_looked_for() {
         patient_problems(name, &record),
         ["required Patient.name[1].family (people[1].last)"]
     );
+    let split = "name: [{$each: \"=all.split(',')\", $do: {text: =$this.code('sex')}}, {$each: \"=all.split(',')\", text: =$this.trim().required()}]";
+    let found = patient_problems(split, &json!({"no": "1", "all": "F, "}));
+    assert_eq!(found, ["required Patient.name[2].text (all)"]);
     let goal = "- resourceType: Goal\n  id: =no.id()\n  lifecycleStatus: =state\n  description: {text: =words}\n  subject: {reference: =no.reference('Patient')}\n";
     let found = problems(goal, &json!({"no": "1"}));
     assert_eq!(
@@ -306,6 +306,13 @@ fn every_value_says_where_it_came_from() {
         "Patient.name[1].given[1] <- names[1].given[1] 10:54",
     ];
     assert_eq!(rendered, wanted);
+    let coded =
+        self::mapping("- {resourceType: Patient, id: =no.id(), gender: =sex.required().code('sex')}\n");
+    let record = json!({"no": "1", "sex": "F"});
+    assert_eq!(
+        coded.convert(&record, &SETTINGS).expect("converts").trace()[1].sources,
+        ["sex"]
+    );
     let resource = conversion.trace()[0].resource.clone();
     assert_eq!(
         resource,

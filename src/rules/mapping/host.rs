@@ -21,8 +21,8 @@ pub(super) struct Functions<'m> {
     pub resource: Cell<&'static str>,
     /// The rule that the last failed call broke.
     pub broken: Cell<Option<Rule>>,
-    /// Addresses of the Codings handed out in this evaluation: the only objects that may be written.
-    pub codings: RefCell<Vec<usize>>,
+    /// Addresses of the codes and Codings handed out in this evaluation: nodes that are not the record's.
+    pub handed: RefCell<Vec<usize>>,
     /// Ids made so far, by type and parts.
     ids: RefCell<HashMap<String, String>>,
 }
@@ -36,7 +36,7 @@ impl<'m> Functions<'m> {
             id_key,
             resource: Cell::new(""),
             broken: Cell::new(None),
-            codings: RefCell::new(Vec::new()),
+            handed: RefCell::new(Vec::new()),
             ids: RefCell::new(HashMap::new()),
         }
     }
@@ -56,11 +56,11 @@ impl<'m> Functions<'m> {
             .get(map)
             .ok_or_else(|| (Rule::Map, format!("no code map `{map}`")))?;
         match known.find(&word) {
-            Found::Row(row) if coding => {
-                self.codings.borrow_mut().push(super::path::address(&row.coding));
-                Ok(vec![Item::node(&row.coding)])
+            Found::Row(row) => {
+                let found = if coding { &row.coding } else { &row.code };
+                self.handed.borrow_mut().push(super::path::address(found));
+                Ok(vec![Item::node(found)])
             }
-            Found::Row(row) => Ok(vec![Item::node(&row.code)]),
             Found::Drop => Ok(Vec::new()),
             Found::Text if coding => {
                 let mut text = Map::new();

@@ -1,7 +1,7 @@
 //! The leaves of a conversion: expressions evaluated and written, each value noted with what was read for it.
 //! SEMANTICS section 6; <http://hl7.org/fhirpath/N1/>
 
-use super::path::Path;
+use super::path::{Path, address};
 use super::problem::{At, Rule};
 use super::run::{Frame, Origin, Raw, Reference, Run, Traced, named, short};
 use super::template::{Slot, Source};
@@ -94,14 +94,18 @@ impl<'m, 'r> Run<'m, 'r> {
     /// What was read for one of several values: itself, where it is a node of the record.
     pub(super) fn read_for(&mut self, item: &Item<'_>, read: (u32, u32), frame: &Frame<'_>) -> (u32, u32) {
         match item.address() {
-            Some(node) if read.1 != read.0 + 1 && !self.functions.codings.borrow().contains(&node) => {
+            Some(node) if read.1 != read.0 + 1 && self.is_of_record(node, frame) => {
                 let from = short(self.touched.len());
                 self.touched.push(node);
                 (from, from + 1)
             }
-            _ if read.0 == read.1 => frame.each,
             _ => read,
         }
+    }
+
+    fn is_of_record(&self, node: usize, frame: &Frame<'_>) -> bool {
+        let made = frame.each.is_some() && node == address(frame.item);
+        !made && !self.functions.handed.borrow().contains(&node)
     }
 
     pub(super) fn references(
@@ -142,7 +146,7 @@ impl<'m, 'r> Run<'m, 'r> {
         'm: 'f,
         'r: 'f,
     {
-        self.functions.codings.borrow_mut().clear();
+        self.functions.handed.borrow_mut().clear();
         let scope = Scope {
             source: Some(self.record),
             row: Some(frame.item),
@@ -156,7 +160,14 @@ impl<'m, 'r> Run<'m, 'r> {
         let result = source.expression.evaluate(frame.item, &scope);
         let from = short(self.touched.len());
         self.touched.extend(self.recorder.take_made());
-        let read = (from, short(self.touched.len()));
+        let mut read = (from, short(self.touched.len()));
+        if let Some(each) = frame.each {
+            // an item that the mapping made was read from wherever its `$each` read
+            let own = address(frame.item);
+            if self.touched[from as usize..].iter().all(|node| *node == own) {
+                read = each;
+            }
+        }
         self.touched.extend(self.recorder.take_tested());
         match result {
             Ok(items) => Some((items, read)),

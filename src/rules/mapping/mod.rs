@@ -43,7 +43,7 @@ use host::Functions;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use template::{Made, Slot};
 
@@ -124,7 +124,7 @@ impl Mapping {
             (Some(header), Some(template)) if compiler.problems.is_empty() => Ok(Mapping {
                 file: compiler.file,
                 header,
-                digest: digest(files),
+                digest: digest(files, &compiler.used),
                 maps: compiler.maps,
                 formats: compiler.formats,
                 zones: compiler.zones,
@@ -151,7 +151,7 @@ impl Mapping {
         self.header.version
     }
 
-    /// SHA-256 of the mapping file and its code maps, in hexadecimal.
+    /// SHA-256 of the mapping file and the code maps it uses, in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -212,10 +212,14 @@ impl Mapping {
     }
 }
 
-/// Over the mapping and its code maps in order of name, each with its length.
-fn digest(files: &MappingFiles<'_>) -> String {
-    let mut codes = files.codes.clone();
-    codes.sort_unstable();
+/// Over the mapping and the code maps it uses in order of name, each with its length.
+fn digest(files: &MappingFiles<'_>, used: &BTreeSet<String>) -> String {
+    let codes: BTreeMap<&str, &str> = files
+        .codes
+        .iter()
+        .copied()
+        .filter(|(name, _)| used.contains(*name))
+        .collect();
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());

@@ -98,9 +98,9 @@ impl Places {
         Places { by_address }
     }
 
-    /// The path of the node at this address; empty for the record itself and for nodes of no record.
-    pub fn text(&self, address: usize) -> &str {
-        self.by_address.get(&address).map_or("", |(path, _)| path)
+    /// The path of the node at this address, empty for the record itself; `None` for a node of no record.
+    pub fn text(&self, address: usize) -> Option<&str> {
+        self.by_address.get(&address).map(|(path, _)| path.as_str())
     }
 
     /// The paths of the values read, without repeats; of objects and lists only where no value was read.
@@ -205,7 +205,7 @@ mod tests {
         let leaf = address(&record["a"]["b"][1]["c"]);
         assert_eq!(places.read(&[list, leaf, leaf]), ["a.b[1].c"]);
         assert_eq!(places.read(&[list]), ["a.b"]);
-        assert_eq!(places.text(address(&record)), "");
+        assert_eq!(places.text(address(&record)), Some(""));
         assert_eq!(oversize(&record, 4, 5), None);
         assert!(oversize(&record, 3, 9).is_some() && oversize(&record, 9, 4).is_some());
     }

@@ -11,6 +11,7 @@ use super::template::{From, Source};
 use super::yaml::MAX_DEPTH;
 use crate::fhir::{Severity, gate};
 use serde_json::Value;
+use std::collections::HashSet;
 
 const TOP: At = At { line: 1, column: 1 };
 
@@ -74,10 +75,19 @@ impl Mapping {
     }
 
     fn problem(&self, raw: &Raw<'_>, run: &Run<'_, '_>, places: &Places) -> Problem {
+        let read = |(from, to): (u32, u32)| places.read(&run.touched[from as usize..to as usize]);
         let source = match &raw.origin {
             Origin::Nothing => String::new(),
-            Origin::Read(from, to) => places.read(&run.touched[*from as usize..*to as usize]).join(", "),
-            Origin::Named { source, item, parent } => named(source, *item, *parent, places),
+            Origin::Read(from, to) => read((*from, *to)).join(", "),
+            Origin::Named {
+                source,
+                item,
+                parent,
+                each,
+            } => {
+                let each = each.map(read).unwrap_or_default();
+                named(source, *item, *parent, each, places)
+            }
         };
         let target = raw.stated.clone().unwrap_or_else(|| run.paths.text(raw.path));
         Problem {
@@ -92,24 +102,33 @@ impl Mapping {
     }
 }
 
-/// The fields that an expression names, below the item it ran over.
-fn named(source: &Source, item: usize, parent: usize, places: &Places) -> String {
+/// The fields that an expression names, below the item it ran over; for an item that the mapping made itself, what
+/// it was made from.
+fn named(source: &Source, item: usize, parent: usize, each: Vec<String>, places: &Places) -> String {
     let mut paths: Vec<String> = Vec::new();
     for read in &source.reads {
         let base = match read.from {
-            From::Record => "",
+            From::Record => Some(""),
             From::Item => places.text(item),
             From::Parent => places.text(parent),
         };
-        let dot = if base.is_empty() || read.path.is_empty() {
-            ""
-        } else {
-            "."
+        match base {
+            Some("") => paths.push(read.path.clone()),
+            Some(base) if read.path.is_empty() => paths.push(base.to_owned()),
+            Some(base) => paths.push(format!("{base}.{}", read.path)),
+            None => {}
+        }
+    }
+    if paths.is_empty() {
+        paths = match places.text(item) {
+            Some(path) => vec![path.to_owned()],
+            None => each,
         };
-        paths.push(format!("{base}{dot}{}", read.path));
     }
     // a list that an expression only passes through says less than the field below it
     let all = paths.clone();
     paths.retain(|path| !path.is_empty() && !all.iter().any(|other| other.starts_with(&format!("{path}."))));
+    let mut seen = HashSet::new();
+    paths.retain(|path| seen.insert(path.clone()));
     paths.join(", ")
 }

@@ -20,8 +20,8 @@ pub(super) struct Frame<'f> {
     pub item: &'f Value,
     pub parent: &'f Value,
     pub index: Option<usize>,
-    /// What the `$each` read, for items that are no nodes of the record.
-    pub each: (u32, u32),
+    /// For an item that is no node of the record: what the `$each` that made it read.
+    pub each: Option<(u32, u32)>,
 }
 
 /// One value of a resource: where it went, what was read for it, which line made it.
@@ -51,6 +51,7 @@ pub(super) enum Origin<'m> {
         source: &'m Source,
         item: usize,
         parent: usize,
+        each: Option<(u32, u32)>,
     },
 }
 
@@ -115,7 +116,7 @@ impl<'m, 'r> Run<'m, 'r> {
             item: self.record,
             parent: self.record,
             index: None,
-            each: (0, 0),
+            each: None,
         };
         // resources are placed one by one as they are made, so nothing gathers here
         self.make(template, slot, &frame, Path::START, &mut Out::Many(Vec::new()));
@@ -171,7 +172,7 @@ impl<'m, 'r> Run<'m, 'r> {
                         item: text,
                         parent: frame.item,
                         index: Some(index),
-                        each: read,
+                        each: Some(read),
                     };
                     live |= self.turn(*at, control, slot, &inner, path, out);
                 }
@@ -184,18 +185,18 @@ impl<'m, 'r> Run<'m, 'r> {
                 let mut live = false;
                 for (index, item) in items.iter().enumerate() {
                     let owned;
-                    let node = match item {
-                        Item::Node(node) => node.value(),
+                    let (node, each) = match item {
+                        Item::Node(node) => (node.value(), None),
                         made => {
                             owned = made.to_json();
-                            &owned
+                            (&owned, Some(read))
                         }
                     };
                     let inner = Frame {
                         item: node,
                         parent: frame.item,
                         index: Some(index),
-                        each: read,
+                        each,
                     };
                     live |= self.turn(*at, control, slot, &inner, path, out);
                 }
@@ -423,6 +424,7 @@ pub(super) fn named<'m>(source: &'m Source, frame: &Frame<'_>) -> Origin<'m> {
         source,
         item: address(frame.item),
         parent: address(frame.parent),
+        each: frame.each,
     }
 }
 

@@ -278,6 +278,7 @@ impl Compiler {
             );
             return;
         };
+        self.used.insert(name.to_owned());
         if let (true, Some(row)) = (function == "coding", map.without_system) {
             let told = format!(
                 "`coding` needs a system in every row, and `codes/{name}.csv` line {} has none",

@@ -113,11 +113,11 @@ fn json(item: &Item<'_>) -> Option<Value> {
 
 /// A Coding from `coding('map')`, wrapped where a CodeableConcept is wanted. One without a code is kept text.
 fn coded(item: &Item<'_>, type_name: &str, functions: &Functions<'_>) -> Result<Value, Wrong> {
+    // any other object is the record's, and its fields are to be named
+    let handed = |node: &Value| node.is_object() && functions.handed.borrow().contains(&address(node));
     let coding = match item {
         Item::Made(value) if value.is_object() => (**value).clone(),
-        Item::Node(node) if functions.codings.borrow().contains(&address(node.value())) => {
-            node.value().clone()
-        }
+        Item::Node(node) if handed(node.value()) => node.value().clone(),
         _ => {
             let told = format!(
                 "a {type_name} is made by `.coding('map')` or from its elements, not from {}",
