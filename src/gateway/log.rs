@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use postern_rules::audit::{Act, Columns, Kind, Line, Person};
-use postern_rules::fhir::json;
 use postern_rules::fhir::Value;
+use postern_rules::fhir::json;
 use postern_rules::log::{Entry, Held, Node, Report, Verifier};
 
 use super::{Error, Gateway, events};
@@ -32,8 +32,10 @@ const PAGE: i64 = 1000;
 impl Gateway {
     /// Signs the head when the log has grown, and keeps the checkpoint outside the database too.
     pub async fn seal(&self) -> Result<Option<String>, Unsigned> {
-        let signed =
-            self.store.checkpoint(&self.signer, &self.config.log.origin, self.clock.instant()).await?;
+        let signed = self
+            .store
+            .checkpoint(&self.signer, &self.config.log.origin, self.clock.instant())
+            .await?;
         if let Some(note) = &signed {
             let line = Value::from(note.as_str()).to_string();
             if let Err(error) = append_line(&self.anchor_file(), &line) {
@@ -46,10 +48,13 @@ impl Gateway {
     /// Checkpoints kept outside the database, with where they stand.
     pub fn anchors(&self) -> Vec<(String, String)> {
         let file = self.anchor_file();
-        let notes = read_lines(&file).into_iter().enumerate().filter_map(|(index, line)| {
-            let note = json::parse(line.as_bytes()).ok()?.as_str()?.to_owned();
-            Some((format!("{}:{}", file.display(), index + 1), note))
-        });
+        let notes = read_lines(&file)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, line)| {
+                let note = json::parse(line.as_bytes()).ok()?.as_str()?.to_owned();
+                Some((format!("{}:{}", file.display(), index + 1), note))
+            });
         notes.collect()
     }
 
@@ -74,7 +79,11 @@ impl Gateway {
             note: &row.note,
             stored: true,
         });
-        let outside = anchors.iter().map(|(name, note)| Held { name: name.clone(), note, stored: false });
+        let outside = anchors.iter().map(|(name, note)| Held {
+            name: name.clone(),
+            note,
+            stored: false,
+        });
         let keys = [self.signer.verifier()];
         let mut verifier = Verifier::new(&self.config.log.origin, &keys, inside.chain(outside), 0);
         let mut next = 0;
@@ -86,16 +95,34 @@ impl Gateway {
             for entry in &page {
                 let body = entry.body.as_deref().map(str::as_bytes);
                 let columns = columns(&entry.columns);
-                let nodes: Vec<Node> = nodes.iter().filter(|node| node.last() == entry.seq).cloned().collect();
-                verifier.entry(&Entry { seq: entry.seq, body, leaf: entry.leaf, nodes: Some(&nodes) }, &columns);
+                let nodes: Vec<Node> = nodes
+                    .iter()
+                    .filter(|node| node.last() == entry.seq)
+                    .cloned()
+                    .collect();
+                verifier.entry(
+                    &Entry {
+                        seq: entry.seq,
+                        body,
+                        leaf: entry.leaf,
+                        nodes: Some(&nodes),
+                    },
+                    &columns,
+                );
             }
         }
-        Ok(Verification { report: verifier.finish(head.as_ref()), entries: next })
+        Ok(Verification {
+            report: verifier.finish(head.as_ref()),
+            entries: next,
+        })
     }
 
     /// Lines of the log, oldest first. Reading it is itself on the log.
     pub async fn list_log(&self, filter: &AuditFilter, operator: &str) -> Result<Vec<Line>, Error> {
-        let patient = filter.patient.as_deref().map(|p| format!("Patient/{}", p.trim_start_matches("Patient/")));
+        let patient = filter
+            .patient
+            .as_deref()
+            .map(|p| format!("Patient/{}", p.trim_start_matches("Patient/")));
         let mut lines = Vec::new();
         let mut next = 0;
         loop {
@@ -113,7 +140,8 @@ impl Gateway {
                 }
             }
         }
-        self.note(Kind::AuditRead, patient.as_deref().unwrap_or_default(), operator).await?;
+        self.note(Kind::AuditRead, patient.as_deref().unwrap_or_default(), operator)
+            .await?;
         Ok(lines)
     }
 
@@ -121,7 +149,16 @@ impl Gateway {
         let at = self.clock.instant();
         let mut change = Change::at(at);
         self.with_occasion(at, &self.request_id(), |occasion, salt| {
-            let act = Act { patient, ..Act::of(kind, Person { name: operator, id: operator }) };
+            let act = Act {
+                patient,
+                ..Act::of(
+                    kind,
+                    Person {
+                        name: operator,
+                        id: operator,
+                    },
+                )
+            };
             change.audit.push(events::row(act.event(occasion, salt)));
         });
         self.store.commit(change).await?;
