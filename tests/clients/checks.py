@@ -6,6 +6,8 @@ import traceback
 
 # No step of a client takes this long, in seconds: then it hangs, and where it does is printed.
 LIMIT = 180
+# Characters of what was found instead.
+SHOWN = 600
 
 
 class Checks:
@@ -20,11 +22,12 @@ class Checks:
             self.passed += 1
         else:
             self.failures.append(what)
-            print(f"  FAILED ({self.client}): {what}" + (f"; found: {found}" if found != "" else ""), flush=True)
+            shown = f"; found: {str(found)[:SHOWN]}" if found != "" else ""
+            print(f"  FAILED ({self.client}): {what}{shown}", flush=True)
         return bool(holds)
 
     def same(self, found, wanted, what):
-        return self.that(found == wanted, what, f"{found!r}, wanted {wanted!r}")
+        return self.that(found == wanted, what, f"{found!r:.{SHOWN // 2}}, wanted {wanted!r:.{SHOWN // 2}}")
 
     def raises(self, kind, act, what):
         """`act` must raise `kind`; returns the exception, or None."""
@@ -36,7 +39,7 @@ class Checks:
         except Exception as error:  # any other exception is this check's failure, not the run's
             self.that(False, what, f"{type(error).__name__}: {error}")
             return None
-        self.that(False, what, f"no refusal but {str(given)[:200]}")
+        self.that(False, what, f"no refusal but {given}")
         return None
 
 
