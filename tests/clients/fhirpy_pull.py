@@ -13,6 +13,7 @@ from fhirpy.base.exceptions import AuthorizationError, OperationOutcome, Resourc
 
 import checks
 import smart
+from allow_list import AllowList
 
 ASSESS_PLAN = "http://hl7.org/fhir/us/core/CodeSystem/careplan-category|assess-plan"
 XHTML = '<div xmlns="http://www.w3.org/1999/xhtml"'
@@ -137,12 +138,23 @@ async def pull_all(story, partner, person):
         reads = [client.reference(reference=reference).to_resource() for reference in ordered]
         answers = await asyncio.gather(*reads, return_exceptions=True)
         received |= {ref: a if isinstance(a, Exception) else a.serialize() for ref, a in zip(ordered, answers)}
-    return received
+    named = sorted({name for r in received.values() if isinstance(r, dict) for name in r["meta"]["profile"]})
+    profiles = await asyncio.gather(*[client.execute(local_profile(name), method="get") for name in named])
+    return received, dict(zip(named, profiles))
+
+
+def local_profile(name):
+    return f"StructureDefinition/{name.rsplit('/', 1)[1]}"
 
 
 def check_whole(check, story, partner, person):
     """Returns the text of everything the partner can reach."""
-    received = asyncio.run(pull_all(story, partner, person))
+    received, profiles = asyncio.run(pull_all(story, partner, person))
+    allowed = {name: AllowList(profile) for name, profile in profiles.items()}
+    for ref, resource in received.items():
+        if isinstance(resource, dict):
+            outside = [path for name in resource["meta"]["profile"] for path in allowed[name].outside(resource)]
+            check.same(outside, [], f"{partner}: {ref} is inside the profile it names")
     dead = [ref for ref, resource in received.items() if isinstance(resource, Exception)]
     check.same(dead, [], f"{partner}: no reference leads nowhere")
     kinds = {ref.split("/")[0] for ref in received}
