@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use postern_rules::audit;
 use postern_rules::fhir::{Value, json};
 use postern_rules::mapping::{Conversion, Problem, Settings};
-use serde_json::Value as Json;
 
+use super::caller::ACTIVE;
 use super::{Error, Gateway, events};
-use crate::store::{Change, Put, Refused, ResourceRow};
+use crate::auth::Bearer;
+use crate::store::{Change, Lane, Put, Refused, ResourceRow};
 
 /// A record as it arrives.
 pub struct Intake<'a> {
     pub source: &'a str,
     pub record: &'a str,
-    pub body: &'a Json,
+    pub body: &'a Value,
     /// Who acted in the source system, as the record or the caller names them; for the log.
     pub staff: Option<&'a str>,
     /// Where it came from; `localhost` for a file.
@@ -56,12 +57,17 @@ const TRIES: usize = 3;
 
 impl Gateway {
     /// Converts without keeping anything.
-    pub fn convert(&self, intake: &Intake<'_>) -> Result<Conversion, Rejected> {
+    pub fn convert<'a>(&'a self, intake: &Intake<'a>) -> Result<Conversion<'a>, Rejected> {
         let mapping = self.mappings.get(intake.source, intake.record).ok_or_else(|| {
             Rejected::NoMapping(self.mappings.names().into_iter().map(str::to_owned).collect())
         })?;
-        let settings = Settings { id_key: &self.keys.id, now: self.clock.instant() };
-        mapping.convert(intake.body, &settings).map_err(Rejected::Problems)
+        let settings = Settings {
+            id_key: &self.keys.id,
+            now: self.clock.instant(),
+        };
+        mapping
+            .convert(intake.body, &settings)
+            .map_err(Rejected::Problems)
     }
 
     pub async fn accept(&self, intake: &Intake<'_>, bulk: bool) -> Result<Accepted, Rejected> {
@@ -78,7 +84,8 @@ impl Gateway {
             if plan.is_empty() {
                 return Ok(accepted);
             }
-            match self.keep(intake, plan, bulk).await {
+            let known = self.is_known(&plan).await?;
+            match self.keep(intake, plan, known, bulk).await {
                 Ok(()) => return Ok(accepted),
                 Err(Refused::Stale) => {}
                 Err(refused) => return Err(Rejected::Failed(refused.into())),
@@ -94,13 +101,18 @@ impl Gateway {
         let mut puts = Vec::new();
         let mut made = Vec::with_capacity(resources.len());
         for resource in resources {
-            let (Some(resource_type), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str()) else {
+            let (Some(resource_type), Some(id)) =
+                (resource["resourceType"].as_str(), resource["id"].as_str())
+            else {
                 continue;
             };
             made.push((resource_type, id));
             let body = resource.to_string();
             let stored = self.store.resource(resource_type, id).await?;
-            if stored.as_ref().is_some_and(|row| !row.deleted && row.body == body && owns(row, &source)) {
+            if stored
+                .as_ref()
+                .is_some_and(|row| !row.deleted && row.body == body && owns(row, &source))
+            {
                 continue;
             }
             let shared = is_shared(resource_type);
@@ -126,31 +138,79 @@ impl Gateway {
         Ok(puts)
     }
 
-    async fn keep(&self, intake: &Intake<'_>, puts: Vec<Put>, bulk: bool) -> Result<(), Refused> {
+    /// Is the person this is about in the store already?
+    async fn is_known(&self, plan: &[Put]) -> Result<bool, Error> {
+        let Some(patient) = plan.iter().find_map(|put| put.patient.as_deref()) else {
+            return Ok(true);
+        };
+        Ok(self.store.record_versions(patient).await?.record > 0)
+    }
+
+    async fn keep(
+        &self,
+        intake: &Intake<'_>,
+        puts: Vec<Put>,
+        known: bool,
+        bulk: bool,
+    ) -> Result<(), Refused> {
         let at = self.clock.instant();
         let mut change = Change::at(at);
-        let people: BTreeMap<String, ()> = puts.iter().filter_map(|p| Some((p.patient.clone()?, ()))).collect();
-        let patient = people.keys().next().map(|id| format!("Patient/{id}")).unwrap_or_default();
-        let references: Vec<String> = puts.iter().map(|p| format!("{}/{}", p.resource_type, p.id)).collect();
+        let people: BTreeMap<String, ()> = puts
+            .iter()
+            .filter_map(|p| Some((p.patient.clone()?, ())))
+            .collect();
+        let patient = people
+            .keys()
+            .next()
+            .map(|id| format!("Patient/{id}"))
+            .unwrap_or_default();
+        let references: Vec<String> = puts
+            .iter()
+            .map(|p| format!("{}/{}", p.resource_type, p.id))
+            .collect();
+        let update = known;
         change.puts = puts;
+        let name = format!("{}/{}", intake.source, intake.record);
+        let mapping = name.as_str();
         self.with_occasion(at, intake.request, |occasion, salt| {
-            let references: Vec<&str> = references.iter().map(String::as_str).collect();
+            let written: Vec<&str> = references.iter().map(String::as_str).collect();
             let event = audit::Intake {
-                source: intake.source,
-                record: intake.record,
-                staff: intake.staff.map(|name| audit::Person { name, id: "" }),
+                source: audit::Party {
+                    name: intake.source,
+                    system: "",
+                    identifier: intake.source,
+                },
+                address: intake.address,
+                staff: audit::Person {
+                    name: intake.staff.unwrap_or_default(),
+                    id: "",
+                },
                 patient: &patient,
-                resources: &references,
-                reason: "",
+                update,
+                written: &written,
+                mapping,
             };
             change.audit.push(events::row(event.event(occasion, salt)));
         });
-        if bulk { self.store.commit_bulk(change).await? } else { self.store.commit(change).await? };
+        let lane = if bulk { Lane::Bulk } else { Lane::Ordinary };
+        self.store.commit_in(lane, change).await?;
         Ok(())
     }
 
+    /// The internal system whose bearer token this is; a token of another source does not open this one.
+    pub async fn source(&self, bearer: Option<Bearer>, name: &str) -> Result<(), Error> {
+        let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
+        let source = self.store.source_by_token(&hash).await?;
+        let known = source.is_some_and(|source| source.state == ACTIVE && source.name == name);
+        if known {
+            Ok(())
+        } else {
+            Err(Error::Unauthenticated)
+        }
+    }
+
     /// Reads one record from outside bytes.
-    pub fn parse_record(bytes: &[u8]) -> Result<Json, Vec<postern_rules::fhir::Issue>> {
+    pub fn parse_record(bytes: &[u8]) -> Result<Value, Vec<postern_rules::fhir::Issue>> {
         json::parse(bytes)
     }
 }
@@ -159,7 +219,10 @@ impl Gateway {
 fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
     let of_type = |kind: &&str| resources.iter().find(|r| r["resourceType"] == **kind);
     let chief = ["CarePlan", "ServiceRequest", "Consent"].iter().find_map(of_type);
-    let chief = chief.or_else(|| resources.first()).and_then(reference).unwrap_or_default();
+    let chief = chief
+        .or_else(|| resources.first())
+        .and_then(reference)
+        .unwrap_or_default();
     format!("{}/{}#{chief}", intake.source, intake.record)
 }
 
@@ -168,7 +231,11 @@ fn owns(row: &ResourceRow, source: &str) -> bool {
 }
 
 fn reference(resource: &Value) -> Option<String> {
-    Some(format!("{}/{}", resource["resourceType"].as_str()?, resource["id"].as_str()?))
+    Some(format!(
+        "{}/{}",
+        resource["resourceType"].as_str()?,
+        resource["id"].as_str()?
+    ))
 }
 
 fn is_shared(resource_type: &str) -> bool {
@@ -180,7 +247,11 @@ fn is_shared(resource_type: &str) -> bool {
 
 /// One record is about one person.
 fn patient_of(resources: &[Value]) -> Option<String> {
-    resources.iter().find(|r| r["resourceType"] == "Patient").and_then(|r| r["id"].as_str()).map(str::to_owned)
+    resources
+        .iter()
+        .find(|r| r["resourceType"] == "Patient")
+        .and_then(|r| r["id"].as_str())
+        .map(str::to_owned)
 }
 
 fn identifiers(resource: &Value) -> Vec<(String, String)> {

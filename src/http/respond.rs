@@ -18,7 +18,7 @@ pub const JSON: &str = "application/json; charset=utf-8";
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Headers an answer may carry; any other is removed before it leaves. `date` is added by the server itself.
-const ALLOWED: &[HeaderName] = &[
+static ALLOWED: [HeaderName; 12] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
@@ -46,17 +46,32 @@ pub fn format(headers: &HeaderMap, asked: Option<&str>) -> Option<Format> {
     if let Some(asked) = asked {
         return media(asked);
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    accept.split(',').find_map(|part| media(part.split(';').next().unwrap_or_default()))
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
+    accept
+        .split(',')
+        .find_map(|part| media(part.split(';').next().unwrap_or_default()))
 }
 
 fn media(name: &str) -> Option<Format> {
     match name.trim().to_ascii_lowercase().as_str() {
-        "" | "*/*" | "application/*" | "json" | "application/json" | "application/fhir+json" | "application/json+fhir"
+        ""
+        | "*/*"
+        | "application/*"
+        | "json"
+        | "application/json"
+        | "application/fhir+json"
+        | "application/json+fhir"
         | "text/json" => Some(Format::Json),
         // A `+` in a query arrives as a space.
         "application/fhir json" => Some(Format::Json),
-        "xml" | "application/xml" | "text/xml" | "application/fhir+xml" | "application/xml+fhir"
+        "xml"
+        | "application/xml"
+        | "text/xml"
+        | "application/fhir+xml"
+        | "application/xml+fhir"
         | "application/fhir xml" => Some(Format::Xml),
         _ => None,
     }
@@ -93,7 +108,11 @@ fn encoded(status: StatusCode, bytes: Bytes, format: Format) -> Response {
         Format::Xml => match json::parse(&bytes).and_then(|value| xml::to_xml(&value)) {
             Ok(text) => plain(status, FHIR_XML, Bytes::from(text)),
             // It was released and recorded; that it cannot be written as XML is our fault.
-            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, FHIR_JSON, outcome(IssueCode::Exception, "this resource cannot be written as XML")),
+            Err(_) => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                FHIR_JSON,
+                outcome(IssueCode::Exception, "this resource cannot be written as XML"),
+            ),
         },
     }
 }
@@ -101,7 +120,9 @@ fn encoded(status: StatusCode, bytes: Bytes, format: Format) -> Response {
 pub fn plain(status: StatusCode, media: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response
 }
 
@@ -111,10 +132,14 @@ pub fn error(error: Error, format: Format) -> Response {
     let mut response = resource(status, &body, format);
     match status {
         StatusCode::UNAUTHORIZED => {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         _ => {}
     }
@@ -123,21 +148,40 @@ pub fn error(error: Error, format: Format) -> Response {
 
 /// None of the media types the client accepts is served.
 pub fn not_acceptable() -> Response {
-    plain(StatusCode::NOT_ACCEPTABLE, FHIR_JSON, outcome(IssueCode::NotSupported, "application/fhir+json and application/fhir+xml are served"))
+    plain(
+        StatusCode::NOT_ACCEPTABLE,
+        FHIR_JSON,
+        outcome(
+            IssueCode::NotSupported,
+            "application/fhir+json and application/fhir+xml are served",
+        ),
+    )
 }
 
 pub async fn no_such_route() -> Response {
-    plain(StatusCode::NOT_FOUND, FHIR_JSON, outcome(IssueCode::NotFound, "no such resource"))
+    plain(
+        StatusCode::NOT_FOUND,
+        FHIR_JSON,
+        outcome(IssueCode::NotFound, "no such resource"),
+    )
 }
 
 pub async fn no_such_method() -> Response {
-    plain(StatusCode::METHOD_NOT_ALLOWED, FHIR_JSON, outcome(IssueCode::NotSupported, "this interaction is not supported here"))
+    plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        FHIR_JSON,
+        outcome(IssueCode::NotSupported, "this interaction is not supported here"),
+    )
 }
 
 /// A panic is answered with nothing but its being one.
 pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
-    plain(StatusCode::INTERNAL_SERVER_ERROR, FHIR_JSON, outcome(IssueCode::Exception, "internal error"))
+    plain(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        FHIR_JSON,
+        outcome(IssueCode::Exception, "internal error"),
+    )
 }
 
 fn outcome(code: IssueCode, details: &str) -> Bytes {
@@ -149,12 +193,19 @@ pub async fn close_headers(request: Request, next: Next) -> Response {
     let id = super::request::stated_id(request.headers()).map(str::to_owned);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let foreign: Vec<HeaderName> = headers.keys().filter(|name| !ALLOWED.contains(name)).cloned().collect();
+    let foreign: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| !ALLOWED.contains(name))
+        .cloned()
+        .collect();
     foreign.iter().for_each(|name| {
         headers.remove(name);
     });
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
         headers.insert(REQUEST_ID, id);
     }
@@ -180,10 +231,18 @@ mod tests {
 
     #[test]
     fn what_ehrs_send_as_accept_is_understood() {
-        for value in ["*/*", "application/json", "application/fhir+json;fhirVersion=4.0", "text/html, application/json;q=0.9"] {
+        for value in [
+            "*/*",
+            "application/json",
+            "application/fhir+json;fhirVersion=4.0",
+            "text/html, application/json;q=0.9",
+        ] {
             assert_eq!(accept(value), Some(Format::Json), "{value}");
         }
-        assert_eq!(accept("application/fhir+xml, application/json"), Some(Format::Xml));
+        assert_eq!(
+            accept("application/fhir+xml, application/json"),
+            Some(Format::Xml)
+        );
         assert_eq!(accept("text/html"), None);
         assert_eq!(format(&HeaderMap::new(), None), Some(Format::Json));
         assert_eq!(format(&HeaderMap::new(), Some("xml")), Some(Format::Xml));

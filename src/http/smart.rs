@@ -15,7 +15,11 @@ use crate::gateway::{Gateway, TokenError, TokenRequest};
 
 /// Always JSON, whatever is accepted.
 pub async fn configuration(State(gateway): State<Arc<Gateway>>) -> Response {
-    respond::plain(StatusCode::OK, JSON, Bytes::from(gateway.smart_configuration().to_string()))
+    respond::plain(
+        StatusCode::OK,
+        JSON,
+        Bytes::from(gateway.smart_configuration().to_string()),
+    )
 }
 
 pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {
@@ -24,27 +28,39 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
         return oauth(StatusCode::BAD_REQUEST, "invalid_request", "send a form");
     }
     let Some(form) = read_form(&body) else {
-        return oauth(StatusCode::BAD_REQUEST, "invalid_request", "the form does not decode, or repeats a field");
+        return oauth(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the form repeats a field",
+        );
     };
     match gateway.issue_token(&form, &facts.request, &facts.address).await {
-        Ok(issued) => json_response(StatusCode::OK, &json!({
-            "access_token": issued.access_token,
-            "token_type": "bearer",
-            "expires_in": issued.expires_in,
-            "scope": issued.scope,
-        })),
-        Err(TokenError::Oauth { status, code, description }) => {
-            oauth(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), code, description)
-        }
+        Ok(issued) => json_response(
+            StatusCode::OK,
+            &json!({
+                "access_token": issued.access_token,
+                "token_type": "bearer",
+                "expires_in": issued.expires_in,
+                "scope": issued.scope,
+            }),
+        ),
+        Err(TokenError::Oauth {
+            status,
+            code,
+            description,
+        }) => oauth(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+            code,
+            description,
+        ),
         Err(TokenError::Failed(error)) => respond::error(error, Format::Json),
     }
 }
 
 /// RFC 6749 3.2: parameters must not be included more than once.
 fn read_form(body: &[u8]) -> Option<TokenRequest> {
-    let pairs: axum::Form<Vec<(String, String)>> = axum::Form::from_urlencoded(body).ok()?;
     let mut form = TokenRequest::default();
-    for (name, value) in pairs.0 {
+    for (name, value) in form_urlencoded::parse(body).into_owned() {
         let field = match name.as_str() {
             "grant_type" => &mut form.grant_type,
             "scope" => &mut form.scope,

@@ -54,12 +54,10 @@ pub(super) type Verdict = Result<Receipt, Refused>;
 
 /// Records the changes in this order; comes out with one verdict each. An error means that none of them was.
 pub(super) async fn write(conn: &mut Conn, changes: &[&Change]) -> Result<Vec<Verdict>, Failure> {
-    let early = |error| Failure {
-        error,
-        committing: false,
-    };
-    conn.begin().await.map_err(early)?;
-    let (accepted, mut next) = run(conn, changes).await.map_err(early)?;
+    conn.begin().await.map_err(|error| Stage::Begin.failed(error))?;
+    let (accepted, mut next) = run(conn, changes)
+        .await
+        .map_err(|error| Stage::Inside.failed(error))?;
     conn.run("COMMIT")
         .await
         .map_err(|error| Stage::Commit.failed(error))?;

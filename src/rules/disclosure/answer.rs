@@ -20,7 +20,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::release::{Release, version_id};
-use crate::fhir::{Instant, IssueCode, Issue, issue::operation_outcome};
+use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome};
 use crate::log::{Digest, Durable};
 use crate::search::Query;
 
@@ -42,7 +42,10 @@ impl Subject {
 
     /// `Type/id` and version of each resource in the answer.
     pub fn resources(&self) -> impl Iterator<Item = (String, String)> {
-        let chosen = self.chosen.iter().filter_map(|index| self.release.resources.get(*index));
+        let chosen = self
+            .chosen
+            .iter()
+            .filter_map(|index| self.release.resources.get(*index));
         chosen.map(|r| (r.reference(), version_id(&r.digest)))
     }
 }
@@ -70,17 +73,32 @@ impl Answer {
     /// `read` of one resource (<https://hl7.org/fhir/R4/http.html#read>); absent and withheld are the same 404.
     /// `known` is the version the client already has (`If-None-Match`): then 304 without a body.
     pub fn read(
-        release: Option<Arc<Release>>, resource_type: &str, id: &str, known: Option<&str>, request: &str,
+        release: Option<Arc<Release>>,
+        resource_type: &str,
+        id: &str,
+        known: Option<&str>,
+        request: &str,
     ) -> Answer {
-        let Some(release) = release else { return Answer::not_found(request) };
-        let Some(index) = release.find(resource_type, id) else { return Answer::not_found(request) };
+        let Some(release) = release else {
+            return Answer::not_found(request);
+        };
+        let Some(index) = release.find(resource_type, id) else {
+            return Answer::not_found(request);
+        };
         let one = &release.resources[index];
         let version = version_id(&one.digest);
         let unchanged = known.is_some_and(|k| k.split(',').any(|tag| etag_names(tag, &version)));
-        let body = if unchanged { Arc::from([]) } else { Arc::clone(&one.body) };
+        let body = if unchanged {
+            Arc::from([])
+        } else {
+            Arc::clone(&one.body)
+        };
         let (etag, last_modified) = (Some(format!("W/\"{version}\"")), Some(one.changed_at));
         let status = if unchanged { 304 } else { 200 };
-        let subjects = vec![Subject { release, chosen: vec![index] }];
+        let subjects = vec![Subject {
+            release,
+            chosen: vec![index],
+        }];
         Answer::new(status, etag, last_modified, subjects, body, request)
     }
 
@@ -92,8 +110,13 @@ impl Answer {
             let fits = |r: &super::release::Released| {
                 r.resource_type == query.resource_type && query.matches(&r.id, &r.values)
             };
-            let chosen: Vec<usize> =
-                release.resources.iter().enumerate().filter(|(_, r)| fits(r)).map(|(i, _)| i).collect();
+            let chosen: Vec<usize> = release
+                .resources
+                .iter()
+                .enumerate()
+                .filter(|(_, r)| fits(r))
+                .map(|(i, _)| i)
+                .collect();
             if !chosen.is_empty() {
                 subjects.push(Subject { release, chosen });
             }
@@ -110,11 +133,22 @@ impl Answer {
     }
 
     fn new(
-        status: u16, etag: Option<String>, last_modified: Option<Instant>, subjects: Vec<Subject>,
-        body: Arc<[u8]>, request: &str,
+        status: u16,
+        etag: Option<String>,
+        last_modified: Option<Instant>,
+        subjects: Vec<Subject>,
+        body: Arc<[u8]>,
+        request: &str,
     ) -> Answer {
         let digest = digest(status, &subjects, request);
-        Answer { status, etag, last_modified, subjects, body, digest }
+        Answer {
+            status,
+            etag,
+            last_modified,
+            subjects,
+            body,
+            digest,
+        }
     }
 
     /// Whom the answer speaks of; empty for a 404 and for an empty searchset.
@@ -129,7 +163,11 @@ impl Answer {
 
     /// The bytes, once the events are durable.
     pub fn open(self, receipt: &impl Durable) -> Result<Opened, NotRecorded> {
-        if receipt.covers(&self.digest) { Ok(Opened(self.body)) } else { Err(NotRecorded) }
+        if receipt.covers(&self.digest) {
+            Ok(Opened(self.body))
+        } else {
+            Err(NotRecorded)
+        }
     }
 }
 
@@ -147,7 +185,10 @@ fn digest(status: u16, subjects: &[Subject], request: &str) -> Digest {
         hasher.update((subject.release.about.patient.len() as u64).to_be_bytes());
         hasher.update(subject.release.about.patient.as_bytes());
         hasher.update((subject.chosen.len() as u64).to_be_bytes());
-        subject.chosen.iter().for_each(|index| hasher.update(subject.release.resources[*index].digest));
+        subject
+            .chosen
+            .iter()
+            .for_each(|index| hasher.update(subject.release.resources[*index].digest));
     }
     Digest(hasher.finalize().into())
 }
@@ -163,7 +204,11 @@ fn searchset(subjects: &[Subject], query: &Query, base: &str) -> Vec<u8> {
     push_json(&self_link(query, base), &mut out);
     out.extend_from_slice(b"}],\"entry\":[");
     for subject in subjects {
-        for one in subject.chosen.iter().map(|index| &subject.release.resources[*index]) {
+        for one in subject
+            .chosen
+            .iter()
+            .map(|index| &subject.release.resources[*index])
+        {
             out.extend_from_slice(b"{\"fullUrl\":");
             push_json(&format!("{base}/{}", one.reference()), &mut out);
             out.extend_from_slice(b",\"resource\":");

@@ -6,7 +6,11 @@ use crate::fhir::element::table;
 /// Leaf values of a resource; `meta` and `text` are not the record's.
 pub(super) fn leaves(resource: &Value) -> usize {
     let Value::Object(object) = resource else { return 0 };
-    object.iter().filter(|(name, _)| !matches!(name.as_str(), "meta" | "text" | "resourceType")).map(|(_, v)| count(v)).sum()
+    object
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "meta" | "text" | "resourceType"))
+        .map(|(_, v)| count(v))
+        .sum()
 }
 
 fn count(value: &Value) -> usize {
@@ -23,11 +27,18 @@ fn count(value: &Value) -> usize {
 pub(super) fn is_free_text(path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or_default();
     let name = last.split('[').next().unwrap_or_default();
-    if matches!(name, "text" | "display" | "note" | "comment" | "patientInstruction") {
+    if matches!(
+        name,
+        "text" | "display" | "note" | "comment" | "patientInstruction"
+    ) {
         return true;
     }
     let plain: String = without_indexes(path);
-    table().element(&plain).is_some_and(|e| e.types.iter().all(|t| matches!(*t, "string" | "markdown" | "Annotation")))
+    table().element(&plain).is_some_and(|e| {
+        e.types
+            .iter()
+            .all(|t| matches!(*t, "string" | "markdown" | "Annotation"))
+    })
 }
 
 fn without_indexes(path: &str) -> String {
@@ -51,10 +62,19 @@ mod tests {
 
     #[test]
     fn free_text_is_what_people_typed() {
-        for path in ["Condition.code.text", "CarePlan.description", "Task.note[0]", "Goal.description.coding[0].display"] {
+        for path in [
+            "Condition.code.text",
+            "CarePlan.description",
+            "Task.note[0]",
+            "Goal.description.coding[0].display",
+        ] {
             assert!(is_free_text(path), "{path}");
         }
-        for path in ["Condition.code.coding[0].code", "CarePlan.status", "Condition.onsetDateTime"] {
+        for path in [
+            "Condition.code.coding[0].code",
+            "CarePlan.status",
+            "Condition.onsetDateTime",
+        ] {
             assert!(!is_free_text(path), "{path}");
         }
     }

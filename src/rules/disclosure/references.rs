@@ -19,32 +19,48 @@ pub(super) fn settle(candidates: &mut Vec<Candidate<'_>>, withheld: &mut Vec<Wit
     drop_unreferenced(candidates);
 }
 
-/// Removes the references that lead nowhere; `false` when the resource cannot stay without them.
+/// Removes the links that lead nowhere; `false` when the resource cannot stay without them.
 fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mut Vec<Withheld>) -> bool {
-    let leads_nowhere = |reference: Option<&str>| !reference.is_some_and(|r| released.contains(r));
-    let body = std::mem::take(&mut candidate.body);
-    match candidate.profile.without_references(body, &leads_nowhere) {
-        Some(body) => {
-            candidate.body = body;
-            true
+    let mut gone: HashSet<String> = HashSet::new();
+    candidate.profile.links(&candidate.body, &mut |path, link| {
+        if !link.target().is_some_and(|target| released.contains(target)) {
+            gone.insert(path.to_owned());
         }
+    });
+    if gone.is_empty() {
+        return true;
+    }
+    let kept = candidate
+        .profile
+        .remove(&candidate.body, &|path| gone.contains(path));
+    let stays = kept.is_some();
+    match kept {
+        Some(body) => candidate.body = body,
+        None if candidate.shared => {}
         None => {
-            if !candidate.shared {
-                let path = candidate.stored.reference();
-                let basis = "a required reference leads to something withheld".to_owned();
-                withheld.push(Withheld { path, rule: Rule::Shape, label: None, basis });
-            }
-            false
+            let basis = "a required reference leads to something withheld".to_owned();
+            withheld.push(Withheld {
+                path: candidate.stored.reference(),
+                rule: Rule::Shape,
+                label: None,
+                basis,
+            });
         }
     }
+    stays
 }
 
 /// Shared resources stay only when something released about the person leads to them: a release is no directory.
 fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
-    let links: HashMap<String, Vec<String>> =
-        candidates.iter().map(|c| (c.stored.reference(), c.profile.references(&c.body))).collect();
-    let mut reached: HashSet<String> =
-        candidates.iter().filter(|c| !c.shared).map(|c| c.stored.reference()).collect();
+    let links: HashMap<String, Vec<String>> = candidates
+        .iter()
+        .map(|c| (c.stored.reference(), targets(c)))
+        .collect();
+    let mut reached: HashSet<String> = candidates
+        .iter()
+        .filter(|c| !c.shared)
+        .map(|c| c.stored.reference())
+        .collect();
     let mut open: Vec<String> = reached.iter().cloned().collect();
     while let Some(reference) = open.pop() {
         for target in links.get(&reference).into_iter().flatten() {
@@ -54,4 +70,12 @@ fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
         }
     }
     candidates.retain(|c| reached.contains(&c.stored.reference()));
+}
+
+fn targets(candidate: &Candidate<'_>) -> Vec<String> {
+    let mut targets = Vec::new();
+    candidate.profile.links(&candidate.body, &mut |_, link| {
+        targets.extend(link.target().map(str::to_owned))
+    });
+    targets
 }

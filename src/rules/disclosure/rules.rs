@@ -9,7 +9,7 @@ use crate::terminology;
 pub struct Rules {
     pub policy: Policy,
     pub data_sets: HashMap<String, DataSet>,
-    pub lists: CodeLists,
+    pub lists: &'static CodeLists,
     /// Zone in which dates without a time begin and end.
     pub zone: jiff::tz::TimeZone,
     /// SHA-256 over binary, profiles, policy and terminology: part of every cache key.

@@ -33,7 +33,8 @@ fn run(text: &str) -> Option<String> {
     let Ok(value) = parsed else {
         return Some(format!("refused: {issues:?}"));
     };
-    if !issues.is_empty() || value.to_string() != body {
+    let written = value.to_string();
+    if !issues.is_empty() || written != body {
         return Some(format!("refused or changed: {issues:?} {value}"));
     }
     let again = xml::to_xml(&value).and_then(|xml| xml::from_xml(xml.as_bytes()));

@@ -284,7 +284,7 @@ impl<'a> Walk<'a> {
     fn requirements(&mut self, definition: &'static Type, seen: &Seen) {
         for (index, element) in definition.elements.iter().enumerate() {
             if element.min > 0 && !seen.has(index) {
-                self.report_at(element.name, IssueCode::Required, "is required");
+                self.report_at(element.stem(), IssueCode::Required, "is required");
             }
         }
     }
@@ -362,4 +362,36 @@ fn shadow_of<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     map.iter()
         .find(|(key, _)| key.strip_prefix('_') == Some(name))
         .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_list_of_problems_ends() {
+        let patient = json!({"resourceType": "Patient", "name": vec![Value::Null; 100_000]});
+        let issues = check(&patient);
+        assert_eq!(issues.len(), MAX_ISSUES + 1);
+        assert_eq!(issues[0].expression, "Patient.name[0]");
+        assert_eq!(issues[MAX_ISSUES].expression, "");
+        let many: Map<String, Value> = (0..100_000).map(|i| (format!("x{i}"), Value::Null)).collect();
+        assert!(
+            check(&json!({"resourceType": "Patient", "contained": [many.clone()], "meta": many})).len() > 100
+        );
+    }
+
+    #[test]
+    fn values_deeper_than_the_door_allows_are_refused_without_recursion_to_the_end() {
+        let mut extension = json!({"url": "u", "valueString": "a"});
+        for _ in 0..500 {
+            extension = json!({"url": "u", "extension": [extension]});
+        }
+        let issues = check(&json!({"resourceType": "Patient", "extension": [extension]}));
+        assert_eq!(
+            issues.iter().map(|i| i.code).collect::<Vec<_>>(),
+            [IssueCode::TooLong]
+        );
+    }
 }

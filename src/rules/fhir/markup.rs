@@ -18,8 +18,8 @@ pub(super) enum Token<'a> {
     Text(&'a str),
     CData,
     Comment,
-    /// A processing instruction or the XML declaration.
-    Instruction,
+    /// A processing instruction or the XML declaration, between `<?` and `?>`.
+    Instruction(&'a str),
 }
 
 /// Why reading stopped.
@@ -48,87 +48,103 @@ impl<'a> Scanner<'a> {
         if rest.is_empty() {
             return Ok(None);
         }
-        let token = if !rest.starts_with('<') {
-            let text = &rest[..rest.find('<').unwrap_or(rest.len())];
-            self.at += text.len();
-            check_references(text)?;
-            if text.contains("]]>") {
-                return Err("has ]]> in text");
-            }
-            Token::Text(text)
-        } else if let Some(name) = rest.strip_prefix("</") {
-            let (name, length) = until(name, ">", "has a tag that does not end")?;
-            self.at += 2 + length;
-            Token::Close(checked_name(name.trim_end())?)
-        } else if rest.starts_with("<!--") {
-            let (comment, length) = until(&rest[4..], "-->", "has a comment that does not end")?;
-            if comment.contains("--") || comment.ends_with('-') {
-                return Err("has -- in a comment");
-            }
-            check_characters(comment)?;
-            self.at += 4 + length;
-            Token::Comment
-        } else if rest.starts_with("<![CDATA[") {
-            let (_, length) = until(&rest[9..], "]]>", "has a CDATA section that does not end")?;
-            self.at += 9 + length;
-            Token::CData
-        } else if rest.starts_with("<!") {
-            return Err("has a document type declaration, which is refused");
-        } else if rest.starts_with("<?") {
-            let (instruction, length) =
-                until(&rest[2..], "?>", "has a processing instruction that does not end")?;
-            check_characters(instruction)?;
-            self.at += 2 + length;
-            Token::Instruction
-        } else {
-            self.tag(&rest[1..])?
+        let Some(inside) = rest.strip_prefix('<') else {
+            return self.characters(rest).map(Some);
         };
+        let (token, after) = if let Some(tag) = inside.strip_prefix('/') {
+            let (name, after) = until(tag, ">", "has a tag that does not end")?;
+            (Token::Close(checked_name(name.trim_end())?), after)
+        } else if let Some(instruction) = inside.strip_prefix('?') {
+            let (instruction, after) = until(
+                instruction,
+                "?>",
+                "has a processing instruction that does not end",
+            )?;
+            check_characters(instruction)?;
+            (Token::Instruction(instruction), after)
+        } else if inside.starts_with('!') {
+            declaration(inside)?
+        } else {
+            tag(inside)?
+        };
+        self.at = self.text.len() - after.len();
         Ok(Some(token))
     }
 
-    fn tag(&mut self, rest: &'a str) -> Result<Token<'a>, Fault> {
-        let (name, mut rest) = split_name(rest)?;
-        let whole = rest;
-        let mut attributes = Vec::new();
-        loop {
-            let trimmed = rest.trim_start_matches(SPACE);
-            if let Some(after) = trimmed.strip_prefix("/>") {
-                self.at += 1 + name.len() + (whole.len() - after.len());
-                return Ok(Token::Open {
+    fn characters(&mut self, rest: &'a str) -> Result<Token<'a>, Fault> {
+        let text = &rest[..rest.find('<').unwrap_or(rest.len())];
+        check_references(text)?;
+        if text.contains("]]>") {
+            return Err("has ]]> in text");
+        }
+        self.at += text.len();
+        Ok(Token::Text(text))
+    }
+}
+
+/// What starts `<!`: a comment or a CDATA section.
+fn declaration(inside: &str) -> Result<(Token<'_>, &str), Fault> {
+    if let Some(comment) = inside.strip_prefix("!--") {
+        let (comment, after) = until(comment, "-->", "has a comment that does not end")?;
+        if comment.contains("--") || comment.ends_with('-') {
+            return Err("has -- in a comment");
+        }
+        check_characters(comment)?;
+        return Ok((Token::Comment, after));
+    }
+    match inside.strip_prefix("![CDATA[") {
+        Some(data) => until(data, "]]>", "has a CDATA section that does not end")
+            .map(|(_, after)| (Token::CData, after)),
+        None => Err("has a document type declaration, which is refused"),
+    }
+}
+
+/// A start tag after its `<`.
+fn tag(inside: &str) -> Result<(Token<'_>, &str), Fault> {
+    let (name, mut rest) = split_name(inside)?;
+    let mut attributes = Vec::new();
+    loop {
+        let trimmed = rest.trim_start_matches(SPACE);
+        if let Some(after) = trimmed.strip_prefix("/>") {
+            return Ok((
+                Token::Open {
                     name,
                     attributes,
                     empty: true,
-                });
-            }
-            if let Some(after) = trimmed.strip_prefix('>') {
-                self.at += 1 + name.len() + (whole.len() - after.len());
-                return Ok(Token::Open {
+                },
+                after,
+            ));
+        }
+        if let Some(after) = trimmed.strip_prefix('>') {
+            return Ok((
+                Token::Open {
                     name,
                     attributes,
                     empty: false,
-                });
-            }
-            if trimmed.len() == rest.len() {
-                return Err("has a tag that does not end or misses a space");
-            }
-            let (attribute, after) = split_attribute(trimmed)?;
-            if attributes.len() == MAX_ATTRIBUTES {
-                return Err("has a tag with more than 32 attributes");
-            }
-            if attributes.iter().any(|(known, _)| *known == attribute.0) {
-                return Err("has an attribute twice in one tag");
-            }
-            attributes.push(attribute);
-            rest = after;
+                },
+                after,
+            ));
         }
+        if trimmed.len() == rest.len() {
+            return Err("has a tag that does not end or misses a space");
+        }
+        let (attribute, after) = split_attribute(trimmed)?;
+        if attributes.len() == MAX_ATTRIBUTES {
+            return Err("has a tag with more than 32 attributes");
+        }
+        if attributes.iter().any(|(known, _)| *known == attribute.0) {
+            return Err("has an attribute twice in one tag");
+        }
+        attributes.push(attribute);
+        rest = after;
     }
 }
 
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-fn until<'a>(text: &'a str, end: &str, fault: Fault) -> Result<(&'a str, usize), Fault> {
-    let at = text.find(end).ok_or(fault)?;
-    Ok((&text[..at], at + end.len()))
+/// The text before `end`, and after it.
+fn until<'a>(text: &'a str, end: &str, fault: Fault) -> Result<(&'a str, &'a str), Fault> {
+    text.split_once(end).ok_or(fault)
 }
 
 fn split_name(text: &str) -> Result<(&str, &str), Fault> {
@@ -305,7 +321,7 @@ mod tests {
         assert_eq!(
             tokens,
             [
-                Token::Instruction,
+                Token::Instruction("xml version='1.0'"),
                 open,
                 Token::Comment,
                 empty,

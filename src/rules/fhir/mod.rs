@@ -12,6 +12,7 @@ pub mod primitive;
 mod json_scan;
 pub mod json;
 pub mod gate;
+mod xml_open;
 mod xml_read;
 mod xml_write;
 pub mod xml;

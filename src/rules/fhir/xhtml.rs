@@ -145,7 +145,7 @@ pub(super) fn check(text: &str) -> Result<(), &'static str> {
                 }
             }
             Token::Text(_) | Token::Comment => {}
-            Token::CData | Token::Instruction => {
+            Token::CData | Token::Instruction(_) => {
                 return Err("must not hold CDATA or processing instructions");
             }
         }

@@ -156,11 +156,17 @@ mod tests {
             ("<f:Patient xmlns:f=\"http://hl7.org/fhir\"/>".to_owned(), ""),
             (patient("") + &patient(""), ""),
             ("text".to_owned(), ""),
+            (
+                "<?xml version='1.0' encoding='ISO-8859-1'?>".to_owned() + &patient(""),
+                "",
+            ),
         ];
         for (xml, place) in cases {
             let issues = from_xml(xml.as_bytes()).expect_err(&xml);
             assert_eq!(issues[0].expression, place, "{xml}: {issues:?}");
         }
+        let declared = "<?xml version='1.0' encoding=\"utf-8\" standalone='yes'?>\n".to_owned();
+        assert!(from_xml((declared + &patient("<id value='a'/>")).as_bytes()).is_ok());
         let deep = patient(&("<extension url=\"u\">".repeat(40) + &"</extension>".repeat(40)));
         assert!(from_xml(deep.as_bytes()).is_err());
         assert!(from_xml("<a>".repeat(300_000).as_bytes()).is_err());

@@ -1,10 +1,11 @@
 //! FHIR XML as the JSON form of the same resource. The gate judges the result.
 //! <https://hl7.org/fhir/R4/xml.html>
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-use super::element::{self, Child, Type};
+use super::element::{self, Type};
 use super::markup::{self, Fault, Scanner, Token};
+use super::xml_open::{Done, Holds, Open, scalar};
 use super::{Issue, IssueCode, gate, json, path, xml};
 
 /// The root resource of a document, or what kept it from being read.
@@ -41,34 +42,6 @@ struct Reader<'a> {
     root: Option<Value>,
 }
 
-/// An element whose end tag has not come yet.
-struct Open<'a> {
-    tag: &'a str,
-    holds: Holds,
-    /// None for a resource, which has no name of its own in a path.
-    child: Option<Child>,
-    /// Place in its list.
-    index: Option<usize>,
-    members: Map<String, Value>,
-    /// Of a primitive.
-    value: Option<Value>,
-    /// Position of the last child in the definition.
-    last: usize,
-    /// Levels of the JSON form.
-    depth: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Holds {
-    Resource(&'static Type),
-    Members(&'static Type),
-    Primitive(&'static Type),
-    /// `contained`, `resource`: one resource inside.
-    Wrapped,
-    /// Unknown; named already, read over.
-    Unknown,
-}
-
 const TOO_DEEP: Fault = "is nested deeper than 64 levels";
 
 type Attributes<'a> = Vec<(&'a str, &'a str)>;
@@ -93,7 +66,10 @@ impl<'a> Reader<'a> {
             }
             Some(Token::Text(text)) if text.trim().is_empty() => {}
             Some(Token::Text(_) | Token::CData) => self.report(IssueCode::Structure, "must not hold text"),
-            Some(Token::Comment | Token::Instruction) => {}
+            Some(Token::Instruction(text)) if is_other_encoding(text) => {
+                return Err("declares an encoding other than UTF-8");
+            }
+            Some(Token::Comment | Token::Instruction(_)) => {}
             None if self.root.is_none() => return Err("ends too early"),
             None => return Ok(false),
         }
@@ -348,144 +324,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A closed element, ready for its parent.
-enum Done<'a> {
-    Nothing,
-    Resource(Value),
-    Child {
-        tag: &'a str,
-        child: Child,
-        value: Option<Value>,
-        shadow: Option<Value>,
-    },
-}
-
-impl<'a> Open<'a> {
-    fn new(tag: &'a str, holds: Holds, child: Option<Child>, depth: usize) -> Open<'a> {
-        Open {
-            tag,
-            holds,
-            child,
-            index: None,
-            members: Map::new(),
-            value: None,
-            last: 0,
-            depth,
-        }
-    }
-
-    fn finish(mut self) -> Done<'a> {
-        self.drop_empty_places();
-        let (tag, members) = (self.tag, Value::Object(self.members));
-        match (self.holds, self.child) {
-            (Holds::Resource(definition), _) => {
-                let mut map = Map::new();
-                map.insert(
-                    "resourceType".to_owned(),
-                    Value::String(definition.name.to_owned()),
-                );
-                if let Value::Object(members) = members {
-                    map.extend(members);
-                }
-                Done::Resource(Value::Object(map))
-            }
-            (Holds::Members(_), Some(child)) => Done::Child {
-                tag,
-                child,
-                value: Some(members),
-                shadow: None,
-            },
-            (Holds::Wrapped, Some(child)) => Done::Child {
-                tag,
-                child,
-                value: self.value,
-                shadow: None,
-            },
-            (Holds::Primitive(_), Some(child)) => {
-                let shadow = members
-                    .as_object()
-                    .is_some_and(|map| !map.is_empty())
-                    .then_some(members);
-                Done::Child {
-                    tag,
-                    child,
-                    value: self.value,
-                    shadow,
-                }
-            }
-            _ => Done::Nothing,
-        }
-    }
-
-    /// A list of primitives that all had extensions only has no plain form.
-    fn drop_empty_places(&mut self) {
-        let shadows = self
-            .members
-            .keys()
-            .filter_map(|key| key.strip_prefix('_').map(str::to_owned));
-        for name in shadows.collect::<Vec<_>>() {
-            let all_null = |value: &Value| {
-                value
-                    .as_array()
-                    .is_some_and(|list| list.iter().all(Value::is_null))
-            };
-            if self.members.get(&name).is_some_and(all_null) {
-                self.members.shift_remove(&name);
-            }
-        }
-    }
-
-    /// False when a single element comes again.
-    fn add(&mut self, tag: &str, child: Child, value: Option<Value>, shadow: Option<Value>) -> bool {
-        if !child.element.is_list() {
-            let mut again = false;
-            let shadow = shadow.map(|shadow| (format!("_{tag}"), shadow));
-            for (key, value) in value
-                .map(|value| (tag.to_owned(), value))
-                .into_iter()
-                .chain(shadow)
-            {
-                again |= self.members.insert(key, value).is_some();
-            }
-            return !again;
-        }
-        let list = self
-            .members
-            .entry(tag)
-            .or_insert_with(|| Value::Array(Vec::new()));
-        let place = list.as_array().map_or(0, Vec::len);
-        push(list, value.unwrap_or(Value::Null));
-        let key = format!("_{tag}");
-        if shadow.is_some() || self.members.contains_key(&key) {
-            let list = self
-                .members
-                .entry(key)
-                .or_insert_with(|| Value::Array(vec![Value::Null; place]));
-            push(list, shadow.unwrap_or(Value::Null));
-        }
-        true
-    }
-}
-
-fn push(list: &mut Value, item: Value) {
-    if let Value::Array(items) = list {
-        items.push(item);
-    }
-}
-
-/// The JSON scalar that an XML value stands for; numbers keep their text.
-fn scalar(type_name: &str, text: &str) -> Result<Value, &'static str> {
-    match type_name {
-        "boolean" => match text {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err("must be true or false"),
-        },
-        "decimal" | "integer" | "positiveInt" | "unsignedInt" => {
-            let tight = !text.starts_with(char::is_whitespace) && !text.ends_with(char::is_whitespace);
-            let number = text.parse::<Number>().ok().filter(|_| tight);
-            number.map(Value::Number).ok_or("must be a number")
-        }
-        _ => Ok(Value::String(text.to_owned())),
-    }
+/// Bytes that are UTF-8 by chance would be read as other letters than were meant.
+fn is_other_encoding(instruction: &str) -> bool {
+    let Some((_, encoding)) = instruction
+        .strip_prefix("xml")
+        .and_then(|xml| xml.split_once("encoding"))
+    else {
+        return false;
+    };
+    let name = encoding.trim_matches(|c: char| c == '=' || c == '"' || c == '\'' || c.is_ascii_whitespace());
+    let end = name.find(['"', '\'']).unwrap_or(name.len());
+    !name[..end].eq_ignore_ascii_case("utf-8") && !name[..end].eq_ignore_ascii_case("us-ascii")
 }

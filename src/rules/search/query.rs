@@ -27,8 +27,13 @@ impl Query {
     /// Reads decoded `name=value` pairs. Every unknown parameter or modifier is its own issue; values are not
     /// quoted, because a search value can name a person.
     pub fn parse(resource_type: &'static str, pairs: &[(String, String)]) -> Result<Query, Vec<Issue>> {
-        let mut query =
-            Query { resource_type, patients: None, ids: None, filters: Vec::new(), applied: Vec::new() };
+        let mut query = Query {
+            resource_type,
+            patients: None,
+            ids: None,
+            filters: Vec::new(),
+            applied: Vec::new(),
+        };
         let mut issues = Vec::new();
         for (name, value) in pairs {
             if let Err(issue) = query.take(name, value) {
@@ -45,7 +50,10 @@ impl Query {
         }
         let values = alternatives(value);
         if values.is_empty() {
-            return refuse(IssueCode::Invalid, &format!("search parameter `{}` has no value", known_name(name)));
+            return refuse(
+                IssueCode::Invalid,
+                &format!("search parameter `{}` has no value", known_name(name)),
+            );
         }
         match name {
             "_id" => narrow(&mut self.ids, values),
@@ -61,7 +69,11 @@ impl Query {
                     );
                     return refuse(IssueCode::NotSupported, &details);
                 };
-                self.filters.push(Filter { parameter: parameter.code, kind: parameter.kind, any: values });
+                self.filters.push(Filter {
+                    parameter: parameter.code,
+                    kind: parameter.kind,
+                    any: values,
+                });
             }
         }
         self.applied.push((name.to_owned(), value.to_owned()));
@@ -76,14 +88,18 @@ impl Query {
 
     /// Does a released resource of this type fit?
     pub fn matches(&self, id: &str, values: &Values) -> bool {
-        self.ids.as_ref().is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
+        self.ids
+            .as_ref()
+            .is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
             && self.filters.iter().all(|filter| filter.matches(values))
             && self.matches_patient(values)
     }
 
     fn matches_patient(&self, values: &Values) -> bool {
         self.patients.as_ref().is_none_or(|patients| {
-            patients.iter().any(|id| values.has_reference("patient", &format!("Patient/{id}")))
+            patients
+                .iter()
+                .any(|id| values.has_reference("patient", &format!("Patient/{id}")))
         })
     }
 
@@ -100,11 +116,13 @@ impl Query {
 
 impl Filter {
     fn matches(&self, values: &Values) -> bool {
-        self.any.iter().any(|wanted| match (self.kind, wanted.split_once('|')) {
-            (Kind::Reference, _) => values.has_reference(self.parameter, wanted),
-            (Kind::Token, Some((system, code))) => values.has_token(self.parameter, Some(system), code),
-            (Kind::Token, None) => values.has_token(self.parameter, None, wanted),
-        })
+        self.any
+            .iter()
+            .any(|wanted| match (self.kind, wanted.split_once('|')) {
+                (Kind::Reference, _) => values.has_reference(self.parameter, wanted),
+                (Kind::Token, Some((system, code))) => values.has_token(self.parameter, Some(system), code),
+                (Kind::Token, None) => values.has_token(self.parameter, None, wanted),
+            })
     }
 }
 
@@ -164,7 +182,9 @@ mod tests {
     use super::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        list.iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -181,7 +201,11 @@ mod tests {
         let issues = Query::parse("CarePlan", &pairs(&[("colour", "red"), ("status:not", "active")]))
             .expect_err("refused");
         assert_eq!(issues.len(), 2);
-        assert!(issues.iter().all(|i| !i.details.contains("red") && i.details.contains("category")));
+        assert!(
+            issues
+                .iter()
+                .all(|i| !i.details.contains("red") && i.details.contains("category"))
+        );
     }
 
     #[test]
@@ -191,8 +215,7 @@ mod tests {
 
     #[test]
     fn repeating_patient_is_and() {
-        let query =
-            Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")])).expect("valid");
+        let query = Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")])).expect("valid");
         assert_eq!(query.patients, Some(vec!["b".to_owned()]));
     }
 }

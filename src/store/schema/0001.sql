@@ -30,6 +30,7 @@ CREATE TABLE resource (
   PRIMARY KEY (type, id)
 );
 CREATE INDEX resource_patient ON resource (patient);
+CREATE INDEX resource_source ON resource (source);
 CREATE TABLE resource_version (
   type TEXT NOT NULL,
   id TEXT NOT NULL,
