@@ -75,7 +75,9 @@ async function pull() {
   assert.deepEqual(plan, crisis, 'reading gives what searching gave');
   assert.match(Client.httpFor(plan).response.headers.get('etag') ?? '', /^W\/"[^"]+"$/, 'a read has an ETag');
   const actions = await Promise.all(plan.activity.map((a) => client.resolve({ reference: a.reference.reference })));
-  assert.ok(actions.length > 0 && actions.every((a) => a.resourceType === 'Task'), 'its actions are readable Tasks');
+  assert.ok(actions.every((a) => a.resourceType === 'Task'), 'its actions are readable Tasks');
+  const told = actions.map((action) => action.description).sort();
+  assert.deepEqual(told, [...story.crisisActions.riverside].sort(), 'each action for a crisis team, less the withheld');
   const received = JSON.stringify([bundle, plan, actions]);
   assert.deepEqual(story.secret.filter((text) => received.includes(text)), [], 'nothing withheld is in it');
 

@@ -20,6 +20,9 @@ KEYS = {"maple-street": ("ES384", "RS384"), "riverside": ("ES384",), "elsewhere"
 WITHHELD = {"SA", "HIV", "DV"}
 PART2_PROGRAM = "HARBOR"
 
+# Phases of actions that each partner's data set opens (`profiles/*/Task.json`): nobody needs all of them.
+PHASES = {"maple-street": {"EARLY", "AFTER"}, "riverside": {"EARLY", "ESC", "AFTER"}}
+
 CONFIGURATION = """\
 [server]
 listen = "127.0.0.1:{port}"
@@ -105,9 +108,15 @@ def identifier(record):
     return f"https://hearthstone.example/ids/client|{record['client']['clientNo']}"
 
 
+def actions(items, partner, secret):
+    """What the partner gets of these actions, in words. Only Maple Street has consent for the secret ones."""
+    needed = (item["doThis"] for item in items if item["phase"] in PHASES[partner])
+    return sorted(text for text in needed if partner == "maple-street" or text not in secret)
+
+
 def facts(records, port):
     plan = records["care-plan.rosa"]
-    rosas = [record for name, record in records.items() if name.split(".")[1].startswith("rosa")]
+    secret = secret_texts(record for name, record in records.items() if name.split(".")[1].startswith("rosa"))
     return {
         "base": f"http://127.0.0.1:{port}/fhir",
         "person": identifier(plan),
@@ -116,11 +125,11 @@ def facts(records, port):
             "number": plan["planNo"],
             "title": plan["title"],
             "goals": sorted(goal["wording"] for goal in plan["goals"]),
-            "actions": sorted(action["doThis"] for action in plan["actions"]),
             "crisis": plan["crisis"]["crisisNo"],
-            "crisisActions": sorted(action["doThis"] for action in plan["crisis"]["actions"]),
         },
-        "secret": secret_texts(rosas),
+        "actions": {partner: actions(plan["actions"], partner, secret) for partner in PHASES},
+        "crisisActions": {partner: actions(plan["crisis"]["actions"], partner, secret) for partner in PHASES},
+        "secret": secret,
     }
 
 
