@@ -6,7 +6,14 @@ use super::{Issue, gate, json, xml};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fhir/cases");
 
 fn found(issues: &[Issue]) -> Vec<String> {
-    issues.iter().map(|i| format!("{} {}", i.code.code(), i.expression).trim_end().to_owned()).collect()
+    issues
+        .iter()
+        .map(|i| {
+            format!("{} {}", i.code.code(), i.expression)
+                .trim_end()
+                .to_owned()
+        })
+        .collect()
 }
 
 /// What is wrong with the case, if anything.
@@ -23,8 +30,11 @@ fn run(text: &str) -> Option<String> {
         let found = found(&issues);
         return (found != expected).then(|| format!("expected {expected:?}, found {found:?}"));
     }
-    let Ok(value) = parsed else { return Some(format!("refused: {issues:?}")) };
-    if !issues.is_empty() || value.to_string() != body {
+    let Ok(value) = parsed else {
+        return Some(format!("refused: {issues:?}"));
+    };
+    let written = value.to_string();
+    if !issues.is_empty() || written != body {
         return Some(format!("refused or changed: {issues:?} {value}"));
     }
     let again = xml::to_xml(&value).and_then(|xml| xml::from_xml(xml.as_bytes()));
@@ -44,5 +54,9 @@ fn every_case_finds_exactly_its_problems() {
             failures.extend(run(&text).map(|failure| format!("{name}: {failure}")));
         }
     }
-    assert!(failures.is_empty() && count > 50, "{count} cases\n{}", failures.join("\n"));
+    assert!(
+        failures.is_empty() && count > 50,
+        "{count} cases\n{}",
+        failures.join("\n")
+    );
 }

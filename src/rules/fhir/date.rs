@@ -47,8 +47,16 @@ impl PartialDate {
     pub fn parse(text: &str) -> Option<PartialDate> {
         let bytes = text.as_bytes();
         let year = number(bytes, 0, 4)?;
-        let month = if bytes.len() > 4 { separated(bytes, 4, b'-')? } else { 1 };
-        let day = if bytes.len() > 7 { separated(bytes, 7, b'-')? } else { 1 };
+        let month = if bytes.len() > 4 {
+            separated(bytes, 4, b'-')?
+        } else {
+            1
+        };
+        let day = if bytes.len() > 7 {
+            separated(bytes, 7, b'-')?
+        } else {
+            1
+        };
         // Year 0000 is no year in R4; jiff would take it.
         if year == 0 {
             return None;
@@ -60,7 +68,11 @@ impl PartialDate {
             10 => Precision::Day,
             _ => return Self::with_time(date, bytes.get(10..)?),
         };
-        Some(PartialDate { precision, day: date, moment: None })
+        Some(PartialDate {
+            precision,
+            day: date,
+            moment: None,
+        })
     }
 
     fn with_time(day: civil::Date, rest: &[u8]) -> Option<PartialDate> {
@@ -74,7 +86,11 @@ impl PartialDate {
             0 => (Precision::Second, 1_000_000),
             n => (Precision::Fraction, 10_i64.pow(6 - n.min(6))),
         };
-        Some(PartialDate { precision, day, moment: Some((start, length)) })
+        Some(PartialDate {
+            precision,
+            day,
+            moment: Some((start, length)),
+        })
     }
 
     pub fn precision(&self) -> Precision {
@@ -102,7 +118,10 @@ impl PartialDate {
             _ => self.day.tomorrow(),
         };
         // Only the last day of year 9999 has no tomorrow.
-        (midnight(self.day, zone), end.map_or(Instant::MAX, |day| midnight(day, zone)))
+        (
+            midnight(self.day, zone),
+            end.map_or(Instant::MAX, |day| midnight(day, zone)),
+        )
     }
 
     /// How this date stands to another, each taken as its whole span.
@@ -148,7 +167,9 @@ fn clock_time(text: &[u8]) -> Option<(i64, i64, u32)> {
         [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => digits,
         _ => return None,
     };
-    let micros = (0..6).fold(0, |sum, i| sum * 10 + fraction.get(i).map_or(0, |d| i64::from(d - b'0')));
+    let micros = (0..6).fold(0, |sum, i| {
+        sum * 10 + fraction.get(i).map_or(0, |d| i64::from(d - b'0'))
+    });
     let seconds = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
     Some((seconds, micros, u32::try_from(fraction.len()).ok()?))
 }
@@ -167,12 +188,18 @@ fn offset_seconds(text: &[u8]) -> Option<i64> {
 
 /// Two digits after a separator.
 fn separated(text: &[u8], at: usize, separator: u8) -> Option<i16> {
-    if text.get(at) == Some(&separator) { number(text, at + 1, 2) } else { None }
+    if text.get(at) == Some(&separator) {
+        number(text, at + 1, 2)
+    } else {
+        None
+    }
 }
 
 fn number(text: &[u8], at: usize, digits: usize) -> Option<i16> {
     let digits = text.get(at..at + digits)?;
-    digits.iter().try_fold(0_i16, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i16::from(b - b'0')))
+    digits.iter().try_fold(0_i16, |sum, b| {
+        b.is_ascii_digit().then(|| sum * 10 + i16::from(b - b'0'))
+    })
 }
 
 #[cfg(test)]
@@ -192,10 +219,19 @@ mod tests {
     #[test]
     fn spans_follow_precision_zone_and_daylight_saving() {
         let new_york = "America/New_York";
-        assert_eq!(bounds("2024", "UTC"), pair("2024-01-01T00:00:00.000Z", "2025-01-01T00:00:00.000Z"));
-        assert_eq!(bounds("2024-12", new_york), pair("2024-12-01T05:00:00.000Z", "2025-01-01T05:00:00.000Z"));
+        assert_eq!(
+            bounds("2024", "UTC"),
+            pair("2024-01-01T00:00:00.000Z", "2025-01-01T00:00:00.000Z")
+        );
+        assert_eq!(
+            bounds("2024-12", new_york),
+            pair("2024-12-01T05:00:00.000Z", "2025-01-01T05:00:00.000Z")
+        );
         // 23 hours: the clock goes forward that day.
-        assert_eq!(bounds("2024-03-10", new_york), pair("2024-03-10T05:00:00.000Z", "2024-03-11T04:00:00.000Z"));
+        assert_eq!(
+            bounds("2024-03-10", new_york),
+            pair("2024-03-10T05:00:00.000Z", "2024-03-11T04:00:00.000Z")
+        );
         assert_eq!(
             bounds("1969-12-31T23:59:59.5+01:00", new_york),
             pair("1969-12-31T22:59:59.500Z", "1969-12-31T22:59:59.600Z")
@@ -210,8 +246,15 @@ mod tests {
 
     #[test]
     fn moments_agree_with_jiff() {
-        for text in ["0001-01-01T00:00:00+14:00", "1900-02-28T12:00:00Z", "2024-02-29T23:59:59.123456-13:59"] {
-            let ours = PartialDate::parse(text).expect("a moment").bounds(&TimeZone::UTC).0;
+        for text in [
+            "0001-01-01T00:00:00+14:00",
+            "1900-02-28T12:00:00Z",
+            "2024-02-29T23:59:59.123456-13:59",
+        ] {
+            let ours = PartialDate::parse(text)
+                .expect("a moment")
+                .bounds(&TimeZone::UTC)
+                .0;
             assert_eq!(Some(ours), Instant::parse(text), "{text}");
         }
     }

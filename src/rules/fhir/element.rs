@@ -69,7 +69,8 @@ pub struct Table {
 
 /// The table of R4 4.0.1.
 pub fn table() -> &'static Table {
-    static TABLE: LazyLock<Table> = LazyLock::new(|| Builder::default().build(include_str!("r4/elements.tsv")));
+    static TABLE: LazyLock<Table> =
+        LazyLock::new(|| Builder::default().build(include_str!("r4/elements.tsv")));
     &TABLE
 }
 
@@ -118,7 +119,11 @@ impl Table {
 
     /// The 146 resource types, by name.
     pub fn resource_types(&'static self) -> impl Iterator<Item = &'static str> {
-        self.types.iter().zip(&self.kinds).filter(|(_, kind)| **kind == Kind::Resource).map(|(t, _)| t.name)
+        self.types
+            .iter()
+            .zip(&self.kinds)
+            .filter(|(_, kind)| **kind == Kind::Resource)
+            .map(|(t, _)| t.name)
     }
 
     /// The definition at a path; `[x]` is part of the name of a choice.
@@ -143,7 +148,15 @@ impl Type {
     pub fn find(&'static self, json_key: &str) -> Option<(usize, Child)> {
         if let Some(index) = self.position(json_key) {
             let element = &self.elements[index];
-            return (!element.is_choice()).then(|| (index, Child { element, type_name: element.single_type() }));
+            return (!element.is_choice()).then(|| {
+                (
+                    index,
+                    Child {
+                        element,
+                        type_name: element.single_type(),
+                    },
+                )
+            });
         }
         self.choices.iter().find_map(|index| {
             let index = usize::from(*index);
@@ -160,7 +173,10 @@ impl Type {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        let found = self.by_name.binary_search_by(|index| self.elements[usize::from(*index)].name.cmp(name)).ok()?;
+        let found = self
+            .by_name
+            .binary_search_by(|index| self.elements[usize::from(*index)].name.cmp(name))
+            .ok()?;
         Some(usize::from(self.by_name[found]))
     }
 }
@@ -169,7 +185,9 @@ impl Child {
     /// The type with the members of this child: its datatype, or its backbone or shared content. None for
     /// primitives and for `Resource`.
     pub fn content(&self) -> Option<&'static Type> {
-        self.element.children().or_else(|| table().datatype(self.type_name))
+        self.element
+            .children()
+            .or_else(|| table().datatype(self.type_name))
     }
 }
 
@@ -242,11 +260,17 @@ impl Builder {
             }
         }
         self.link();
-        Table { types: self.types, kinds: self.kinds, by_name: self.by_name }
+        Table {
+            types: self.types,
+            kinds: self.kinds,
+            by_name: self.by_name,
+        }
     }
 
     fn header(&mut self, header: &'static str) {
-        let (name, kind) = header.split_once('\t').expect("a type line has a name and a kind");
+        let (name, kind) = header
+            .split_once('\t')
+            .expect("a type line has a name and a kind");
         let kind = match kind {
             "resource" => Kind::Resource,
             "abstract-resource" => Kind::AbstractResource,
@@ -257,7 +281,12 @@ impl Builder {
 
     fn open(&mut self, name: &'static str, kind: Kind) -> u32 {
         let index = self.types.len() as u32;
-        self.types.push(Type { name, elements: Vec::new(), by_name: Vec::new(), choices: Vec::new() });
+        self.types.push(Type {
+            name,
+            elements: Vec::new(),
+            by_name: Vec::new(),
+            choices: Vec::new(),
+        });
         self.kinds.push(kind);
         self.by_name.insert(name, index);
         index
@@ -274,7 +303,11 @@ impl Builder {
             path,
             name,
             min: min.parse().expect("min is a number"),
-            max: if max == "*" { u32::MAX } else { max.parse().expect("max is a number or *") },
+            max: if max == "*" {
+                u32::MAX
+            } else {
+                max.parse().expect("max is a number or *")
+            },
             types: self.list(types),
             targets: self.list(targets),
             modifier: flags.contains('M'),
@@ -284,7 +317,11 @@ impl Builder {
             children: None,
         };
         // Rows of one type mostly follow each other; that saves the look-up.
-        if self.types.get(self.current as usize).is_none_or(|t| t.name != parent) {
+        if self
+            .types
+            .get(self.current as usize)
+            .is_none_or(|t| t.name != parent)
+        {
             self.current = match self.by_name.get(parent) {
                 Some(index) => *index,
                 None => self.open(parent, Kind::Backbone),
@@ -298,14 +335,19 @@ impl Builder {
         if text.is_empty() {
             return &[];
         }
-        self.lists.entry(text).or_insert_with(|| text.split(',').collect::<Vec<_>>().leak())
+        self.lists
+            .entry(text)
+            .or_insert_with(|| text.split(',').collect::<Vec<_>>().leak())
     }
 
     fn link(&mut self) {
         for t in &mut self.types {
             t.by_name = (0..t.elements.len() as u16).collect();
-            t.by_name.sort_unstable_by_key(|index| t.elements[*index as usize].name);
-            t.choices = (0..t.elements.len() as u16).filter(|i| t.elements[*i as usize].is_choice()).collect();
+            t.by_name
+                .sort_unstable_by_key(|index| t.elements[*index as usize].name);
+            t.choices = (0..t.elements.len() as u16)
+                .filter(|i| t.elements[*i as usize].is_choice())
+                .collect();
             for element in &mut t.elements {
                 let content = element.content_reference.unwrap_or(element.path);
                 element.children = match element.types {
@@ -326,15 +368,31 @@ mod tests {
         let observation = table().resource("Observation").expect("a resource");
         let child = observation.child("valueQuantity").expect("a choice");
         assert_eq!((child.element.name, child.type_name), ("value[x]", "Quantity"));
-        assert_eq!(observation.child("valueDateTime").expect("a choice").type_name, "dateTime");
-        for unknown in ["value", "value[x]", "valuequantity", "valueMoney", "valu", "", "_status"] {
+        assert_eq!(
+            observation.child("valueDateTime").expect("a choice").type_name,
+            "dateTime"
+        );
+        for unknown in [
+            "value",
+            "value[x]",
+            "valuequantity",
+            "valueMoney",
+            "valu",
+            "",
+            "_status",
+        ] {
             assert!(observation.child(unknown).is_none(), "{unknown}");
         }
         assert_eq!(child.element.json_key("dateTime"), "valueDateTime");
-        let nested = table().element("Consent.provision.provision").expect("an element");
+        let nested = table()
+            .element("Consent.provision.provision")
+            .expect("an element");
         let children = nested.children().expect("shared content");
         assert_eq!(children.name, "Consent.provision");
-        assert_eq!(children.child("provision").expect("again").element.path, "Consent.provision.provision");
+        assert_eq!(
+            children.child("provision").expect("again").element.path,
+            "Consent.provision.provision"
+        );
     }
 
     #[test]
@@ -343,15 +401,26 @@ mod tests {
         assert_eq!(names.len(), 146);
         for t in &table().types {
             // What the gate's fixed-size notes can hold.
-            assert!(t.elements.len() <= 128 && t.choices.len() <= super::super::gate::MAX_CHOICES, "{}", t.name);
+            assert!(
+                t.elements.len() <= 128 && t.choices.len() <= super::super::gate::MAX_CHOICES,
+                "{}",
+                t.name
+            );
             for element in &t.elements {
-                let known = |name: &str| is_primitive(name) || table().datatype(name).is_some() || name == "Resource";
+                let known =
+                    |name: &str| is_primitive(name) || table().datatype(name).is_some() || name == "Resource";
                 assert!(element.types.iter().all(|name| known(name)), "{}", element.path);
-                assert!(!element.types.is_empty() || element.children().is_some(), "{}", element.path);
+                assert!(
+                    !element.types.is_empty() || element.children().is_some(),
+                    "{}",
+                    element.path
+                );
             }
         }
         assert!(table().resource("DomainResource").is_none() && table().datatype("Patient").is_none());
-        let code = table().element("CarePlan.activity.detail.status").expect("an element");
+        let code = table()
+            .element("CarePlan.activity.detail.status")
+            .expect("an element");
         assert_eq!((code.min, code.max, code.types), (1, 1, &["code"][..]));
         assert!(code.modifier && code.binding.is_some());
         assert!(table().element("Dosage.text").is_some() && table().element("Patient.name.family").is_none());

@@ -14,7 +14,11 @@ pub const MAX_ISSUES: usize = 200;
 
 /// All problems of a resource; none means it is valid R4 in shape.
 pub fn check(resource: &Value) -> Vec<Issue> {
-    let mut walk = Walk { steps: Vec::new(), issues: Vec::new(), in_contained: false };
+    let mut walk = Walk {
+        steps: Vec::new(),
+        issues: Vec::new(),
+        in_contained: false,
+    };
     walk.resource(resource);
     if walk.issues.len() > MAX_ISSUES {
         walk.issues.truncate(MAX_ISSUES);
@@ -50,7 +54,10 @@ pub(super) const MAX_CHOICES: usize = 8;
 impl<'a> Walk<'a> {
     fn resource(&mut self, value: &'a Value) {
         let Value::Object(map) = value else {
-            return self.report(IssueCode::Structure, "must be a resource: a JSON object with a resourceType");
+            return self.report(
+                IssueCode::Structure,
+                "must be a resource: a JSON object with a resourceType",
+            );
         };
         let at_root = self.steps.is_empty();
         let named = match map.get("resourceType") {
@@ -75,7 +82,11 @@ impl<'a> Walk<'a> {
         if self.steps.len() > 2 * json::MAX_DEPTH {
             return self.report(IssueCode::TooLong, "is nested too deep");
         }
-        let mut seen = Seen { bits: 0, chosen: [(0, ""); MAX_CHOICES], choices: 0 };
+        let mut seen = Seen {
+            bits: 0,
+            chosen: [(0, ""); MAX_CHOICES],
+            choices: 0,
+        };
         for (key, value) in map {
             if self.issues.len() > MAX_ISSUES {
                 return;
@@ -91,7 +102,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn member(&mut self, definition: &'static Type, map: &'a Map<String, Value>, key: &'a str, value: &'a Value, seen: &mut Seen) {
+    fn member(
+        &mut self,
+        definition: &'static Type,
+        map: &'a Map<String, Value>,
+        key: &'a str,
+        value: &'a Value,
+        seen: &mut Seen,
+    ) {
         let (name, is_shadow) = match key.strip_prefix('_') {
             Some(name) => (name, true),
             None => (key, false),
@@ -100,9 +118,16 @@ impl<'a> Walk<'a> {
             return self.report_at(name, IssueCode::Structure, "is no element that R4 defines here");
         };
         let conflict = seen.add(index, child);
-        self.steps.push(Step::Name(if child.element.is_choice() { child.element.stem() } else { name }));
+        self.steps.push(Step::Name(if child.element.is_choice() {
+            child.element.stem()
+        } else {
+            name
+        }));
         if let Some(other) = conflict {
-            let text = format!("must have one type only, not both {other} and {}", child.type_name);
+            let text = format!(
+                "must have one type only, not both {other} and {}",
+                child.type_name
+            );
             self.report(IssueCode::Structure, text);
         }
         if is_shadow {
@@ -127,7 +152,10 @@ impl<'a> Walk<'a> {
                         // Its place is kept for the extension beside it.
                         Value::Null if beside.is_some_and(Value::is_object) => {}
                         Value::Null if element::is_primitive(child.type_name) => {
-                            self.report(IssueCode::Structure, "must have a value or an extension, not null");
+                            self.report(
+                                IssueCode::Structure,
+                                "must have a value or an extension, not null",
+                            );
                         }
                         _ => self.item(child, item),
                     }
@@ -144,9 +172,15 @@ impl<'a> Walk<'a> {
         if count == 0 {
             self.report(IssueCode::Structure, "must not be an empty list");
         } else if count < element.min as usize {
-            self.report(IssueCode::Required, format!("must have at least {} items", element.min));
+            self.report(
+                IssueCode::Required,
+                format!("must have at least {} items", element.min),
+            );
         } else if count > element.max as usize {
-            self.report(IssueCode::Structure, format!("must have at most {} items", element.max));
+            self.report(
+                IssueCode::Structure,
+                format!("must have at most {} items", element.max),
+            );
         }
     }
 
@@ -202,7 +236,10 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         if values.is_some_and(|values| values.len() != items.len()) {
-            self.report(IssueCode::Structure, "must have as many items as its underscore form");
+            self.report(
+                IssueCode::Structure,
+                "must have as many items as its underscore form",
+            );
         } else if values.is_none() {
             self.count(child.element, items.len());
         }
@@ -212,7 +249,10 @@ impl<'a> Walk<'a> {
             if !item.is_null() {
                 self.shadow_item(has_value, item);
             } else if values.is_none() {
-                self.report(IssueCode::Structure, "must have a value or an extension, not null");
+                self.report(
+                    IssueCode::Structure,
+                    "must have a value or an extension, not null",
+                );
             }
             self.steps.pop();
         }
@@ -228,8 +268,14 @@ impl<'a> Walk<'a> {
         if !has_value && !map.contains_key("extension") {
             self.report(IssueCode::Invariant, "must have a value or an extension");
         }
-        let base = element::table().datatype("Element").expect("R4 has a type Element");
-        let mut seen = Seen { bits: 0, chosen: [(0, ""); MAX_CHOICES], choices: 0 };
+        let base = element::table()
+            .datatype("Element")
+            .expect("R4 has a type Element");
+        let mut seen = Seen {
+            bits: 0,
+            chosen: [(0, ""); MAX_CHOICES],
+            choices: 0,
+        };
         for (key, value) in map {
             self.member(base, map, key, value, &mut seen);
         }
@@ -238,7 +284,7 @@ impl<'a> Walk<'a> {
     fn requirements(&mut self, definition: &'static Type, seen: &Seen) {
         for (index, element) in definition.elements.iter().enumerate() {
             if element.min > 0 && !seen.has(index) {
-                self.report_at(element.name, IssueCode::Required, "is required");
+                self.report_at(element.stem(), IssueCode::Required, "is required");
             }
         }
     }
@@ -247,7 +293,9 @@ impl<'a> Walk<'a> {
     fn has_content(&mut self, definition: &'static Type, map: &'a Map<String, Value>, seen: &Seen) {
         if definition.name == "Extension" {
             match (map.contains_key("extension"), seen.choices > 0) {
-                (true, true) => self.report(IssueCode::Invariant, "must have a value or extensions, not both"),
+                (true, true) => {
+                    self.report(IssueCode::Invariant, "must have a value or extensions, not both")
+                }
                 (false, false) => self.report(IssueCode::Invariant, "must have a value or extensions"),
                 _ => {}
             }
@@ -290,8 +338,12 @@ impl Seen {
             self.choices += 1;
             return None;
         }
-        let known = self.chosen[..self.choices].iter().find(|(i, _)| usize::from(*i) == index);
-        known.map(|(_, name)| *name).filter(|name| *name != child.type_name)
+        let known = self.chosen[..self.choices]
+            .iter()
+            .find(|(i, _)| usize::from(*i) == index);
+        known
+            .map(|(_, name)| *name)
+            .filter(|name| *name != child.type_name)
     }
 
     fn has(&self, index: usize) -> bool {
@@ -307,5 +359,39 @@ fn is_attribute(element: &Element) -> bool {
 
 /// `_x` of `x`, found without building its name.
 fn shadow_of<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    map.iter().find(|(key, _)| key.strip_prefix('_') == Some(name)).map(|(_, value)| value)
+    map.iter()
+        .find(|(key, _)| key.strip_prefix('_') == Some(name))
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_list_of_problems_ends() {
+        let patient = json!({"resourceType": "Patient", "name": vec![Value::Null; 100_000]});
+        let issues = check(&patient);
+        assert_eq!(issues.len(), MAX_ISSUES + 1);
+        assert_eq!(issues[0].expression, "Patient.name[0]");
+        assert_eq!(issues[MAX_ISSUES].expression, "");
+        let many: Map<String, Value> = (0..100_000).map(|i| (format!("x{i}"), Value::Null)).collect();
+        assert!(
+            check(&json!({"resourceType": "Patient", "contained": [many.clone()], "meta": many})).len() > 100
+        );
+    }
+
+    #[test]
+    fn values_deeper_than_the_door_allows_are_refused_without_recursion_to_the_end() {
+        let mut extension = json!({"url": "u", "valueString": "a"});
+        for _ in 0..500 {
+            extension = json!({"url": "u", "extension": [extension]});
+        }
+        let issues = check(&json!({"resourceType": "Patient", "extension": [extension]}));
+        assert_eq!(
+            issues.iter().map(|i| i.code).collect::<Vec<_>>(),
+            [IssueCode::TooLong]
+        );
+    }
 }

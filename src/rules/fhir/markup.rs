@@ -8,14 +8,18 @@ use std::borrow::Cow;
 /// A piece of the document.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Token<'a> {
-    Open { name: &'a str, attributes: Vec<(&'a str, &'a str)>, empty: bool },
+    Open {
+        name: &'a str,
+        attributes: Vec<(&'a str, &'a str)>,
+        empty: bool,
+    },
     Close(&'a str),
     /// Character data as written, references unresolved.
     Text(&'a str),
     CData,
     Comment,
-    /// A processing instruction or the XML declaration.
-    Instruction,
+    /// A processing instruction or the XML declaration, between `<?` and `?>`.
+    Instruction(&'a str),
 }
 
 /// Why reading stopped.
@@ -44,100 +48,143 @@ impl<'a> Scanner<'a> {
         if rest.is_empty() {
             return Ok(None);
         }
-        let token = if !rest.starts_with('<') {
-            let text = &rest[..rest.find('<').unwrap_or(rest.len())];
-            self.at += text.len();
-            check_references(text)?;
-            if text.contains("]]>") {
-                return Err("has ]]> in text");
-            }
-            Token::Text(text)
-        } else if let Some(name) = rest.strip_prefix("</") {
-            let (name, length) = until(name, ">", "has a tag that does not end")?;
-            self.at += 2 + length;
-            Token::Close(checked_name(name.trim_end())?)
-        } else if rest.starts_with("<!--") {
-            let (comment, length) = until(&rest[4..], "-->", "has a comment that does not end")?;
-            if comment.contains("--") || comment.ends_with('-') {
-                return Err("has -- in a comment");
-            }
-            check_characters(comment)?;
-            self.at += 4 + length;
-            Token::Comment
-        } else if rest.starts_with("<![CDATA[") {
-            let (_, length) = until(&rest[9..], "]]>", "has a CDATA section that does not end")?;
-            self.at += 9 + length;
-            Token::CData
-        } else if rest.starts_with("<!") {
-            return Err("has a document type declaration, which is refused");
-        } else if rest.starts_with("<?") {
-            let (instruction, length) = until(&rest[2..], "?>", "has a processing instruction that does not end")?;
-            check_characters(instruction)?;
-            self.at += 2 + length;
-            Token::Instruction
-        } else {
-            self.tag(&rest[1..])?
+        let Some(inside) = rest.strip_prefix('<') else {
+            return self.characters(rest).map(Some);
         };
+        let (token, after) = if let Some(tag) = inside.strip_prefix('/') {
+            let (name, after) = until(tag, ">", "has a tag that does not end")?;
+            (Token::Close(checked_name(name.trim_end())?), after)
+        } else if let Some(instruction) = inside.strip_prefix('?') {
+            let (instruction, after) = until(
+                instruction,
+                "?>",
+                "has a processing instruction that does not end",
+            )?;
+            check_characters(instruction)?;
+            (Token::Instruction(instruction), after)
+        } else if inside.starts_with('!') {
+            declaration(inside)?
+        } else {
+            tag(inside)?
+        };
+        self.at = self.text.len() - after.len();
         Ok(Some(token))
     }
 
-    fn tag(&mut self, rest: &'a str) -> Result<Token<'a>, Fault> {
-        let (name, mut rest) = split_name(rest)?;
-        let whole = rest;
-        let mut attributes = Vec::new();
-        loop {
-            let trimmed = rest.trim_start_matches(SPACE);
-            if let Some(after) = trimmed.strip_prefix("/>") {
-                self.at += 1 + name.len() + (whole.len() - after.len());
-                return Ok(Token::Open { name, attributes, empty: true });
-            }
-            if let Some(after) = trimmed.strip_prefix('>') {
-                self.at += 1 + name.len() + (whole.len() - after.len());
-                return Ok(Token::Open { name, attributes, empty: false });
-            }
-            if trimmed.len() == rest.len() {
-                return Err("has a tag that does not end or misses a space");
-            }
-            let (attribute, after) = split_attribute(trimmed)?;
-            if attributes.len() == MAX_ATTRIBUTES {
-                return Err("has a tag with more than 32 attributes");
-            }
-            if attributes.iter().any(|(known, _)| *known == attribute.0) {
-                return Err("has an attribute twice in one tag");
-            }
-            attributes.push(attribute);
-            rest = after;
+    fn characters(&mut self, rest: &'a str) -> Result<Token<'a>, Fault> {
+        let text = &rest[..rest.find('<').unwrap_or(rest.len())];
+        check_references(text)?;
+        if text.contains("]]>") {
+            return Err("has ]]> in text");
         }
+        self.at += text.len();
+        Ok(Token::Text(text))
+    }
+}
+
+/// What starts `<!`: a comment or a CDATA section.
+fn declaration(inside: &str) -> Result<(Token<'_>, &str), Fault> {
+    if let Some(comment) = inside.strip_prefix("!--") {
+        let (comment, after) = until(comment, "-->", "has a comment that does not end")?;
+        if comment.contains("--") || comment.ends_with('-') {
+            return Err("has -- in a comment");
+        }
+        check_characters(comment)?;
+        return Ok((Token::Comment, after));
+    }
+    match inside.strip_prefix("![CDATA[") {
+        Some(data) => until(data, "]]>", "has a CDATA section that does not end")
+            .map(|(_, after)| (Token::CData, after)),
+        None => Err("has a document type declaration, which is refused"),
+    }
+}
+
+/// A start tag after its `<`.
+fn tag(inside: &str) -> Result<(Token<'_>, &str), Fault> {
+    let (name, mut rest) = split_name(inside)?;
+    let mut attributes = Vec::new();
+    loop {
+        let trimmed = rest.trim_start_matches(SPACE);
+        if let Some(after) = trimmed.strip_prefix("/>") {
+            return Ok((
+                Token::Open {
+                    name,
+                    attributes,
+                    empty: true,
+                },
+                after,
+            ));
+        }
+        if let Some(after) = trimmed.strip_prefix('>') {
+            return Ok((
+                Token::Open {
+                    name,
+                    attributes,
+                    empty: false,
+                },
+                after,
+            ));
+        }
+        if trimmed.len() == rest.len() {
+            return Err("has a tag that does not end or misses a space");
+        }
+        let (attribute, after) = split_attribute(trimmed)?;
+        if attributes.len() == MAX_ATTRIBUTES {
+            return Err("has a tag with more than 32 attributes");
+        }
+        if attributes.iter().any(|(known, _)| *known == attribute.0) {
+            return Err("has an attribute twice in one tag");
+        }
+        attributes.push(attribute);
+        rest = after;
     }
 }
 
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
-fn until<'a>(text: &'a str, end: &str, fault: Fault) -> Result<(&'a str, usize), Fault> {
-    let at = text.find(end).ok_or(fault)?;
-    Ok((&text[..at], at + end.len()))
+/// The text before `end`, and after it.
+fn until<'a>(text: &'a str, end: &str, fault: Fault) -> Result<(&'a str, &'a str), Fault> {
+    text.split_once(end).ok_or(fault)
 }
 
 fn split_name(text: &str) -> Result<(&str, &str), Fault> {
-    let end = text.find(|c: char| SPACE.contains(&c) || matches!(c, '/' | '>' | '=' | '<' | '"' | '\'')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| SPACE.contains(&c) || matches!(c, '/' | '>' | '=' | '<' | '"' | '\''))
+        .unwrap_or(text.len());
     Ok((checked_name(&text[..end])?, &text[end..]))
 }
 
 fn checked_name(name: &str) -> Result<&str, Fault> {
     let start = |c: char| c.is_alphabetic() || c == '_' || c == ':';
-    let legal = name.starts_with(start) && name.chars().all(|c| start(c) || c.is_alphanumeric() || matches!(c, '-' | '.' | '·'));
-    if legal { Ok(name) } else { Err("has a tag or attribute whose name is not legal in XML") }
+    let legal = name.starts_with(start)
+        && name
+            .chars()
+            .all(|c| start(c) || c.is_alphanumeric() || matches!(c, '-' | '.' | '·'));
+    if legal {
+        Ok(name)
+    } else {
+        Err("has a tag or attribute whose name is not legal in XML")
+    }
 }
 
 type Attribute<'a> = (&'a str, &'a str);
 
 fn split_attribute(text: &str) -> Result<(Attribute<'_>, &str), Fault> {
     let (name, rest) = split_name(text)?;
-    let rest = rest.trim_start_matches(SPACE).strip_prefix('=').ok_or("has an attribute without a value")?;
+    let rest = rest
+        .trim_start_matches(SPACE)
+        .strip_prefix('=')
+        .ok_or("has an attribute without a value")?;
     let rest = rest.trim_start_matches(SPACE);
-    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or("has an attribute value without quotes")?;
+    let quote = rest
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '"' | '\''))
+        .ok_or("has an attribute value without quotes")?;
     let value_on = &rest[1..];
-    let end = value_on.find(quote).ok_or("has an attribute value that does not end")?;
+    let end = value_on
+        .find(quote)
+        .ok_or("has an attribute value that does not end")?;
     let value = &value_on[..end];
     if value.contains('<') {
         return Err("has < inside an attribute value");
@@ -147,13 +194,19 @@ fn split_attribute(text: &str) -> Result<(Attribute<'_>, &str), Fault> {
 }
 
 fn check_characters(text: &str) -> Result<(), Fault> {
-    if text.chars().all(is_xml_char) { Ok(()) } else { Err(ILLEGAL_CHARACTER) }
+    if text.chars().all(is_xml_char) {
+        Ok(())
+    } else {
+        Err(ILLEGAL_CHARACTER)
+    }
 }
 
 /// Are all characters and references ones that XML has?
 fn check_references(text: &str) -> Result<(), Fault> {
     check_characters(text)?;
-    text.split('&').skip(1).try_for_each(|rest| resolve(rest).map(|_| ()))
+    text.split('&')
+        .skip(1)
+        .try_for_each(|rest| resolve(rest).map(|_| ()))
 }
 
 /// Named when text cannot go into XML in any spelling.
@@ -167,7 +220,12 @@ pub(super) fn is_xml_char(c: char) -> bool {
 /// What follows an ampersand: the character it stands for, and the bytes up to the semicolon.
 fn resolve(rest: &str) -> Result<(char, usize), Fault> {
     // The longest legal reference is `#x10FFFF`; leading zeros make it longer, so a little room.
-    let window = rest.as_bytes().iter().take(16).position(|b| *b == b';').ok_or("has & without a reference")?;
+    let window = rest
+        .as_bytes()
+        .iter()
+        .take(16)
+        .position(|b| *b == b';')
+        .ok_or("has & without a reference")?;
     let name = &rest[..window];
     let c = match name {
         "lt" => '<',
@@ -178,9 +236,15 @@ fn resolve(rest: &str) -> Result<(char, usize), Fault> {
         _ => {
             let code = match name.strip_prefix("#x") {
                 Some(hex) => u32::from_str_radix(hex, 16),
-                None => name.strip_prefix('#').ok_or("has an entity that XML does not know")?.parse(),
+                None => name
+                    .strip_prefix('#')
+                    .ok_or("has an entity that XML does not know")?
+                    .parse(),
             };
-            code.ok().and_then(char::from_u32).filter(|c| is_xml_char(*c)).ok_or(ILLEGAL_CHARACTER)?
+            code.ok()
+                .and_then(char::from_u32)
+                .filter(|c| is_xml_char(*c))
+                .ok_or(ILLEGAL_CHARACTER)?
         }
     };
     Ok((c, window + 1))
@@ -242,17 +306,58 @@ mod tests {
 
     #[test]
     fn tokens_keep_what_was_written() {
-        let tokens = read("<?xml version='1.0'?><a b=\"1\" c = 'x'><!-- n --><d/>t &amp; u</a >").expect("well-formed");
-        let open = Token::Open { name: "a", attributes: vec![("b", "1"), ("c", "x")], empty: false };
-        let empty = Token::Open { name: "d", attributes: vec![], empty: true };
-        assert_eq!(tokens, [Token::Instruction, open, Token::Comment, empty, Token::Text("t &amp; u"), Token::Close("a")]);
+        let tokens = read("<?xml version='1.0'?><a b=\"1\" c = 'x'><!-- n --><d/>t &amp; u</a >")
+            .expect("well-formed");
+        let open = Token::Open {
+            name: "a",
+            attributes: vec![("b", "1"), ("c", "x")],
+            empty: false,
+        };
+        let empty = Token::Open {
+            name: "d",
+            attributes: vec![],
+            empty: true,
+        };
+        assert_eq!(
+            tokens,
+            [
+                Token::Instruction("xml version='1.0'"),
+                open,
+                Token::Comment,
+                empty,
+                Token::Text("t &amp; u"),
+                Token::Close("a")
+            ]
+        );
     }
 
     #[test]
     fn what_is_no_xml_is_named() {
         for text in [
-            "<!DOCTYPE a [<!ENTITY x 'y'>]>", "&x;", "&nbsp;", "&", "&#0;", "&#xD800;", "<a b>", "<a b=c>", "<a b='1'c='2'/>",
-            "<a b='1' b='2'/>", "<a b='<'/>", "<a", "<1/>", "<>", "</>", "<!-- ", "<!-- -- -->", "]]>", "<!--\u{1}-->", "<![CDATA[", "<?x", "\u{1}", "<a b='", "< a/>",
+            "<!DOCTYPE a [<!ENTITY x 'y'>]>",
+            "&x;",
+            "&nbsp;",
+            "&",
+            "&#0;",
+            "&#xD800;",
+            "<a b>",
+            "<a b=c>",
+            "<a b='1'c='2'/>",
+            "<a b='1' b='2'/>",
+            "<a b='<'/>",
+            "<a",
+            "<1/>",
+            "<>",
+            "</>",
+            "<!-- ",
+            "<!-- -- -->",
+            "]]>",
+            "<!--\u{1}-->",
+            "<![CDATA[",
+            "<?x",
+            "\u{1}",
+            "<a b='",
+            "< a/>",
         ] {
             assert!(read(text).is_err(), "{text}");
         }
@@ -265,6 +370,8 @@ mod tests {
         escape(text, &mut written).expect("legal");
         assert_eq!(unescape(&written).expect("legal"), text);
         assert_eq!(unescape("a\r\nb\tc&#x41;").expect("legal"), "a b cA");
-        assert!(escape("\u{0}", &mut String::new()).is_err() && escape("\u{ffff}", &mut String::new()).is_err());
+        assert!(
+            escape("\u{0}", &mut String::new()).is_err() && escape("\u{ffff}", &mut String::new()).is_err()
+        );
     }
 }

@@ -34,7 +34,15 @@ mod tests {
     #[test]
     fn only_element_names_are_repeated() {
         let mut path = String::new();
-        for name in ["Patient", "name", "Mary Synthetic", "_given", "value[x]", "1984", "é"] {
+        for name in [
+            "Patient",
+            "name",
+            "Mary Synthetic",
+            "_given",
+            "value[x]",
+            "1984",
+            "é",
+        ] {
             push_name(&mut path, name);
         }
         push_index(&mut path, 3);

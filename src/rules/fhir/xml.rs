@@ -31,7 +31,11 @@ pub fn from_xml(bytes: &[u8]) -> Result<Value, Vec<Issue>> {
     let text = json::as_text(bytes, json::MAX_BYTES).map_err(|issue| vec![issue])?;
     let resource = xml_read::read(text)?;
     let issues = gate::check(&resource);
-    if issues.is_empty() { Ok(resource) } else { Err(issues) }
+    if issues.is_empty() {
+        Ok(resource)
+    } else {
+        Err(issues)
+    }
 }
 
 /// Does fhirbolt, too, read this as an R4 resource? It knows less than the gate, so ask it about what the gate
@@ -40,7 +44,13 @@ pub fn second_opinion(resource: &Value) -> Option<Issue> {
     let text = type_first(resource).to_string();
     let opinion = fhirbolt::json::from_str::<Element<{ FhirReleases::R4 }>>(&text, None);
     // Its message may quote the record, so it is not repeated.
-    opinion.err().map(|_| Issue::error(IssueCode::Structure, "", "fhirbolt does not read this as an R4 resource"))
+    opinion.err().map(|_| {
+        Issue::error(
+            IssueCode::Structure,
+            "",
+            "fhirbolt does not read this as an R4 resource",
+        )
+    })
 }
 
 /// fhirbolt reads a resource's type only from its first member.
@@ -49,7 +59,10 @@ pub(super) fn type_first(value: &Value) -> Value {
         Value::Object(map) => {
             let first = map.get_key_value("resourceType");
             let rest = map.iter().filter(|(key, _)| *key != "resourceType");
-            let members = first.into_iter().chain(rest).map(|(key, value)| (key.clone(), type_first(value)));
+            let members = first
+                .into_iter()
+                .chain(rest)
+                .map(|(key, value)| (key.clone(), type_first(value)));
             Value::Object(members.collect::<Map<_, _>>())
         }
         Value::Array(items) => Value::Array(items.iter().map(type_first).collect()),
@@ -64,7 +77,11 @@ mod tests {
 
     fn round(resource: &Value) -> String {
         let xml = to_xml(resource).expect("valid");
-        assert_eq!(&from_xml(xml.as_bytes()).expect("reads its own"), resource, "{xml}");
+        assert_eq!(
+            &from_xml(xml.as_bytes()).expect("reads its own"),
+            resource,
+            "{xml}"
+        );
         assert_eq!(second_opinion(resource), None);
         xml
     }
@@ -78,7 +95,10 @@ mod tests {
         )
         .expect("JSON");
         let xml = round(&patient);
-        assert!(xml.contains(r#"<valueDecimal value="1.00"/>"#) && xml.contains("a&#13;&#10;&#9;&quot;&lt;&amp;"), "{xml}");
+        assert!(
+            xml.contains(r#"<valueDecimal value="1.00"/>"#) && xml.contains("a&#13;&#10;&#9;&quot;&lt;&amp;"),
+            "{xml}"
+        );
         assert!(xml.find("<id ").expect("id") < xml.find("<active>").expect("active"));
     }
 
@@ -90,9 +110,13 @@ mod tests {
             "contained": [{"resourceType": "Organization", "id": "o", "name": "Sample"}],
             "managingOrganization": {"reference": "#o"},
         });
-        let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]});
+        let bundle =
+            json!({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}]});
         let xml = round(&bundle);
-        assert!(xml.contains(div) && xml.contains("<contained><Organization><id value=\"o\"/>"), "{xml}");
+        assert!(
+            xml.contains(div) && xml.contains("<contained><Organization><id value=\"o\"/>"),
+            "{xml}"
+        );
     }
 
     #[test]
@@ -109,22 +133,40 @@ mod tests {
             (patient("<name>Ana</name>"), "Patient.name[0]"),
             (patient("<name><id value=\"a\"/></name>"), "Patient.name[0].id"),
             (patient("<name use=\"usual\"/>"), "Patient.name[0]"),
-            (patient("<contained><Nothing/></contained>"), "Patient.contained[0]"),
+            (
+                patient("<contained><Nothing/></contained>"),
+                "Patient.contained[0]",
+            ),
             (patient("<contained/>"), "Patient.contained[0]"),
-            (patient("<deceasedBoolean value=\"true\"/><deceasedDateTime value=\"2020\"/>"), "Patient.deceased"),
+            (
+                patient("<deceasedBoolean value=\"true\"/><deceasedDateTime value=\"2020\"/>"),
+                "Patient.deceased",
+            ),
             (patient("<name>"), "Patient.name[0]"),
-            (patient("<text><status value=\"empty\"/><div>a</div></text>"), "Patient.text.div"),
+            (
+                patient("<text><status value=\"empty\"/><div>a</div></text>"),
+                "Patient.text.div",
+            ),
             ("<Patient/>".to_owned(), ""),
             ("<Nobody xmlns=\"http://hl7.org/fhir\"/>".to_owned(), ""),
-            ("<!DOCTYPE a><Patient xmlns=\"http://hl7.org/fhir\"/>".to_owned(), ""),
+            (
+                "<!DOCTYPE a><Patient xmlns=\"http://hl7.org/fhir\"/>".to_owned(),
+                "",
+            ),
             ("<f:Patient xmlns:f=\"http://hl7.org/fhir\"/>".to_owned(), ""),
             (patient("") + &patient(""), ""),
             ("text".to_owned(), ""),
+            (
+                "<?xml version='1.0' encoding='ISO-8859-1'?>".to_owned() + &patient(""),
+                "",
+            ),
         ];
         for (xml, place) in cases {
             let issues = from_xml(xml.as_bytes()).expect_err(&xml);
             assert_eq!(issues[0].expression, place, "{xml}: {issues:?}");
         }
+        let declared = "<?xml version='1.0' encoding=\"utf-8\" standalone='yes'?>\n".to_owned();
+        assert!(from_xml((declared + &patient("<id value='a'/>")).as_bytes()).is_ok());
         let deep = patient(&("<extension url=\"u\">".repeat(40) + &"</extension>".repeat(40)));
         assert!(from_xml(deep.as_bytes()).is_err());
         assert!(from_xml("<a>".repeat(300_000).as_bytes()).is_err());

@@ -1,15 +1,22 @@
 //! FHIR XML as the JSON form of the same resource. The gate judges the result.
 //! <https://hl7.org/fhir/R4/xml.html>
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-use super::element::{self, Child, Type};
+use super::element::{self, Type};
 use super::markup::{self, Fault, Scanner, Token};
+use super::xml_open::{Done, Holds, Open, scalar};
 use super::{Issue, IssueCode, gate, json, path, xml};
 
 /// The root resource of a document, or what kept it from being read.
 pub(super) fn read(text: &str) -> Result<Value, Vec<Issue>> {
-    let mut reader = Reader { text, scanner: Scanner::new(text), open: Vec::new(), issues: Vec::new(), root: None };
+    let mut reader = Reader {
+        text,
+        scanner: Scanner::new(text),
+        open: Vec::new(),
+        issues: Vec::new(),
+        root: None,
+    };
     while reader.issues.len() < gate::MAX_ISSUES {
         let start = reader.scanner.offset();
         match reader.step(start) {
@@ -35,34 +42,6 @@ struct Reader<'a> {
     root: Option<Value>,
 }
 
-/// An element whose end tag has not come yet.
-struct Open<'a> {
-    tag: &'a str,
-    holds: Holds,
-    /// None for a resource, which has no name of its own in a path.
-    child: Option<Child>,
-    /// Place in its list.
-    index: Option<usize>,
-    members: Map<String, Value>,
-    /// Of a primitive.
-    value: Option<Value>,
-    /// Position of the last child in the definition.
-    last: usize,
-    /// Levels of the JSON form.
-    depth: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Holds {
-    Resource(&'static Type),
-    Members(&'static Type),
-    Primitive(&'static Type),
-    /// `contained`, `resource`: one resource inside.
-    Wrapped,
-    /// Unknown; named already, read over.
-    Unknown,
-}
-
 const TOO_DEEP: Fault = "is nested deeper than 64 levels";
 
 type Attributes<'a> = Vec<(&'a str, &'a str)>;
@@ -74,7 +53,11 @@ impl<'a> Reader<'a> {
             Some(Token::Open { .. } | Token::Close(_)) | Some(Token::CData) if self.root.is_some() => {
                 return Err("has something after its end");
             }
-            Some(Token::Open { name, attributes, empty }) => self.enter(name, attributes, empty, start)?,
+            Some(Token::Open {
+                name,
+                attributes,
+                empty,
+            }) => self.enter(name, attributes, empty, start)?,
             Some(Token::Close(name)) => {
                 if self.open.last().map(|open| open.tag) != Some(name) {
                     return Err("has an end tag that does not match");
@@ -83,16 +66,27 @@ impl<'a> Reader<'a> {
             }
             Some(Token::Text(text)) if text.trim().is_empty() => {}
             Some(Token::Text(_) | Token::CData) => self.report(IssueCode::Structure, "must not hold text"),
-            Some(Token::Comment | Token::Instruction) => {}
+            Some(Token::Instruction(text)) if is_other_encoding(text) => {
+                return Err("declares an encoding other than UTF-8");
+            }
+            Some(Token::Comment | Token::Instruction(_)) => {}
             None if self.root.is_none() => return Err("ends too early"),
             None => return Ok(false),
         }
         Ok(true)
     }
 
-    fn enter(&mut self, tag: &'a str, attributes: Attributes<'a>, empty: bool, start: usize) -> Result<(), Fault> {
+    fn enter(
+        &mut self,
+        tag: &'a str,
+        attributes: Attributes<'a>,
+        empty: bool,
+        start: usize,
+    ) -> Result<(), Fault> {
         if tag.contains(':') {
-            return Err("has an element with a namespace prefix, which is not read; declare the namespace as default");
+            return Err(
+                "has an element with a namespace prefix, which is not read; declare the namespace as default",
+            );
         }
         let open = match self.open.last().map(|parent| parent.holds) {
             None => self.root_resource(tag, &attributes)?,
@@ -119,10 +113,15 @@ impl<'a> Reader<'a> {
     }
 
     fn root_resource(&mut self, tag: &'a str, attributes: &Attributes<'a>) -> Result<Open<'a>, Fault> {
-        if !attributes.iter().any(|(name, value)| *name == "xmlns" && *value == xml::NAMESPACE) {
+        if !attributes
+            .iter()
+            .any(|(name, value)| *name == "xmlns" && *value == xml::NAMESPACE)
+        {
             return Err("must declare xmlns=\"http://hl7.org/fhir\" on its first element");
         }
-        let definition = element::table().resource(tag).ok_or("must be a resource that R4 knows")?;
+        let definition = element::table()
+            .resource(tag)
+            .ok_or("must be a resource that R4 knows")?;
         Ok(Open::new(tag, Holds::Resource(definition), None, 1))
     }
 
@@ -132,7 +131,11 @@ impl<'a> Reader<'a> {
         match element::table().resource(tag) {
             Some(definition) if !taken => Open::new(tag, Holds::Resource(definition), None, depth),
             known => {
-                let details = if known.is_some() { "must hold one resource only" } else { "must hold a resource that R4 knows" };
+                let details = if known.is_some() {
+                    "must hold one resource only"
+                } else {
+                    "must hold a resource that R4 knows"
+                };
                 self.report(IssueCode::Value, details);
                 Open::new(tag, Holds::Unknown, None, depth)
             }
@@ -143,14 +146,20 @@ impl<'a> Reader<'a> {
         let depth = self.depth();
         let is_attribute = !in_resource && (tag == "id" || (tag == "url" && parent.name == "Extension"));
         let Some((position, child)) = parent.find(tag).filter(|_| !is_attribute) else {
-            let details = if is_attribute { "must be an attribute" } else { "is no element that R4 defines here" };
+            let details = if is_attribute {
+                "must be an attribute"
+            } else {
+                "is no element that R4 defines here"
+            };
             self.report_at(tag, IssueCode::Structure, details);
             return Open::new(tag, Holds::Unknown, None, depth);
         };
         let holds = match child.content() {
-            _ if element::is_primitive(child.type_name) => {
-                Holds::Primitive(element::table().datatype("Element").expect("R4 has a type Element"))
-            }
+            _ if element::is_primitive(child.type_name) => Holds::Primitive(
+                element::table()
+                    .datatype("Element")
+                    .expect("R4 has a type Element"),
+            ),
             Some(definition) => Holds::Members(definition),
             None => Holds::Wrapped,
         };
@@ -162,16 +171,28 @@ impl<'a> Reader<'a> {
         if let Some(parent) = self.open.last_mut() {
             out_of_order = position < parent.last;
             parent.last = parent.last.max(position);
-            open.index = is_list.then(|| parent.members.get(tag).and_then(Value::as_array).map_or(0, Vec::len));
+            open.index = is_list.then(|| {
+                parent
+                    .members
+                    .get(tag)
+                    .and_then(Value::as_array)
+                    .map_or(0, Vec::len)
+            });
         }
         if out_of_order {
-            self.report_at(tag, IssueCode::Structure, "must come earlier: XML keeps the order of the definition");
+            self.report_at(
+                tag,
+                IssueCode::Structure,
+                "must come earlier: XML keeps the order of the definition",
+            );
         }
         open
     }
 
     fn attributes(&mut self, attributes: Attributes<'a>) -> Result<(), Fault> {
-        let Some(open) = self.open.last_mut() else { return Ok(()) };
+        let Some(open) = self.open.last_mut() else {
+            return Ok(());
+        };
         let mut unknown = false;
         let mut fault = None;
         for (name, raw) in attributes {
@@ -182,12 +203,15 @@ impl<'a> Reader<'a> {
                 (name, _) if name.starts_with("xmlns:") || name.starts_with("xsi:") => {}
                 ("id", Holds::Primitive(_)) if open.depth == json::MAX_DEPTH => return Err(TOO_DEEP),
                 ("id", Holds::Members(_) | Holds::Primitive(_)) => {
-                    open.members.insert("id".to_owned(), Value::String(text.into_owned()));
+                    open.members
+                        .insert("id".to_owned(), Value::String(text.into_owned()));
                 }
                 ("url", Holds::Members(definition)) if definition.name == "Extension" => {
-                    open.members.insert("url".to_owned(), Value::String(text.into_owned()));
+                    open.members
+                        .insert("url".to_owned(), Value::String(text.into_owned()));
                 }
-                ("value", Holds::Primitive(_)) => match scalar(open.child.map_or("", |c| c.type_name), &text) {
+                ("value", Holds::Primitive(_)) => match scalar(open.child.map_or("", |c| c.type_name), &text)
+                {
                     Ok(value) => open.value = Some(value),
                     Err(demand) => fault = Some(demand),
                 },
@@ -200,7 +224,10 @@ impl<'a> Reader<'a> {
             self.open.last_mut().expect("it was there above").value = Some(Value::Null);
         }
         if unknown {
-            self.report(IssueCode::Structure, "has an attribute that R4 does not define here");
+            self.report(
+                IssueCode::Structure,
+                "has an attribute that R4 does not define here",
+            );
         }
         Ok(())
     }
@@ -226,8 +253,17 @@ impl<'a> Reader<'a> {
     /// Closes the innermost element and puts it into the one around it.
     fn leave(&mut self) {
         let missing = match self.open.last() {
-            Some(Open { holds: Holds::Primitive(_), value: None, members, .. }) if members.is_empty() => "a value",
-            Some(Open { holds: Holds::Wrapped, value: None, .. }) => "a resource",
+            Some(Open {
+                holds: Holds::Primitive(_),
+                value: None,
+                members,
+                ..
+            }) if members.is_empty() => "a value",
+            Some(Open {
+                holds: Holds::Wrapped,
+                value: None,
+                ..
+            }) => "a resource",
             _ => "",
         };
         if !missing.is_empty() {
@@ -238,7 +274,15 @@ impl<'a> Reader<'a> {
             (Done::Nothing, _) => {}
             (Done::Resource(resource), None) => self.root = Some(resource),
             (Done::Resource(resource), Some(wrapper)) => wrapper.value = Some(resource),
-            (Done::Child { tag, child, value, shadow }, Some(parent)) => {
+            (
+                Done::Child {
+                    tag,
+                    child,
+                    value,
+                    shadow,
+                },
+                Some(parent),
+            ) => {
                 if !parent.add(tag, child, value, shadow) {
                     self.report_at(tag, IssueCode::Structure, "must not be repeated");
                 }
@@ -249,7 +293,9 @@ impl<'a> Reader<'a> {
 
     /// Levels of JSON around a child of the innermost element.
     fn depth(&self) -> usize {
-        self.open.last().map_or(0, |open| open.depth + usize::from(matches!(open.holds, Holds::Primitive(_))))
+        self.open.last().map_or(0, |open| {
+            open.depth + usize::from(matches!(open.holds, Holds::Primitive(_)))
+        })
     }
 
     fn report_at(&mut self, tag: &str, code: IssueCode, details: &str) {
@@ -278,92 +324,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A closed element, ready for its parent.
-enum Done<'a> {
-    Nothing,
-    Resource(Value),
-    Child { tag: &'a str, child: Child, value: Option<Value>, shadow: Option<Value> },
-}
-
-impl<'a> Open<'a> {
-    fn new(tag: &'a str, holds: Holds, child: Option<Child>, depth: usize) -> Open<'a> {
-        Open { tag, holds, child, index: None, members: Map::new(), value: None, last: 0, depth }
-    }
-
-    fn finish(mut self) -> Done<'a> {
-        self.drop_empty_places();
-        let (tag, members) = (self.tag, Value::Object(self.members));
-        match (self.holds, self.child) {
-            (Holds::Resource(definition), _) => {
-                let mut map = Map::new();
-                map.insert("resourceType".to_owned(), Value::String(definition.name.to_owned()));
-                if let Value::Object(members) = members {
-                    map.extend(members);
-                }
-                Done::Resource(Value::Object(map))
-            }
-            (Holds::Members(_), Some(child)) => Done::Child { tag, child, value: Some(members), shadow: None },
-            (Holds::Wrapped, Some(child)) => Done::Child { tag, child, value: self.value, shadow: None },
-            (Holds::Primitive(_), Some(child)) => {
-                let shadow = members.as_object().is_some_and(|map| !map.is_empty()).then_some(members);
-                Done::Child { tag, child, value: self.value, shadow }
-            }
-            _ => Done::Nothing,
-        }
-    }
-
-    /// A list of primitives that all had extensions only has no plain form.
-    fn drop_empty_places(&mut self) {
-        let shadows = self.members.keys().filter_map(|key| key.strip_prefix('_').map(str::to_owned));
-        for name in shadows.collect::<Vec<_>>() {
-            let all_null = |value: &Value| value.as_array().is_some_and(|list| list.iter().all(Value::is_null));
-            if self.members.get(&name).is_some_and(all_null) {
-                self.members.shift_remove(&name);
-            }
-        }
-    }
-
-    /// False when a single element comes again.
-    fn add(&mut self, tag: &str, child: Child, value: Option<Value>, shadow: Option<Value>) -> bool {
-        if !child.element.is_list() {
-            let mut again = false;
-            let shadow = shadow.map(|shadow| (format!("_{tag}"), shadow));
-            for (key, value) in value.map(|value| (tag.to_owned(), value)).into_iter().chain(shadow) {
-                again |= self.members.insert(key, value).is_some();
-            }
-            return !again;
-        }
-        let list = self.members.entry(tag).or_insert_with(|| Value::Array(Vec::new()));
-        let place = list.as_array().map_or(0, Vec::len);
-        push(list, value.unwrap_or(Value::Null));
-        let key = format!("_{tag}");
-        if shadow.is_some() || self.members.contains_key(&key) {
-            let list = self.members.entry(key).or_insert_with(|| Value::Array(vec![Value::Null; place]));
-            push(list, shadow.unwrap_or(Value::Null));
-        }
-        true
-    }
-}
-
-fn push(list: &mut Value, item: Value) {
-    if let Value::Array(items) = list {
-        items.push(item);
-    }
-}
-
-/// The JSON scalar that an XML value stands for; numbers keep their text.
-fn scalar(type_name: &str, text: &str) -> Result<Value, &'static str> {
-    match type_name {
-        "boolean" => match text {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err("must be true or false"),
-        },
-        "decimal" | "integer" | "positiveInt" | "unsignedInt" => {
-            let tight = !text.starts_with(char::is_whitespace) && !text.ends_with(char::is_whitespace);
-            let number = text.parse::<Number>().ok().filter(|_| tight);
-            number.map(Value::Number).ok_or("must be a number")
-        }
-        _ => Ok(Value::String(text.to_owned())),
-    }
+/// Bytes that are UTF-8 by chance would be read as other letters than were meant.
+fn is_other_encoding(instruction: &str) -> bool {
+    let Some((_, encoding)) = instruction
+        .strip_prefix("xml")
+        .and_then(|xml| xml.split_once("encoding"))
+    else {
+        return false;
+    };
+    let name = encoding.trim_matches(|c: char| c == '=' || c == '"' || c == '\'' || c.is_ascii_whitespace());
+    let end = name.find(['"', '\'']).unwrap_or(name.len());
+    !name[..end].eq_ignore_ascii_case("utf-8") && !name[..end].eq_ignore_ascii_case("us-ascii")
 }

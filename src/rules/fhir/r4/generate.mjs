@@ -67,5 +67,6 @@ const parameters = read("SearchParameter-")
       .join("\t")
       .trimEnd(),
   );
-writeFileSync(join(here, "search.tsv"), unique(parameters).sort(byCode).join("\n") + "\n");
+const header = ["code", "base", "type", "expression", "target", "comparator"].join("\t");
+writeFileSync(join(here, "search.tsv"), header + "\n" + unique(parameters).sort(byCode).join("\n") + "\n");
 console.log(`${rows.length} element rows, ${new Set(parameters).size} search parameters`);
