@@ -101,7 +101,11 @@ fn consents() -> impl Strategy<Value = Vec<Value>> {
 
 static DATA: LazyLock<Vec<(Value, Labels)>> = LazyLock::new(|| {
     let labelled = |resource: Value| (label(&resource, &CodeLists::default(), &RAISED), resource);
-    data().into_iter().map(labelled).map(|(labels, resource)| (resource, labels)).collect()
+    data()
+        .into_iter()
+        .map(labelled)
+        .map(|(labels, resource)| (resource, labels))
+        .collect()
 });
 
 fn data() -> Vec<Value> {
