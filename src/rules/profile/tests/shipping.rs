@@ -291,7 +291,7 @@ fn a_completed_release_has_what_us_core_requires() {
             profile.complete(&mut released);
             let has = |key: &&str| released.get(*key).is_some() || released.get(format!("_{key}")).is_some();
             assert!(
-                required.iter().all(|key| has(key)),
+                required.iter().all(has),
                 "{set}/{name} without {gone}: {released}"
             );
             assert_eq!(profile.validate(&released), [], "{set}/{name} without {gone}");
