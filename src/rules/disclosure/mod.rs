@@ -1,1 +1,24 @@
-//! disclosure
+//! Record + recipient + policy + now → `Release` or `Refusal`; answers; explanations.
+//!
+//! Read in this order: [`record`](Record), `relationship`, `layers`, `decide`, `release`, `answer`.
+
+mod record;
+mod relationship;
+mod explain;
+mod elements;
+mod layers;
+mod references;
+mod narrative;
+mod decide;
+mod release;
+mod answer;
+mod rules;
+
+pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
+pub use decide::{Refusal, decide};
+pub use explain::{Rule, Withheld};
+pub use narrative::PART2_NOTICE;
+pub use record::{Recipient, Record, Stored};
+pub use relationship::{Basis, Relationship};
+pub use release::{About, Decision, Moved, Release, Released, Shown, version_id};
+pub use rules::Rules;

@@ -1,7 +1,7 @@
 //! Points in time, and the one place where rules compare them with the present.
 //! <https://hl7.org/fhir/R4/datatypes.html#instant>
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,7 +17,9 @@ impl Instant {
 
     /// An R4 `instant` or `dateTime` with an offset; anything else is `None`.
     pub fn parse(text: &str) -> Option<Instant> {
-        text.parse::<jiff::Timestamp>().ok().map(|t| Instant(t.as_microsecond()))
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|t| Instant(t.as_microsecond()))
     }
 
     /// R4 `instant`, UTC, milliseconds.
@@ -32,12 +34,15 @@ impl Instant {
 #[derive(Debug)]
 pub struct Now {
     at: Instant,
-    nearest: Cell<Instant>,
+    nearest: AtomicI64,
 }
 
 impl Now {
     pub fn new(at: Instant) -> Now {
-        Now { at, nearest: Cell::new(Instant::MAX) }
+        Now {
+            at,
+            nearest: AtomicI64::new(Instant::MAX.0),
+        }
     }
 
     /// The instant to stamp on what is made now. Never compare it: ask `reached`.
@@ -50,15 +55,13 @@ impl Now {
         if self.at >= t {
             return true;
         }
-        if t < self.nearest.get() {
-            self.nearest.set(t);
-        }
+        self.nearest.fetch_min(t.0, Ordering::Relaxed);
         false
     }
 
     /// The first instant at which some answer given so far could change.
     pub fn valid_until(&self) -> Instant {
-        self.nearest.get()
+        Instant(self.nearest.load(Ordering::Relaxed))
     }
 }
 

@@ -1,0 +1,270 @@
+//! Configuration, and the one place that reads the outside world: files, environment, clock, randomness.
+//!
+//! Order: built-in defaults < `postern.toml` < environment `POSTERN__SECTION__KEY` < command-line flags.
+//! A key nobody knows is an error that names the file, the line and the nearest key.
+
+mod clock;
+mod entropy;
+mod files;
+mod keys;
+
+pub use clock::Clock;
+pub use entropy::Entropy;
+pub use files::{
+    CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, read_catalog, read_input,
+    read_lines, read_mapping, temporary_folder, write_private,
+};
+pub use keys::Keys;
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: Server,
+    pub store: Store,
+    pub paths: Paths,
+    pub log: Log,
+    pub agency: Agency,
+}
+
+/// Where Postern listens and how the world reaches it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port.
+    pub listen: String,
+    /// Public FHIR base without a trailing slash; every link is built from it, never from `Host`.
+    /// Empty: `http(s)://<listen>/fhir`.
+    pub public_url: String,
+    /// TLS ends at a proxy in front; allows binding beyond loopback without a certificate.
+    pub behind_proxy: bool,
+    /// PEM certificate chain and key; both or neither.
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Largest request body, in bytes.
+    pub body_limit: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Paths {
+    /// Folder of `id.key` and `log.key`; backed up with the database, never inside it.
+    pub keys: PathBuf,
+    pub mappings: PathBuf,
+    pub profiles: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Origin line of checkpoints: the name under which others know this log.
+    pub origin: String,
+    /// Seconds between signed checkpoints when the log has grown.
+    pub checkpoint_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agency {
+    pub name: String,
+    /// IANA zone in which dates without a time begin and end.
+    pub zone: String,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: String::new(),
+            behind_proxy: false,
+            tls_certificate: None,
+            tls_key: None,
+            body_limit: 2 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store {
+            url: "sqlite:data/postern.db".to_owned(),
+        }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Paths {
+        Paths {
+            keys: "data/keys".into(),
+            mappings: "mappings".into(),
+            profiles: "profiles".into(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log {
+            origin: "postern.example/log".to_owned(),
+            checkpoint_seconds: 60,
+        }
+    }
+}
+
+impl Default for Agency {
+    fn default() -> Agency {
+        Agency {
+            name: "This agency".to_owned(),
+            zone: "America/Chicago".to_owned(),
+        }
+    }
+}
+
+/// Why the configuration cannot be used: one sentence with file, line and key where there are such.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+impl Config {
+    /// Reads `file` when given (it must exist) or `postern.toml` when present, then the environment.
+    pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+        let path = file.map_or_else(|| PathBuf::from("postern.toml"), Path::to_owned);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(_) if file.is_none() && !path.exists() => String::new(),
+            Err(error) => return Err(ConfigError(format!("{}: {error}", path.display()))),
+        };
+        let config = parse(&text, &path.display().to_string(), &environment())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |why: &str| Err(ConfigError(why.to_owned()));
+        if self.server.tls_certificate.is_some() != self.server.tls_key.is_some() {
+            return refuse("server.tls_certificate and server.tls_key belong together: give both or neither");
+        }
+        if jiff::tz::TimeZone::get(&self.agency.zone).is_err() {
+            return refuse("agency.zone is not an IANA time zone (for example America/Chicago)");
+        }
+        if self.server.public_url.ends_with('/') {
+            return refuse("server.public_url must not end with a slash");
+        }
+        Ok(())
+    }
+
+    /// The public FHIR base.
+    pub fn base(&self) -> String {
+        if !self.server.public_url.is_empty() {
+            return self.server.public_url.clone();
+        }
+        let scheme = if self.server.tls_certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}/fhir", self.server.listen)
+    }
+
+    pub fn zone(&self) -> jiff::tz::TimeZone {
+        jiff::tz::TimeZone::get(&self.agency.zone).unwrap_or(jiff::tz::TimeZone::UTC)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+fn environment() -> Vec<(String, String)> {
+    std::env::vars()
+        .filter(|(name, _)| name.starts_with("POSTERN__"))
+        .collect()
+}
+
+/// The login name of whoever runs this process, for the log; `operator` when the system does not say.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
+pub fn operator() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    named
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "operator".to_owned())
+}
+
+fn parse(text: &str, file: &str, environment: &[(String, String)]) -> Result<Config, ConfigError> {
+    // The file alone first, so that its errors carry its lines.
+    toml::from_str::<Config>(text).map_err(|error| at_line(text, file, &error))?;
+    let mut table: toml::Table =
+        toml::from_str(text).map_err(|error| ConfigError(format!("{file}: {}", error.message())))?;
+    for (name, value) in environment {
+        overlay(&mut table, name, value)?;
+    }
+    table
+        .try_into()
+        .map_err(|error: toml::de::Error| ConfigError(format!("environment POSTERN__…: {}", error.message())))
+}
+
+fn at_line(text: &str, file: &str, error: &toml::de::Error) -> ConfigError {
+    let offset = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..offset].iter().filter(|b| **b == b'\n').count() + 1;
+    ConfigError(format!("{file}:{line}: {}", error.message().replace('\n', " ")))
+}
+
+/// `POSTERN__SERVER__LISTEN=…` → `server.listen`. Numbers and booleans are read as such.
+fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), ConfigError> {
+    let mut parts = name.trim_start_matches("POSTERN__").splitn(2, "__");
+    let (Some(section), Some(key)) = (parts.next(), parts.next()) else {
+        return Err(ConfigError(format!("{name}: expected POSTERN__SECTION__KEY")));
+    };
+    let value = match (value.parse::<bool>(), value.parse::<i64>()) {
+        (Ok(flag), _) => toml::Value::Boolean(flag),
+        (_, Ok(number)) => toml::Value::Integer(number),
+        _ => toml::Value::String(value.to_owned()),
+    };
+    let entry = table
+        .entry(section.to_lowercase())
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    match entry.as_table_mut() {
+        Some(section) => {
+            section.insert(key.to_lowercase(), value);
+            Ok(())
+        }
+        None => Err(ConfigError(format!("{name}: that section is not a table"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let env = [("POSTERN__SERVER__LISTEN".to_owned(), "127.0.0.1:9".to_owned())];
+        let config = parse("[server]\nlisten = \"127.0.0.1:1\"\n", "postern.toml", &env).expect("valid");
+        assert_eq!(config.server.listen, "127.0.0.1:9");
+        assert_eq!(config.base(), "http://127.0.0.1:9/fhir");
+    }
+
+    #[test]
+    fn an_unknown_key_names_file_and_line_and_the_known_ones() {
+        let error =
+            parse("[server]\nlisten = \"a\"\nlisen = \"b\"\n", "postern.toml", &[]).expect_err("unknown");
+        assert!(error.0.starts_with("postern.toml:3:"), "{error}");
+        assert!(error.0.contains("listen"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! Who is asking: an access token resolved to a partner, its scopes and the one purpose it was issued for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use postern_rules::disclosure::Recipient;
+use postern_rules::fhir::Instant;
+
+use super::{Error, Gateway, Partner};
+use crate::auth::{Bearer, Scopes};
+
+/// A partner's system with a valid token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub client: String,
+    pub partner: Partner,
+    pub recipient: Recipient,
+    pub scopes: Scopes,
+    /// Code of v3-ActReason, bound to the token.
+    pub purpose: String,
+    /// The person behind the request, where the token states one: name and id.
+    pub person: Option<(String, String)>,
+    expires: Instant,
+    /// The world's version when this was looked up: disabling a partner or a client moves it.
+    world: i64,
+}
+
+impl Caller {
+    /// A caller that never calls: staff asking what this partner would be shown.
+    pub fn preview(partner: &Partner, purpose: &str) -> Caller {
+        Caller {
+            client: String::new(),
+            partner: partner.clone(),
+            recipient: partner.recipient(),
+            scopes: Scopes::default(),
+            purpose: purpose.to_owned(),
+            person: None,
+            expires: Instant(0),
+            world: 0,
+        }
+    }
+}
+
+/// One request of a caller: its id, where it came from, and its request line for the log.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub caller: Arc<Caller>,
+    pub request: String,
+    pub address: String,
+    pub line: String,
+}
+
+/// Tokens looked up before, by hash. Cleared when it grows beyond its bound; a miss costs one read.
+#[derive(Default)]
+pub struct KnownTokens(Mutex<HashMap<[u8; 32], Arc<Caller>>>);
+
+const MOST_TOKENS: usize = 10_000;
+
+impl KnownTokens {
+    fn get(&self, hash: &[u8; 32]) -> Option<Arc<Caller>> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(hash)
+            .cloned()
+    }
+
+    fn keep(&self, hash: [u8; 32], caller: Arc<Caller>) {
+        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= MOST_TOKENS {
+            known.clear();
+        }
+        known.insert(hash, caller);
+    }
+}
+
+impl Gateway {
+    /// The caller behind a bearer token; an unknown, expired, revoked or disabled one is the same 401.
+    pub async fn caller(&self, bearer: Option<Bearer>) -> Result<Arc<Caller>, Error> {
+        let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
+        let now = self.clock.now();
+        let world = self.store.world_version().await?;
+        if let Some(caller) = self.tokens.get(&hash).filter(|c| c.world == world) {
+            return if now.reached(caller.expires) {
+                Err(Error::Unauthenticated)
+            } else {
+                Ok(caller)
+            };
+        }
+        let used = self.store.token(&hash).await?.ok_or(Error::Unauthenticated)?;
+        let token = used.token;
+        if now.reached(token.expires) || used.client_state != ACTIVE || used.partner_state != ACTIVE {
+            return Err(Error::Unauthenticated);
+        }
+        let (_, partner) = self
+            .store
+            .partner(&token.partner)
+            .await?
+            .ok_or(Error::Unauthenticated)?;
+        let partner: Partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
+        let person = token.subject.as_deref().and_then(|s| s.split_once('\n'));
+        let caller = Arc::new(Caller {
+            client: token.client,
+            recipient: partner.recipient(),
+            partner,
+            scopes: Scopes::parse(&token.scope).map_err(|_| Error::Unauthenticated)?,
+            purpose: token.purpose,
+            person: person.map(|(name, id)| (name.to_owned(), id.to_owned())),
+            expires: token.expires,
+            world,
+        });
+        self.tokens.keep(hash, Arc::clone(&caller));
+        Ok(caller)
+    }
+}
+
+/// State of a partner, client, source or member of staff that may act.
+pub const ACTIVE: &str = "active";
+/// State of one that may not any more.
+pub const DISABLED: &str = "disabled";

@@ -1,0 +1,158 @@
+//! Mappings, data sets and policy, loaded and checked as one: a single mistake anywhere and nothing starts.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use postern_rules::disclosure::Rules;
+use postern_rules::fhir::{Value, json};
+use postern_rules::label::CodeLists;
+use postern_rules::log::Digest;
+use postern_rules::mapping::{Mapping, MappingFiles};
+use postern_rules::profile::{DataSet, Policy};
+
+use crate::config::{CatalogFiles, Config, ConfigError, read_catalog};
+
+/// Compiled mappings by `source/record`.
+#[derive(Default)]
+pub struct Mappings(HashMap<String, Mapping>);
+
+impl Mappings {
+    pub fn get(&self, source: &str, record: &str) -> Option<&Mapping> {
+        self.0.get(&format!("{source}/{record}"))
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// Everything found wrong, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct CatalogError(pub Vec<String>);
+
+impl From<ConfigError> for CatalogError {
+    fn from(error: ConfigError) -> CatalogError {
+        CatalogError(vec![error.0])
+    }
+}
+
+/// Reads both folders named by the configuration.
+pub fn load(config: &Config) -> Result<(Mappings, Rules), CatalogError> {
+    let files = read_catalog(&config.paths)?;
+    let mut problems = Vec::new();
+    let mappings = load_mappings(&files, &config.paths.mappings, &mut problems);
+    let rules = load_rules(&files, config, &mut problems);
+    match (rules, problems.is_empty()) {
+        (Some(rules), true) => Ok((mappings, rules)),
+        _ => Err(CatalogError(problems)),
+    }
+}
+
+/// Compiles every `<source>/<record>.map.yaml` with the code maps beside it.
+pub fn load_mappings(files: &CatalogFiles, root: &Path, problems: &mut Vec<String>) -> Mappings {
+    let mut mappings = Mappings::default();
+    for (path, text) in &files.mappings {
+        let Some((source, record)) = names(path) else {
+            continue;
+        };
+        let codes: Vec<(&str, &str)> = files
+            .mappings
+            .iter()
+            .filter_map(|(p, t)| code_map(p, source, t))
+            .collect();
+        let shown = root.join(path).display().to_string();
+        let compiled = Mapping::compile(&MappingFiles {
+            source,
+            record,
+            map_name: &shown,
+            map: text,
+            codes,
+        });
+        match compiled {
+            Ok(mapping) => {
+                mappings.0.insert(format!("{source}/{record}"), mapping);
+            }
+            Err(found) => problems.extend(found.iter().map(ToString::to_string)),
+        }
+    }
+    mappings
+}
+
+fn names(path: &Path) -> Option<(&str, &str)> {
+    let source = path.parent()?.to_str()?;
+    let record = path.file_name()?.to_str()?.strip_suffix(".map.yaml")?;
+    Some((source, record))
+}
+
+fn code_map<'f>(path: &'f Path, source: &str, text: &'f str) -> Option<(&'f str, &'f str)> {
+    let beside = path.parent()? == Path::new(source).join("codes");
+    let name = path.file_name()?.to_str()?.strip_suffix(".csv")?;
+    beside.then_some((name, text))
+}
+
+fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>) -> Option<Rules> {
+    let mut parsed: Vec<(PathBuf, Value)> = Vec::new();
+    let mut all = String::new();
+    for (path, text) in &files.profiles {
+        all.push_str(text);
+        let shown = config.paths.profiles.join(path).display().to_string();
+        match json::parse(text.as_bytes()) {
+            Ok(value) => parsed.push((path.clone(), value)),
+            Err(issues) => problems.extend(issues.iter().map(|issue| format!("{shown}: {issue}"))),
+        }
+    }
+    let policy = load_policy(&parsed, &config.paths.profiles, problems);
+    let data_sets = load_data_sets(&parsed, &config.paths.profiles, problems);
+    let lists = CodeLists::shipped();
+    let identity = format!("{}\n{all}", env!("CARGO_PKG_VERSION"));
+    let digest = Digest::of(identity.as_bytes()).0;
+    Some(Rules {
+        policy: policy?,
+        data_sets,
+        lists,
+        zone: config.zone(),
+        digest,
+    })
+}
+
+fn load_policy(parsed: &[(PathBuf, Value)], root: &Path, problems: &mut Vec<String>) -> Option<Policy> {
+    let shown = root.join("policy.json").display().to_string();
+    let Some((_, value)) = parsed.iter().find(|(path, _)| path == Path::new("policy.json")) else {
+        problems.push(format!("{shown}: missing or not readable"));
+        return None;
+    };
+    match Policy::load(value) {
+        Ok(policy) => Some(policy),
+        Err(issues) => {
+            problems.extend(issues.iter().map(|issue| format!("{shown}: {issue}")));
+            None
+        }
+    }
+}
+
+fn load_data_sets(
+    parsed: &[(PathBuf, Value)],
+    root: &Path,
+    problems: &mut Vec<String>,
+) -> HashMap<String, DataSet> {
+    let mut sets = HashMap::new();
+    for (path, set) in parsed.iter().filter(|(path, _)| path.ends_with("data-set.json")) {
+        let Some(folder) = path.parent() else { continue };
+        let name = folder.to_string_lossy().into_owned();
+        let profiles: Vec<(String, Value)> = parsed
+            .iter()
+            .filter(|(p, _)| p.parent() == Some(folder) && p != path)
+            .filter_map(|(p, value)| Some((p.file_name()?.to_str()?.to_owned(), value.clone())))
+            .collect();
+        match DataSet::load(&name, profiles, set) {
+            Ok(loaded) => {
+                sets.insert(name, loaded);
+            }
+            Err(issues) => problems.extend(issues.iter().map(|issue| format!("{}/{issue}", root.display()))),
+        }
+    }
+    sets
+}

@@ -1,0 +1,280 @@
+//! One record of an agency's system comes in: converted whole or not at all, then kept in one transaction.
+//!
+//! The same record twice changes nothing. The last record that wrote a resource owns it: when that record comes
+//! again without it, the resource is retired, so that a discontinued item does not stay in force.
+
+use std::collections::BTreeMap;
+
+use postern_rules::audit;
+use postern_rules::fhir::{Value, json};
+use postern_rules::mapping::{Conversion, Problem, Settings};
+
+use super::caller::ACTIVE;
+use super::{Error, Gateway, events};
+use crate::auth::Bearer;
+use crate::store::{Change, Lane, Put, Refused, ResourceRow};
+
+/// A record as it arrives.
+pub struct Intake<'a> {
+    pub source: &'a str,
+    pub record: &'a str,
+    pub body: &'a Value,
+    /// Who acted in the source system, as the record or the caller names them; for the log.
+    pub staff: Option<&'a str>,
+    /// Where it came from; `localhost` for a file.
+    pub address: &'a str,
+    pub request: &'a str,
+}
+
+/// What became of an accepted record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// `Type/id` of each resource the record makes.
+    pub resources: Vec<String>,
+    /// New or different ones among them.
+    pub changed: usize,
+    /// Ones the record made before and does not make any more.
+    pub retired: usize,
+    /// Source fields that no mapping reads.
+    pub unmapped: Vec<String>,
+}
+
+#[derive(Debug)]
+pub enum Rejected {
+    /// No mapping for this source and record: with the names there are.
+    NoMapping(Vec<String>),
+    Problems(Vec<Problem>),
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Rejected {
+    fn from(error: E) -> Rejected {
+        Rejected::Failed(error.into())
+    }
+}
+
+const TRIES: usize = 3;
+
+impl Gateway {
+    /// Converts without keeping anything.
+    pub fn convert<'a>(&'a self, intake: &Intake<'a>) -> Result<Conversion<'a>, Rejected> {
+        let mapping = self.mappings.get(intake.source, intake.record).ok_or_else(|| {
+            Rejected::NoMapping(self.mappings.names().into_iter().map(str::to_owned).collect())
+        })?;
+        let settings = Settings {
+            id_key: &self.keys.id,
+            now: self.clock.instant(),
+        };
+        mapping
+            .convert(intake.body, &settings)
+            .map_err(Rejected::Problems)
+    }
+
+    pub async fn accept(&self, intake: &Intake<'_>, bulk: bool) -> Result<Accepted, Rejected> {
+        let conversion = self.convert(intake)?;
+        let (unmapped, resources) = (conversion.unmapped(), conversion.resources);
+        for _ in 0..TRIES {
+            let plan = self.plan(intake, &resources).await?;
+            let accepted = Accepted {
+                resources: resources.iter().filter_map(reference).collect(),
+                changed: plan.iter().filter(|put| !put.deleted).count(),
+                retired: plan.iter().filter(|put| put.deleted).count(),
+                unmapped: unmapped.clone(),
+            };
+            if plan.is_empty() {
+                return Ok(accepted);
+            }
+            let known = self.is_known(&plan).await?;
+            match self.keep(intake, plan, known, bulk).await {
+                Ok(()) => return Ok(accepted),
+                Err(Refused::Stale) => {}
+                Err(refused) => return Err(Rejected::Failed(refused.into())),
+            }
+        }
+        Err(Rejected::Failed(Error::Busy))
+    }
+
+    /// What has to be written: new and different resources, and the retirement of those no longer made.
+    async fn plan(&self, intake: &Intake<'_>, resources: &[Value]) -> Result<Vec<Put>, Error> {
+        let source = source_key(intake, resources);
+        let patient = patient_of(resources);
+        let mut puts = Vec::new();
+        let mut made = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let (Some(resource_type), Some(id)) =
+                (resource["resourceType"].as_str(), resource["id"].as_str())
+            else {
+                continue;
+            };
+            made.push((resource_type, id));
+            let body = resource.to_string();
+            let stored = self.store.resource(resource_type, id).await?;
+            if stored
+                .as_ref()
+                .is_some_and(|row| !row.deleted && row.body == body && owns(row, &source))
+            {
+                continue;
+            }
+            let shared = is_shared(resource_type);
+            // A shared resource belongs to no record: who wrote it last is no reason to write it again.
+            if shared && stored.is_some_and(|row| !row.deleted && row.body == body) {
+                continue;
+            }
+            puts.push(Put {
+                resource_type: resource_type.to_owned(),
+                id: id.to_owned(),
+                patient: if shared { None } else { patient.clone() },
+                source: source.clone(),
+                body,
+                deleted: false,
+                identifiers: identifiers(resource),
+            });
+        }
+        for row in self.store.resources_of_source(&source).await? {
+            if !made.contains(&(row.resource_type.as_str(), row.id.as_str())) && row.patient.is_some() {
+                puts.push(retirement(row));
+            }
+        }
+        Ok(puts)
+    }
+
+    /// Is the person this is about in the store already?
+    async fn is_known(&self, plan: &[Put]) -> Result<bool, Error> {
+        let Some(patient) = plan.iter().find_map(|put| put.patient.as_deref()) else {
+            return Ok(true);
+        };
+        Ok(self.store.record_versions(patient).await?.record > 0)
+    }
+
+    async fn keep(
+        &self,
+        intake: &Intake<'_>,
+        puts: Vec<Put>,
+        known: bool,
+        bulk: bool,
+    ) -> Result<(), Refused> {
+        let at = self.clock.instant();
+        let mut change = Change::at(at);
+        let people: BTreeMap<String, ()> = puts
+            .iter()
+            .filter_map(|p| Some((p.patient.clone()?, ())))
+            .collect();
+        let patient = people
+            .keys()
+            .next()
+            .map(|id| format!("Patient/{id}"))
+            .unwrap_or_default();
+        let references: Vec<String> = puts
+            .iter()
+            .map(|p| format!("{}/{}", p.resource_type, p.id))
+            .collect();
+        let update = known;
+        change.puts = puts;
+        let name = format!("{}/{}", intake.source, intake.record);
+        let mapping = name.as_str();
+        self.with_occasion(at, intake.request, |occasion, salt| {
+            let written: Vec<&str> = references.iter().map(String::as_str).collect();
+            let event = audit::Intake {
+                source: audit::Party {
+                    name: intake.source,
+                    system: "",
+                    identifier: intake.source,
+                },
+                address: intake.address,
+                staff: audit::Person {
+                    name: intake.staff.unwrap_or_default(),
+                    id: "",
+                },
+                patient: &patient,
+                update,
+                written: &written,
+                mapping,
+            };
+            change.audit.push(events::row(event.event(occasion, salt)));
+        });
+        let lane = if bulk { Lane::Bulk } else { Lane::Ordinary };
+        self.store.commit_in(lane, change).await?;
+        Ok(())
+    }
+
+    /// The internal system whose bearer token this is; a token of another source does not open this one.
+    pub async fn source(&self, bearer: Option<Bearer>, name: &str) -> Result<(), Error> {
+        let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
+        let source = self.store.source_by_token(&hash).await?;
+        let known = source.is_some_and(|source| source.state == ACTIVE && source.name == name);
+        if known {
+            Ok(())
+        } else {
+            Err(Error::Unauthenticated)
+        }
+    }
+
+    /// Reads one record from outside bytes.
+    pub fn parse_record(bytes: &[u8]) -> Result<Value, Vec<postern_rules::fhir::Issue>> {
+        json::parse(bytes)
+    }
+}
+
+/// The record's own name: source, record and the resource it is chiefly about.
+fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
+    let of_type = |kind: &&str| resources.iter().find(|r| r["resourceType"] == **kind);
+    let chief = ["CarePlan", "ServiceRequest", "Consent"].iter().find_map(of_type);
+    let chief = chief
+        .or_else(|| resources.first())
+        .and_then(reference)
+        .unwrap_or_default();
+    format!("{}/{}#{chief}", intake.source, intake.record)
+}
+
+fn owns(row: &ResourceRow, source: &str) -> bool {
+    row.source == source
+}
+
+fn reference(resource: &Value) -> Option<String> {
+    Some(format!(
+        "{}/{}",
+        resource["resourceType"].as_str()?,
+        resource["id"].as_str()?
+    ))
+}
+
+fn is_shared(resource_type: &str) -> bool {
+    matches!(
+        resource_type,
+        "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "HealthcareService" | "Endpoint"
+    )
+}
+
+/// One record is about one person.
+fn patient_of(resources: &[Value]) -> Option<String> {
+    resources
+        .iter()
+        .find(|r| r["resourceType"] == "Patient")
+        .and_then(|r| r["id"].as_str())
+        .map(str::to_owned)
+}
+
+fn identifiers(resource: &Value) -> Vec<(String, String)> {
+    let list = match &resource["identifier"] {
+        Value::Array(list) => list.as_slice(),
+        one @ Value::Object(_) => std::slice::from_ref(one),
+        _ => &[],
+    };
+    let pair = |i: &Value| Some((i["system"].as_str()?.to_owned(), i["value"].as_str()?.to_owned()));
+    let mut pairs: Vec<(String, String)> = list.iter().filter_map(pair).collect();
+    pairs.sort();
+    pairs.dedup();
+    pairs
+}
+
+fn retirement(row: ResourceRow) -> Put {
+    Put {
+        resource_type: row.resource_type,
+        id: row.id,
+        patient: row.patient,
+        source: row.source,
+        body: row.body,
+        deleted: true,
+        identifiers: Vec::new(),
+    }
+}

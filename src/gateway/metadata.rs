@@ -1,0 +1,108 @@
+//! What this server says of itself: CapabilityStatement and SMART configuration, generated from what exists.
+//! <https://hl7.org/fhir/R4/capabilitystatement.html>,
+//! <https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known>
+
+use std::collections::BTreeMap;
+
+use postern_rules::search::{Kind, parameters};
+use serde_json::{Value, json};
+
+use super::Gateway;
+
+/// The day this statement's form last changed; its content follows the data sets.
+const DATE: &str = "2026-11-21";
+
+impl Gateway {
+    /// Resource types that some data set releases, with the profiles they come in.
+    pub fn served_types(&self) -> BTreeMap<String, Vec<String>> {
+        let mut served: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for set in self.rules.data_sets.values() {
+            for profile in set.profiles() {
+                served
+                    .entry(profile.resource_type().to_owned())
+                    .or_default()
+                    .push(profile.url().to_owned());
+            }
+        }
+        served.values_mut().for_each(|profiles| profiles.sort());
+        served
+    }
+
+    pub fn capability_statement(&self) -> Value {
+        let resources: Vec<Value> = self
+            .served_types()
+            .into_iter()
+            .map(|(t, p)| resource(&t, &p))
+            .collect();
+        let base = self.config.base();
+        json!({
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": DATE,
+            "kind": "instance",
+            "software": {"name": "Postern", "version": env!("CARGO_PKG_VERSION")},
+            "implementation": {"description": format!("Postern at {}", self.config.agency.name), "url": base},
+            "fhirVersion": "4.0.1",
+            "format": ["json", "xml"],
+            "rest": [{
+                "mode": "server",
+                "security": {
+                    "service": [{"coding": [{
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR"}]}],
+                    "extension": [{
+                        "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                        "extension": [{"url": "token", "valueUri": self.token_endpoint()}]}],
+                    "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token"
+                },
+                "resource": resources
+            }]
+        })
+    }
+
+    pub fn smart_configuration(&self) -> Value {
+        json!({
+            "token_endpoint": self.token_endpoint(),
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+            "scopes_supported": self.scopes_supported(),
+            "response_types_supported": ["token"],
+            "code_challenge_methods_supported": ["S256"],
+            "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"]
+        })
+    }
+
+    fn scopes_supported(&self) -> Vec<String> {
+        let mut scopes = vec!["system/*.rs".to_owned()];
+        scopes.extend(self.served_types().keys().map(|name| format!("system/{name}.rs")));
+        scopes
+    }
+
+    /// A closed profile by the last part of its address, as served at `/fhir/StructureDefinition/[id]`.
+    pub fn structure_definition(&self, id: &str) -> Option<&Value> {
+        let sets = self.rules.data_sets.values();
+        sets.flat_map(|set| set.profiles())
+            .map(|profile| profile.closed())
+            .find(|closed| closed["id"] == id)
+    }
+}
+
+fn resource(resource_type: &str, profiles: &[String]) -> Value {
+    let mut known = vec![json!({"name": "_id", "type": "token"})];
+    known.extend(parameters(resource_type).iter().map(|parameter| {
+        let kind = match parameter.kind {
+            Kind::Token => "token",
+            Kind::Reference => "reference",
+        };
+        json!({"name": parameter.code, "type": kind})
+    }));
+    json!({
+        "type": resource_type,
+        "supportedProfile": profiles,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "versioned",
+        "readHistory": false,
+        "searchParam": known
+    })
+}

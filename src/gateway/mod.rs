@@ -1,0 +1,117 @@
+//! Use cases, one file each: load → decide → record → answer. Deciding never does I/O; I/O never decides.
+
+mod error;
+mod catalog;
+mod partner;
+mod caller;
+mod events;
+mod release_cache;
+mod release;
+mod pull;
+mod token;
+mod explain;
+mod intake;
+mod import;
+mod work;
+mod registration;
+mod log;
+mod metadata;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use postern_rules::disclosure::Rules;
+use postern_rules::log::{Digest, Signer, digest::hex};
+
+pub use caller::{ACTIVE, Call, Caller, DISABLED};
+pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
+pub use error::Error;
+pub use events::Interaction;
+pub use import::{ImportLine, ImportReport};
+pub use intake::{Accepted, Intake, Rejected};
+pub use log::{AuditFilter, Verification};
+pub use partner::{ClientKeys, Identifier, NPI, Partner, is_npi};
+pub use pull::Reply;
+pub use registration::{NewPartner, Registered};
+pub use token::{TokenError, TokenRequest, TokenResponse};
+pub use work::{StaffMember, WorkView};
+
+use crate::config::{Clock, Config, Entropy, Keys};
+use crate::store::{Change, Deployment, Store};
+
+/// Everything a use case needs. Built once by `cli`; shared by every door.
+pub struct Gateway {
+    pub config: Config,
+    pub store: Store,
+    pub rules: Rules,
+    pub mappings: Mappings,
+    pub clock: Clock,
+    pub entropy: Entropy,
+    keys: Keys,
+    signer: Signer,
+    rules_version: String,
+    releases: release_cache::ReleaseCache,
+    tokens: caller::KnownTokens,
+    requests: AtomicU64,
+}
+
+impl Gateway {
+    /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer.
+    pub fn new(
+        config: Config,
+        store: Store,
+        catalog: (Mappings, Rules),
+        keys: Keys,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> Result<Arc<Gateway>, CatalogError> {
+        let (mappings, rules) = catalog;
+        let signer = Signer::new(&config.log.origin, &keys.log)
+            .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
+        Ok(Arc::new(Gateway {
+            rules_version: hex(&rules.digest[..8]),
+            releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
+            tokens: caller::KnownTokens::default(),
+            requests: AtomicU64::new(0),
+            config,
+            store,
+            rules,
+            mappings,
+            clock,
+            entropy,
+            keys,
+            signer,
+        }))
+    }
+
+    /// Founds the deployment at its first start; refuses a database whose ids were made with another key.
+    pub async fn found(&self) -> Result<(), CatalogError> {
+        let deployment = Deployment {
+            id: self.entropy.id("deployment"),
+            key_fingerprint: Digest::of(&self.keys.id).hex(),
+            founded: self.clock.instant(),
+        };
+        let known = self.store.found(&deployment).await;
+        let known = known.map_err(|error| CatalogError(vec![format!("store: {error}")]))?;
+        if known.key_fingerprint == deployment.key_fingerprint {
+            return Ok(());
+        }
+        let why =
+            "id.key is not the key this database's ids were made with; restore the keys that belong to it";
+        Err(CatalogError(vec![why.to_owned()]))
+    }
+
+    /// Forgets tokens and guards that ended more than an hour ago.
+    pub async fn forget_ended(&self) -> Result<(), Error> {
+        let mut change = Change::at(self.clock.instant());
+        change.forget_before = Some(change.now.plus_seconds(-3600));
+        self.store.commit(change).await?;
+        Ok(())
+    }
+
+    /// The id of a request that states none of its own.
+    pub fn request_id(&self) -> String {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        self.entropy.id(&format!("request {number}"))
+    }
+}

@@ -1,0 +1,126 @@
+//! Partners: who they are, what they may ask for, and the keys of their clients, as registered by an operator.
+//! `45 CFR 164.514(h)`: identity and authority are verified at registration.
+
+use postern_rules::disclosure::Recipient;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::{JwksError, Scopes, parse_jwks};
+
+/// What is registered about a partner; kept as JSON in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partner {
+    /// Short name, unique here: letters, digits, hyphens.
+    pub id: String,
+    pub name: String,
+    /// Class of recipient, one of `profiles/policy.json`.
+    pub class: String,
+    /// Identifiers of its organisation: by them records name it.
+    pub organization: Vec<Identifier>,
+    /// Purposes of use it may ask for (codes of v3-ActReason); the first is its default.
+    pub purposes: Vec<String>,
+    /// Scopes its clients may be granted.
+    pub scopes: String,
+    /// Where staff call when something has to be said by voice.
+    #[serde(default)]
+    pub phone: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identifier {
+    pub system: String,
+    pub value: String,
+}
+
+/// The national provider identifier's naming system.
+pub const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
+
+impl Partner {
+    pub fn recipient(&self) -> Recipient {
+        Recipient {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            class: self.class.clone(),
+            organization: self
+                .organization
+                .iter()
+                .map(|i| (i.system.clone(), i.value.clone()))
+                .collect(),
+        }
+    }
+
+    /// Everything wrong with a registration, in sentences for the person who typed it. `classes` are the policy's,
+    /// `serves` tells whether some data set serves this class for a purpose.
+    pub fn problems(&self, classes: &[String], serves: &dyn Fn(&str) -> bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if self.id.is_empty() || self.id.len() > 40 || !self.id.chars().all(plain) {
+            problems.push("id: 1 to 40 lower-case letters, digits and hyphens".to_owned());
+        }
+        if self.name.trim().is_empty() {
+            problems.push("name: missing".to_owned());
+        }
+        if !classes.contains(&self.class) {
+            problems.push(format!("class: unknown; known: {}", classes.join(", ")));
+        }
+        if self.organization.is_empty() {
+            problems.push("organization: at least one identifier (usually its NPI)".to_owned());
+        }
+        let npis = self.organization.iter().filter(|i| i.system == NPI);
+        problems.extend(
+            npis.filter(|i| !is_npi(&i.value))
+                .map(|_| "npi: ten digits with a valid check digit".to_owned()),
+        );
+        if self.purposes.is_empty() {
+            problems.push("purposes: at least one".to_owned());
+        }
+        let unserved = self.purposes.iter().filter(|p| !serves(p));
+        problems.extend(unserved.map(|p| format!("purposes: {p} is not served for this class")));
+        if Scopes::parse(&self.scopes).map_or(true, |scopes| scopes.is_empty()) {
+            problems.push("scopes: for example system/*.rs".to_owned());
+        }
+        problems
+    }
+}
+
+/// Ten digits whose last one is the Luhn check digit over `80840` and the rest (US Core us-core-16, us-core-17).
+pub fn is_npi(value: &str) -> bool {
+    let digits: Option<Vec<u32>> = format!("80840{value}").chars().map(|c| c.to_digit(10)).collect();
+    let Some(digits) = digits.filter(|d| d.len() == 15) else {
+        return false;
+    };
+    let doubled = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, d)| if i % 2 == 1 { doubled(*d) } else { *d })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// A client of a partner: its id is the store's key, its keys are here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientKeys {
+    pub jwks: Value,
+}
+
+impl ClientKeys {
+    pub fn check(&self) -> Result<(), JwksError> {
+        parse_jwks(&self.jwks).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_npi_has_a_check_digit() {
+        assert!(is_npi("1234567893"));
+        assert!(!is_npi("1234567890") && !is_npi("123") && !is_npi("12345678x3"));
+    }
+}

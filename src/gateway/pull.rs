@@ -1,0 +1,178 @@
+//! A partner reads or searches: load → decide → record → answer. The events are durable before a byte leaves.
+
+use std::sync::Arc;
+
+use postern_rules::disclosure::{Answer, Release};
+use postern_rules::fhir::{Instant, Issue, IssueCode, Now};
+use postern_rules::search::Query;
+
+use super::events::Interaction;
+use super::release::Found;
+use super::{Call, Error, Gateway};
+use crate::store::{Change, Refused};
+
+/// An opened answer, ready for a door.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub etag: Option<String>,
+    pub last_modified: Option<Instant>,
+    pub body: Arc<[u8]>,
+}
+
+/// A change that meets a moved version is decided again this often.
+const TRIES: usize = 3;
+
+impl Gateway {
+    /// `GET /[type]/[id]`. `known` is the value of `If-None-Match`.
+    pub async fn read(
+        &self,
+        call: &Call,
+        resource_type: &str,
+        id: &str,
+        known: Option<&str>,
+    ) -> Result<Reply, Error> {
+        if !call.caller.scopes.may_read(resource_type) {
+            return Err(Error::OutOfScope);
+        }
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let people = self.people_of(call, resource_type, id).await?;
+            let found = self.find_all(call, &people, &now).await?;
+            let holds = |r: &Arc<Release>| r.holds(resource_type, id);
+            let release = found
+                .iter()
+                .find_map(|f| f.release.as_ref().ok().filter(|r| holds(r)))
+                .cloned();
+            let answer = Answer::read(release, resource_type, id, known, &call.request);
+            if let Some(reply) = self.record(call, Interaction::Read, answer, found, &now).await? {
+                return Ok(reply);
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// `GET /[type]?…`. Every type but Patient and the shared ones needs `patient`.
+    pub async fn search(&self, call: &Call, query: &Query) -> Result<Reply, Error> {
+        if !call.caller.scopes.may_search(query.resource_type) {
+            return Err(Error::OutOfScope);
+        }
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            let people = self.people_searched(call, query).await?;
+            let found = self.find_all(call, &people, &now).await?;
+            let releases = found
+                .iter()
+                .filter_map(|f| f.release.as_ref().ok().cloned())
+                .collect();
+            let answer = Answer::search(releases, query, &self.config.base(), &call.request);
+            if let Some(reply) = self
+                .record(call, Interaction::Search, answer, found, &now)
+                .await?
+            {
+                return Ok(reply);
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    /// Whose release could hold this resource: its own person's, or, for a shared one, those in which this
+    /// recipient was shown it. Unknown ids lead nowhere, like foreign ones.
+    async fn people_of(&self, call: &Call, resource_type: &str, id: &str) -> Result<Vec<String>, Error> {
+        let Some(row) = self
+            .store
+            .resource(resource_type, id)
+            .await?
+            .filter(|row| !row.deleted)
+        else {
+            return Ok(Vec::new());
+        };
+        match row.patient {
+            Some(patient) => Ok(vec![patient]),
+            None => {
+                let caller = &call.caller;
+                Ok(self
+                    .store
+                    .shown_in(&caller.recipient.id, &caller.purpose, resource_type, id)
+                    .await?)
+            }
+        }
+    }
+
+    async fn people_searched(&self, call: &Call, query: &Query) -> Result<Vec<String>, Error> {
+        if let Some(patients) = &query.patients {
+            return Ok(patients.clone());
+        }
+        let mut people = Vec::new();
+        let ids = query.ids.clone().unwrap_or_default();
+        for id in &ids {
+            people.extend(self.people_of(call, query.resource_type, id).await?);
+        }
+        for (system, value) in query.identifiers() {
+            let rows = self.store.find_identifier(&system, &value).await?;
+            for (resource_type, id, _) in rows.iter().filter(|(t, _, _)| t == query.resource_type) {
+                people.extend(self.people_of(call, resource_type, id).await?);
+            }
+        }
+        if ids.is_empty() && query.identifiers().is_empty() {
+            let details = match query.resource_type {
+                "Patient" => "search Patient by `_id` or `identifier` (system|value)",
+                _ => "this search needs `patient` (or `_id`)",
+            };
+            return Err(Error::Invalid(vec![Issue::error(
+                IssueCode::Required,
+                "",
+                details,
+            )]));
+        }
+        people.sort();
+        people.dedup();
+        Ok(people)
+    }
+
+    async fn find_all(&self, call: &Call, people: &[String], now: &Now) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::with_capacity(people.len());
+        for patient in people {
+            found.push(self.find_release(&call.caller, patient, now).await?);
+        }
+        Ok(found)
+    }
+
+    /// Records the answer and opens it; `None` when a version moved and the use case has to run again.
+    async fn record(
+        &self,
+        call: &Call,
+        interaction: Interaction,
+        answer: Answer,
+        found: Vec<Found>,
+        now: &Now,
+    ) -> Result<Option<Reply>, Error> {
+        let mut change = Change::at(now.stamp());
+        change.expects = found
+            .iter()
+            .map(|f| (f.patient.clone(), f.versions.record))
+            .collect();
+        change.expects_world = found.first().map(|f| f.versions.world);
+        change.released = found.iter().flat_map(|f| f.rows(&call.caller)).collect();
+        let refusal = found
+            .iter()
+            .find_map(|f| f.release.as_ref().err())
+            .map(|refusal| refusal.code());
+        change.audit = self.events(call, interaction, &answer, refusal, now.stamp());
+        change.answers = vec![answer.digest()];
+        let (status, etag, last_modified) = (answer.status, answer.etag.clone(), answer.last_modified);
+        let receipt = match self.store.commit(change).await {
+            Ok(receipt) => receipt,
+            Err(Refused::Stale) => return Ok(None),
+            Err(refused) => return Err(refused.into()),
+        };
+        found.into_iter().for_each(|f| f.keep(self));
+        let opened = answer.open(&receipt).map_err(|_| Error::Unavailable)?;
+        Ok(Some(Reply {
+            status,
+            etag,
+            last_modified,
+            body: opened.0,
+        }))
+    }
+}

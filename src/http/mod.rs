@@ -1,0 +1,60 @@
+//! FHIR REST, SMART, intake, staff and health over HTTP. Handlers translate; use cases live in `gateway`.
+//! <https://hl7.org/fhir/R4/http.html>
+
+mod respond;
+mod request;
+mod fhir;
+mod smart;
+mod intake;
+mod staff;
+mod health;
+mod serve;
+
+pub use serve::{Bound, ServeError, bind};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::gateway::Gateway;
+
+/// A request that takes longer is answered 503.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Every route in one list.
+pub fn router(gateway: Arc<Gateway>) -> Router {
+    let limit = gateway.config.server.body_limit;
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/auth/token", post(smart::token))
+        .route("/fhir/metadata", get(fhir::metadata))
+        .route("/fhir/.well-known/smart-configuration", get(smart::configuration))
+        .route("/fhir/StructureDefinition/{id}", get(fhir::structure_definition))
+        .route("/fhir/{type}", get(fhir::search))
+        .route("/fhir/{type}/_search", post(fhir::search_form))
+        .route("/fhir/{type}/{id}", get(fhir::read))
+        .route("/intake/{source}/{record}", post(intake::accept))
+        .route("/staff/work", get(staff::list))
+        .route("/staff/work/{id}", get(staff::show))
+        .route("/staff/work/{id}/take", post(staff::take))
+        .route("/staff/work/{id}/settle", post(staff::settle))
+        .fallback(respond::no_such_route)
+        .method_not_allowed_fallback(respond::no_such_method)
+        .layer(axum::middleware::from_fn(respond::close_headers))
+        .layer(CompressionLayer::new())
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
+        .layer(CatchPanicLayer::custom(respond::panicked))
+        .layer(DefaultBodyLimit::max(limit))
+        .with_state(gateway)
+}

@@ -1,0 +1,69 @@
+//! What a request states: its id, its token, where it came from, its parameters.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+
+use super::respond::REQUEST_ID;
+use crate::auth::{Bearer, bearer};
+use crate::gateway::{Call, Error, Gateway};
+
+/// The facts about a request that its body does not hold.
+pub struct Facts {
+    pub request: String,
+    pub address: String,
+    pub headers: HeaderMap,
+    pub line: String,
+}
+
+/// `X-Request-ID` when it is short and plain; else the request gets one of ours.
+pub fn stated_id(headers: &HeaderMap) -> Option<&str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    headers
+        .get(REQUEST_ID)?
+        .to_str()
+        .ok()
+        .filter(|id| !id.is_empty() && id.len() <= 64 && id.bytes().all(plain))
+}
+
+impl FromRequestParts<Arc<Gateway>> for Facts {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Facts, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Facts {
+            request: stated_id(&parts.headers).map_or_else(|| gateway.request_id(), str::to_owned),
+            address: peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string()),
+            headers: parts.headers.clone(),
+            line: format!("{} {}", parts.method, parts.uri),
+        })
+    }
+}
+
+impl Facts {
+    pub fn bearer(&self) -> Option<Bearer> {
+        bearer(
+            self.headers
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.to_str().ok()),
+        )
+    }
+
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The partner behind the token.
+    pub async fn call(self, gateway: &Gateway) -> Result<Call, Error> {
+        let caller = gateway.caller(self.bearer()).await?;
+        Ok(Call {
+            caller,
+            request: self.request,
+            address: self.address,
+            line: self.line,
+        })
+    }
+}

@@ -1,0 +1,256 @@
+//! Answers as HTTP: one place for media types, the closed list of headers, and errors as `OperationOutcome`.
+//! <https://hl7.org/fhir/R4/http.html#mime-type>
+
+use std::any::Any;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use postern_rules::fhir::{Instant, Issue, IssueCode, Value, issue::operation_outcome, json, xml};
+
+use crate::gateway::{Error, Reply};
+
+pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
+pub const JSON: &str = "application/json; charset=utf-8";
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Headers an answer may carry; any other is removed before it leaves. `date` is added by the server itself.
+static ALLOWED: [HeaderName; 12] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::VARY,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::CACHE_CONTROL,
+    header::RETRY_AFTER,
+    header::WWW_AUTHENTICATE,
+    header::ALLOW,
+    header::X_CONTENT_TYPE_OPTIONS,
+    REQUEST_ID,
+];
+
+/// JSON or XML, as the client asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Xml,
+}
+
+/// `_format` wins over `Accept`; the first media type of `Accept` that is served decides; nothing named is JSON.
+/// `None`: none of those asked for is served (406).
+pub fn format(headers: &HeaderMap, asked: Option<&str>) -> Option<Format> {
+    if let Some(asked) = asked {
+        return media(asked);
+    }
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
+    accept
+        .split(',')
+        .find_map(|part| media(part.split(';').next().unwrap_or_default()))
+}
+
+fn media(name: &str) -> Option<Format> {
+    match name.trim().to_ascii_lowercase().as_str() {
+        ""
+        | "*/*"
+        | "application/*"
+        | "json"
+        | "application/json"
+        | "application/fhir+json"
+        | "application/json+fhir"
+        | "text/json" => Some(Format::Json),
+        // A `+` in a query arrives as a space.
+        "application/fhir json" => Some(Format::Json),
+        "xml"
+        | "application/xml"
+        | "text/xml"
+        | "application/fhir+xml"
+        | "application/xml+fhir"
+        | "application/fhir xml" => Some(Format::Xml),
+        _ => None,
+    }
+}
+
+/// An opened answer.
+pub fn reply(reply: Reply, format: Format) -> Response {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = if reply.body.is_empty() {
+        let mut empty = Response::new(Body::empty());
+        *empty.status_mut() = status;
+        empty
+    } else {
+        encoded(status, Bytes::from_owner(reply.body), format)
+    };
+    let headers = response.headers_mut();
+    if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::from_str(&etag).ok()) {
+        headers.insert(header::ETAG, etag);
+    }
+    if let Some(date) = reply.last_modified.and_then(http_date) {
+        headers.insert(header::LAST_MODIFIED, date);
+    }
+    response
+}
+
+/// A resource that is not about a person.
+pub fn resource(status: StatusCode, body: &Value, format: Format) -> Response {
+    encoded(status, Bytes::from(body.to_string()), format)
+}
+
+fn encoded(status: StatusCode, bytes: Bytes, format: Format) -> Response {
+    match format {
+        Format::Json => plain(status, FHIR_JSON, bytes),
+        Format::Xml => match json::parse(&bytes).and_then(|value| xml::to_xml(&value)) {
+            Ok(text) => plain(status, FHIR_XML, Bytes::from(text)),
+            // It was released and recorded; that it cannot be written as XML is our fault.
+            Err(_) => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                FHIR_JSON,
+                outcome(IssueCode::Exception, "this resource cannot be written as XML"),
+            ),
+        },
+    }
+}
+
+pub fn plain(status: StatusCode, media: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}
+
+pub fn error(error: Error, format: Format) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = operation_outcome(&error.issues());
+    let mut response = resource(status, &body, format);
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// None of the media types the client accepts is served.
+pub fn not_acceptable() -> Response {
+    plain(
+        StatusCode::NOT_ACCEPTABLE,
+        FHIR_JSON,
+        outcome(
+            IssueCode::NotSupported,
+            "application/fhir+json and application/fhir+xml are served",
+        ),
+    )
+}
+
+pub async fn no_such_route() -> Response {
+    plain(
+        StatusCode::NOT_FOUND,
+        FHIR_JSON,
+        outcome(IssueCode::NotFound, "no such resource"),
+    )
+}
+
+pub async fn no_such_method() -> Response {
+    plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        FHIR_JSON,
+        outcome(IssueCode::NotSupported, "this interaction is not supported here"),
+    )
+}
+
+/// A panic is answered with nothing but its being one.
+pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a handler panicked");
+    plain(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        FHIR_JSON,
+        outcome(IssueCode::Exception, "internal error"),
+    )
+}
+
+fn outcome(code: IssueCode, details: &str) -> Bytes {
+    Bytes::from(operation_outcome(&[Issue::error(code, "", details)]).to_string())
+}
+
+/// Lets only the allowed headers out, and forbids every cache to keep what left.
+pub async fn close_headers(request: Request, next: Next) -> Response {
+    let id = super::request::stated_id(request.headers()).map(str::to_owned);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let foreign: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| !ALLOWED.contains(name))
+        .cloned()
+        .collect();
+    foreign.iter().for_each(|name| {
+        headers.remove(name);
+    });
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// IMF-fixdate, RFC 9110 5.6.7; whole seconds.
+fn http_date(at: Instant) -> Option<HeaderValue> {
+    let stamp = jiff::Timestamp::from_microsecond(at.0).ok()?;
+    let text = stamp.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    HeaderValue::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(value: &str) -> Option<Format> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_str(value).expect("header"));
+        format(&headers, None)
+    }
+
+    #[test]
+    fn what_ehrs_send_as_accept_is_understood() {
+        for value in [
+            "*/*",
+            "application/json",
+            "application/fhir+json;fhirVersion=4.0",
+            "text/html, application/json;q=0.9",
+        ] {
+            assert_eq!(accept(value), Some(Format::Json), "{value}");
+        }
+        assert_eq!(
+            accept("application/fhir+xml, application/json"),
+            Some(Format::Xml)
+        );
+        assert_eq!(accept("text/html"), None);
+        assert_eq!(format(&HeaderMap::new(), None), Some(Format::Json));
+        assert_eq!(format(&HeaderMap::new(), Some("xml")), Some(Format::Xml));
+    }
+
+    #[test]
+    fn dates_are_as_http_writes_them() {
+        let at = Instant::parse("1994-11-06T08:49:37Z").expect("instant");
+        assert_eq!(http_date(at).expect("date"), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+}

@@ -1,0 +1,111 @@
+//! Listening: plain on loopback or behind a proxy, else TLS; a request's header must arrive within ten seconds.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+
+use super::router;
+use crate::gateway::Gateway;
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(30);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("server.listen `{0}` is not an address and a port")]
+    Address(String),
+    #[error(
+        "{0} is reachable from other machines and has no TLS: set server.tls_certificate and server.tls_key, or pass --behind-proxy when TLS ends at a proxy in front"
+    )]
+    Unprotected(SocketAddr),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("TLS certificate or key cannot be used: {0}")]
+    Tls(std::io::Error),
+    #[error("the server stopped: {0}")]
+    Stopped(std::io::Error),
+}
+
+/// A socket that is open and not served yet, so that the caller knows its port.
+pub struct Bound {
+    listener: TcpListener,
+    pub address: SocketAddr,
+}
+
+/// Opens the configured address; refuses one beyond loopback without TLS.
+pub fn bind(server: &crate::config::Server) -> Result<Bound, ServeError> {
+    let address: SocketAddr = server
+        .listen
+        .parse()
+        .map_err(|_| ServeError::Address(server.listen.clone()))?;
+    if !address.ip().is_loopback() && server.tls_certificate.is_none() && !server.behind_proxy {
+        return Err(ServeError::Unprotected(address));
+    }
+    let listener = TcpListener::bind(address).map_err(|error| ServeError::Listen(address, error))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|error| ServeError::Listen(address, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| ServeError::Listen(address, error))?;
+    Ok(Bound { listener, address })
+}
+
+impl Bound {
+    /// Serves until `stop` resolves, then finishes what is under way.
+    pub async fn serve(
+        self,
+        gateway: Arc<Gateway>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let handle = Handle::new();
+        let stopping = handle.clone();
+        #[expect(clippy::disallowed_methods, reason = "the listener's own task")]
+        tokio::spawn(async move {
+            stop.await;
+            stopping.graceful_shutdown(Some(DRAIN));
+        });
+        let tls = tls(&gateway).await?;
+        let app = router(gateway).into_make_service_with_connect_info::<SocketAddr>();
+        let served = match tls {
+            Some(tls) => {
+                let mut server = axum_server::from_tcp_rustls(self.listener, tls)
+                    .map_err(ServeError::Stopped)?
+                    .handle(handle);
+                server
+                    .http_builder()
+                    .http1()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT);
+                server.serve(app).await
+            }
+            None => {
+                let mut server = axum_server::from_tcp(self.listener)
+                    .map_err(ServeError::Stopped)?
+                    .handle(handle);
+                server
+                    .http_builder()
+                    .http1()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT);
+                server.serve(app).await
+            }
+        };
+        served.map_err(ServeError::Stopped)
+    }
+}
+
+async fn tls(gateway: &Gateway) -> Result<Option<RustlsConfig>, ServeError> {
+    let server = &gateway.config.server;
+    let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else {
+        return Ok(None);
+    };
+    RustlsConfig::from_pem_file(certificate, key)
+        .await
+        .map(Some)
+        .map_err(ServeError::Tls)
+}

@@ -1,0 +1,109 @@
+//! What can be recorded, and how it can have gone.
+//! <https://hl7.org/fhir/R4/valueset-audit-event-outcome.html>
+
+/// The kind of an event: the first thing the log is searched by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A partner read one resource.
+    Read,
+    /// A partner searched.
+    Query,
+    /// What left the agency, to whom, for what: the row of the accounting of disclosures.
+    Disclosure,
+    /// A request that was not answered.
+    Refusal,
+    TokenIssued,
+    TokenRefused,
+    IntakeAccepted,
+    IntakeRefused,
+    /// Staff looked at a record.
+    StaffRead,
+    WorkTaken,
+    WorkSettled,
+    PartnerAdded,
+    PartnerChanged,
+    PartnerDisabled,
+    AuditRead,
+    Export,
+    Backup,
+    Restore,
+    BreakGlass,
+    Started,
+}
+
+const KINDS: [(Kind, &str); 20] = [
+    (Kind::Read, "read"),
+    (Kind::Query, "query"),
+    (Kind::Disclosure, "disclosure"),
+    (Kind::Refusal, "refusal"),
+    (Kind::TokenIssued, "token-issued"),
+    (Kind::TokenRefused, "token-refused"),
+    (Kind::IntakeAccepted, "intake-accepted"),
+    (Kind::IntakeRefused, "intake-refused"),
+    (Kind::StaffRead, "staff-read"),
+    (Kind::WorkTaken, "work-taken"),
+    (Kind::WorkSettled, "work-settled"),
+    (Kind::PartnerAdded, "partner-added"),
+    (Kind::PartnerChanged, "partner-changed"),
+    (Kind::PartnerDisabled, "partner-disabled"),
+    (Kind::AuditRead, "audit-read"),
+    (Kind::Export, "export"),
+    (Kind::Backup, "backup"),
+    (Kind::Restore, "restore"),
+    (Kind::BreakGlass, "break-glass"),
+    (Kind::Started, "started"),
+];
+
+impl Kind {
+    pub fn code(self) -> &'static str {
+        KINDS
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("", |(_, code)| code)
+    }
+
+    pub fn parse(code: &str) -> Option<Kind> {
+        KINDS
+            .iter()
+            .find(|(_, known)| *known == code)
+            .map(|(kind, _)| *kind)
+    }
+}
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Success,
+    /// The caller's doing: not allowed, not found, not valid.
+    MinorFailure,
+    /// Ours, or one that needs somebody's attention.
+    SeriousFailure,
+}
+
+impl Outcome {
+    pub fn code(self) -> &'static str {
+        match self {
+            Outcome::Success => "0",
+            Outcome::MinorFailure => "4",
+            Outcome::SeriousFailure => "8",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_read_back() {
+        for (at, (kind, code)) in KINDS.iter().enumerate() {
+            assert_eq!(Kind::parse(kind.code()), Some(*kind));
+            assert!(
+                KINDS[at + 1..]
+                    .iter()
+                    .all(|(other, text)| other != kind && text != code)
+            );
+        }
+        assert_eq!(Kind::parse("other"), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! An access token was given or refused.
+//! <https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.IUA.71>; a refusal claims no profile.
+
+use super::draft::{Draft, Event, Occasion, QUERY, detail};
+use super::kind::{Kind, Outcome};
+use super::party::{APPLICATION, Caller, TOKEN_SERVICE, USER, Who, agent};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// One request at the token endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Token<'a> {
+    pub caller: &'a Caller<'a>,
+    pub purpose: &'a str,
+    /// The form as it came, without the assertion: that is a credential.
+    pub request: &'a str,
+    /// The `jti` of the assertion.
+    pub jti: &'a str,
+    pub scope: &'a str,
+    /// Why it was refused, from a closed set; blank when it was given.
+    pub refused: &'a str,
+}
+
+impl Token<'_> {
+    /// `salt`: 16 random bytes of this event's own.
+    pub fn event(&self, occasion: &Occasion<'_>, salt: [u8; 16]) -> Event {
+        let given = self.refused.is_empty();
+        let mut draft = Draft::new(
+            if given {
+                Kind::TokenIssued
+            } else {
+                Kind::TokenRefused
+            },
+            &[ITI_71],
+            "E",
+        );
+        if given {
+            draft.profile = "IHE.IUA.71";
+        } else {
+            (draft.outcome, draft.reason) = (Outcome::MinorFailure, self.refused);
+        }
+        (draft.purpose, draft.partner) = (self.purpose, Some(&self.caller.organisation));
+        draft.write(
+            occasion,
+            salt,
+            2560 + self.request.len() * 4 / 3,
+            |json| {
+                let (client, gateway) = (Who::client(self.caller), occasion.gateway);
+                let person = self.caller.person.as_ref().map(Who::person);
+                agent(
+                    json,
+                    APPLICATION,
+                    &client,
+                    person.is_none(),
+                    Some(self.caller.address),
+                    "",
+                );
+                agent(
+                    json,
+                    TOKEN_SERVICE,
+                    &Who::gateway(gateway),
+                    false,
+                    Some(gateway.base),
+                    "",
+                );
+                if let Some(person) = &person {
+                    agent(json, USER, person, true, None, self.purpose);
+                }
+                person.unwrap_or(client)
+            },
+            |json| {
+                // The profile wants a request here, even of a caller that sent none.
+                let request = if self.request.is_empty() {
+                    "-"
+                } else {
+                    self.request
+                };
+                json.raw("{")
+                    .raw(QUERY)
+                    .raw("\"query\":\"")
+                    .close(&STANDARD.encode(request))
+                    .close("\"");
+                if !(self.jti.trim().is_empty() && self.scope.trim().is_empty()) {
+                    json.raw("\"detail\":[");
+                    detail(json, "jti", self.jti);
+                    detail(json, "scope", self.scope);
+                    json.close("]");
+                }
+                json.close("}");
+            },
+        )
+    }
+}
+
+const ITI_71: &str = r#""type":{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110114","display":"User Authentication"},"subtype":[{"system":"urn:ihe:event-type-code","code":"ITI-71","display":"Get Access Token"}]"#;

@@ -1,0 +1,104 @@
+//! What a request could reach, whatever the data: the decision before any datum is looked at.
+//! <https://hl7.org/fhir/R4/consent.html>
+
+use super::ask::{Asked, Inquiry, Standing};
+use super::rule::Tree;
+
+/// The answer for all possible data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything is permitted.
+    Permit,
+    /// Some data are permitted; the dimensions of the data decide which.
+    Filter,
+    /// Actor, purpose, period or status already refuse.
+    Deny,
+    /// No consent says anything.
+    NotApplicable,
+}
+
+/// A set of possible outcomes of one consent, in rising precedence among consents.
+type Outcomes = u8;
+const NOTHING: Outcomes = 1;
+const SILENT: Outcomes = 1 << 1;
+const PERMIT: Outcomes = 1 << 2;
+const DENY: Outcomes = 1 << 3;
+
+impl Inquiry<'_> {
+    /// Labels, classes, codes, data and their times are taken as free; the rest is known.
+    pub fn reach(&self) -> Reach {
+        let all = self
+            .consents
+            .list
+            .iter()
+            .zip(&self.asked)
+            .map(|(consent, asked)| match (asked.standing, &consent.tree) {
+                (Standing::Out, _) => NOTHING,
+                (Standing::Withholds, _) => DENY,
+                (Standing::Enforced, Ok(tree)) => of_consent(asked, tree),
+                (Standing::DenyOnly, Ok(tree)) => SILENT | of_consent(asked, tree) & DENY,
+                _ => SILENT,
+            });
+        match all.fold(NOTHING, strongest) {
+            PERMIT => Reach::Permit,
+            set if set & PERMIT != 0 => Reach::Filter,
+            NOTHING => Reach::NotApplicable,
+            _ => Reach::Deny,
+        }
+    }
+}
+
+fn of_consent(asked: &Asked, tree: &Tree) -> Outcomes {
+    let root = &tree.rules[0];
+    let unmatched = if root.permit { SILENT } else { NOTHING };
+    let outcomes = |data| {
+        let set = of_rule(asked, tree, 0, data);
+        if set & NOTHING != 0 {
+            set & !NOTHING | unmatched
+        } else {
+            set
+        }
+    };
+    if root.stated.limits_data() {
+        outcomes(true) | outcomes(false)
+    } else {
+        outcomes(true)
+    }
+}
+
+/// `data`: whether the data match what this rule states of them. A child that states nothing of the data itself
+/// matches when its parent does.
+fn of_rule(asked: &Asked, tree: &Tree, rule: usize, data: bool) -> Outcomes {
+    let this = &tree.rules[rule];
+    let below = this.children.iter().map(|child| {
+        if tree.rules[*child].own_data {
+            of_rule(asked, tree, *child, true) | of_rule(asked, tree, *child, false)
+        } else {
+            of_rule(asked, tree, *child, data)
+        }
+    });
+    // Among siblings a deny wins, and any match hides the rule above.
+    let below = below.fold(NOTHING, strongest);
+    if below & NOTHING == 0 {
+        return below;
+    }
+    let own = match (asked.failed[rule].is_empty() && data, this.permit) {
+        (false, _) => NOTHING,
+        (true, true) => PERMIT,
+        (true, false) => DENY,
+    };
+    below & !NOTHING | own
+}
+
+/// Every pair of outcomes, the stronger of each.
+fn strongest(a: Outcomes, b: Outcomes) -> Outcomes {
+    let mut set = 0;
+    for x in [NOTHING, SILENT, PERMIT, DENY] {
+        for y in [NOTHING, SILENT, PERMIT, DENY] {
+            if a & x != 0 && b & y != 0 {
+                set |= x.max(y);
+            }
+        }
+    }
+    set
+}

@@ -1,0 +1,248 @@
+//! What one request gets out of releases. An `Answer` keeps its bytes until a receipt shows that the audit
+//! events made from it are durable: `open` is the only way to them.
+//!
+//! ```compile_fail
+//! // An answer's bytes cannot be read without a receipt: the field is private.
+//! fn leak(answer: postern_rules::disclosure::Answer) -> std::sync::Arc<[u8]> {
+//!     answer.body
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! // A release cannot be made by hand: only `disclosure::decide` makes what becomes one.
+//! fn forge() -> postern_rules::disclosure::Release {
+//!     postern_rules::disclosure::Release { about: todo!(), resources: vec![], weight: 0 }
+//! }
+//! ```
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::release::{Release, version_id};
+use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome};
+use crate::log::{Digest, Durable};
+use crate::search::Query;
+
+/// Said with every searchset, identically whether or not anything is hidden.
+pub const MAY_BE_INCOMPLETE: &str = "This answer may be incomplete because of the person's consent or the law. \
+    In an emergency, use break-glass.";
+
+/// One person an answer speaks of: the release and which of its resources are in the answer.
+#[derive(Debug)]
+pub struct Subject {
+    release: Arc<Release>,
+    chosen: Vec<usize>,
+}
+
+impl Subject {
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// `Type/id` and version of each resource in the answer.
+    pub fn resources(&self) -> impl Iterator<Item = (String, String)> {
+        let chosen = self
+            .chosen
+            .iter()
+            .filter_map(|index| self.release.resources.get(*index));
+        chosen.map(|r| (r.reference(), version_id(&r.digest)))
+    }
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub etag: Option<String>,
+    pub last_modified: Option<Instant>,
+    subjects: Vec<Subject>,
+    body: Arc<[u8]>,
+    digest: Digest,
+}
+
+/// The bytes of an answer whose events are durable.
+#[derive(Clone, Debug)]
+pub struct Opened(pub Arc<[u8]>);
+
+/// The receipt does not cover this answer: nothing may leave.
+#[derive(Debug, thiserror::Error)]
+#[error("the receipt does not cover this answer")]
+pub struct NotRecorded;
+
+impl Answer {
+    /// `read` of one resource (<https://hl7.org/fhir/R4/http.html#read>); absent and withheld are the same 404.
+    /// `known` is the version the client already has (`If-None-Match`): then 304 without a body.
+    pub fn read(
+        release: Option<Arc<Release>>,
+        resource_type: &str,
+        id: &str,
+        known: Option<&str>,
+        request: &str,
+    ) -> Answer {
+        let Some(release) = release else {
+            return Answer::not_found(request);
+        };
+        let Some(index) = release.find(resource_type, id) else {
+            return Answer::not_found(request);
+        };
+        let one = &release.resources[index];
+        let version = version_id(&one.digest);
+        let unchanged = known.is_some_and(|k| k.split(',').any(|tag| etag_names(tag, &version)));
+        let body = if unchanged {
+            Arc::from([])
+        } else {
+            Arc::clone(&one.body)
+        };
+        let (etag, last_modified) = (Some(format!("W/\"{version}\"")), Some(one.changed_at));
+        let status = if unchanged { 304 } else { 200 };
+        let subjects = vec![Subject {
+            release,
+            chosen: vec![index],
+        }];
+        Answer::new(status, etag, last_modified, subjects, body, request)
+    }
+
+    /// `search-type` (<https://hl7.org/fhir/R4/http.html#search>) over the releases of the people it may concern.
+    /// `base` is the public address without a trailing slash. Total, order and links come from the releases.
+    pub fn search(releases: Vec<Arc<Release>>, query: &Query, base: &str, request: &str) -> Answer {
+        let mut subjects: Vec<Subject> = Vec::new();
+        for release in releases {
+            let fits = |r: &super::release::Released| {
+                r.resource_type == query.resource_type && query.matches(&r.id, &r.values)
+            };
+            let chosen: Vec<usize> = release
+                .resources
+                .iter()
+                .enumerate()
+                .filter(|(_, r)| fits(r))
+                .map(|(i, _)| i)
+                .collect();
+            if !chosen.is_empty() {
+                subjects.push(Subject { release, chosen });
+            }
+        }
+        let body = searchset(&subjects, query, base);
+        Answer::new(200, None, None, subjects, body.into(), request)
+    }
+
+    /// The one answer for absent, foreign and withheld.
+    pub fn not_found(request: &str) -> Answer {
+        let issue = Issue::error(IssueCode::NotFound, "", "no such resource");
+        let body = operation_outcome(&[issue]).to_string().into_bytes();
+        Answer::new(404, None, None, Vec::new(), body.into(), request)
+    }
+
+    fn new(
+        status: u16,
+        etag: Option<String>,
+        last_modified: Option<Instant>,
+        subjects: Vec<Subject>,
+        body: Arc<[u8]>,
+        request: &str,
+    ) -> Answer {
+        let digest = digest(status, &subjects, request);
+        Answer {
+            status,
+            etag,
+            last_modified,
+            subjects,
+            body,
+            digest,
+        }
+    }
+
+    /// Whom the answer speaks of; empty for a 404 and for an empty searchset.
+    pub fn subjects(&self) -> &[Subject] {
+        &self.subjects
+    }
+
+    /// Names what would leave: the status, the request, and each resource by the digest of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The bytes, once the events are durable.
+    pub fn open(self, receipt: &impl Durable) -> Result<Opened, NotRecorded> {
+        if receipt.covers(&self.digest) {
+            Ok(Opened(self.body))
+        } else {
+            Err(NotRecorded)
+        }
+    }
+}
+
+fn etag_names(tag: &str, version: &str) -> bool {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"') == version
+}
+
+fn digest(status: u16, subjects: &[Subject], request: &str) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(status.to_be_bytes());
+    hasher.update((request.len() as u64).to_be_bytes());
+    hasher.update(request.as_bytes());
+    for subject in subjects {
+        hasher.update((subject.release.about.patient.len() as u64).to_be_bytes());
+        hasher.update(subject.release.about.patient.as_bytes());
+        hasher.update((subject.chosen.len() as u64).to_be_bytes());
+        subject
+            .chosen
+            .iter()
+            .for_each(|index| hasher.update(subject.release.resources[*index].digest));
+    }
+    Digest(hasher.finalize().into())
+}
+
+/// A searchset Bundle written by splicing the released bytes; nothing is parsed again.
+fn searchset(subjects: &[Subject], query: &Query, base: &str) -> Vec<u8> {
+    let total: usize = subjects.iter().map(|s| s.chosen.len()).sum();
+    let size: usize = subjects.iter().map(|s| s.release.weight()).sum();
+    let mut out = Vec::with_capacity(size + 1024);
+    out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
+    out.extend_from_slice(total.to_string().as_bytes());
+    out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
+    push_json(&self_link(query, base), &mut out);
+    out.extend_from_slice(b"}],\"entry\":[");
+    for subject in subjects {
+        for one in subject
+            .chosen
+            .iter()
+            .map(|index| &subject.release.resources[*index])
+        {
+            out.extend_from_slice(b"{\"fullUrl\":");
+            push_json(&format!("{base}/{}", one.reference()), &mut out);
+            out.extend_from_slice(b",\"resource\":");
+            out.extend_from_slice(&one.body);
+            out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}},");
+        }
+    }
+    out.extend_from_slice(b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\"code\":\"informational\",\"diagnostics\":");
+    push_json(MAY_BE_INCOMPLETE, &mut out);
+    out.extend_from_slice(b"}]},\"search\":{\"mode\":\"outcome\"}}]}");
+    out
+}
+
+fn push_json(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+/// The query as understood, percent-encoded to unreserved characters.
+fn self_link(query: &Query, base: &str) -> String {
+    let mut url = format!("{base}/{}", query.resource_type);
+    for (index, (name, value)) in query.applied.iter().enumerate() {
+        url.push(if index == 0 { '?' } else { '&' });
+        encode(name, &mut url);
+        url.push('=');
+        encode(value, &mut url);
+    }
+    url
+}
+
+fn encode(text: &str, url: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}

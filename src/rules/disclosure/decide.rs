@@ -1,0 +1,294 @@
+//! `Record` + recipient + purpose + rules + now → `Decision` or `Refusal`. Pure: the same input, the same output.
+//!
+//! Order of work: label the whole record → relationship → consent, HIPAA, Part 2, default (AND) per resource →
+//! element labels → projection → references, until nothing changes → narrative and meta.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::explain::{Rule, Withheld};
+use super::layers::{Layers, Refused};
+use super::record::{Recipient, Record, Stored};
+use super::references;
+use super::relationship;
+use super::release::{About, Decision};
+use super::{Rules, elements, narrative};
+use crate::consent::{Actor, Consents, Request, Resources};
+use crate::fhir::Now;
+use crate::label::{Labels, label};
+use crate::profile::{DataSet, Profile};
+use crate::terminology::{self, Confidentiality, Sensitivities};
+
+/// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
+/// as for a person who does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing in the record relates the recipient to the person.
+    NoRelationship,
+    /// No data set serves this class of recipient for this purpose.
+    PurposeNotServed,
+    /// Not even the person may be acknowledged (`42 CFR 2.13(c)`).
+    PersonWithheld,
+}
+
+impl Refusal {
+    pub fn code(self) -> &'static str {
+        match self {
+            Refusal::NoRelationship => "no-relationship",
+            Refusal::PurposeNotServed => "purpose-not-served",
+            Refusal::PersonWithheld => "person-withheld",
+        }
+    }
+}
+
+/// A resource that survived its layers and its projection.
+pub(super) struct Candidate<'a> {
+    pub stored: &'a Stored,
+    pub profile: &'a Profile,
+    pub labels: Labels,
+    pub body: Value,
+    pub shared: bool,
+}
+
+/// What `recipient` may see of `record` for `purpose` (a code of v3-ActReason) now.
+pub fn decide(
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    rules: &Rules,
+    now: &Now,
+) -> Result<Decision, Refusal> {
+    let data_set = rules
+        .data_set(&recipient.class, purpose)
+        .ok_or(Refusal::PurposeNotServed)?;
+    let relationship = relationship::find(record, recipient, now).ok_or(Refusal::NoRelationship)?;
+    let means_recipient = relationship::references_to(record, recipient);
+    let context = Resources::new(record.all().map(|stored| &stored.body));
+    let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
+    let consents = Consents::compile(&consents, &context, &rules.zone);
+    let actor = Actor {
+        references: means_recipient.iter().cloned().collect(),
+        identifiers: recipient.organization.clone(),
+        classes: vec![recipient.class.clone()],
+    };
+    let inquiry = consents.ask(&Request::new(&actor, purpose, now), &context);
+    let layers = Layers {
+        rules,
+        recipient,
+        purpose,
+        consents: &consents,
+        inquiry,
+        means_recipient: &means_recipient,
+    };
+    let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
+    let mut work = Work {
+        rules,
+        raised,
+        data_set,
+        layers,
+        withheld: Vec::new(),
+        basis: BTreeSet::new(),
+    };
+    let mut candidates: Vec<Candidate<'_>> = Vec::new();
+    for stored in &record.resources {
+        candidates.extend(work.consider(stored, false));
+    }
+    for stored in &record.directory {
+        candidates.extend(work.consider(stored, true));
+    }
+    references::settle(&mut candidates, &mut work.withheld);
+    if !candidates
+        .iter()
+        .any(|c| c.stored.resource_type == "Patient" && c.stored.id == record.patient)
+    {
+        return Err(Refusal::PersonWithheld);
+    }
+    let elements_stored = record
+        .resources
+        .iter()
+        .map(|stored| elements::leaves(&stored.body))
+        .sum();
+    let elements_released = candidates
+        .iter()
+        .filter(|c| !c.shared)
+        .map(|c| elements::leaves(&c.body))
+        .sum();
+    let part2 = candidates.iter().any(|c| c.labels.part2);
+    let raised = work.raised;
+    let resources = candidates
+        .into_iter()
+        .map(|c| finish(c, rules, &raised))
+        .collect();
+    let about = About {
+        recipient: recipient.id.clone(),
+        purpose: purpose.to_owned(),
+        patient: record.patient.clone(),
+        record: record.version,
+        world: record.world,
+        data_set: data_set.name().to_owned(),
+        relationship,
+        basis: work.basis.into_iter().collect(),
+        withheld: work.withheld,
+        elements_stored,
+        elements_released,
+        part2,
+        valid_until: now.valid_until(),
+    };
+    Ok(Decision { about, resources })
+}
+
+struct Work<'a> {
+    rules: &'a Rules,
+    raised: Vec<&'a str>,
+    data_set: &'a DataSet,
+    layers: Layers<'a>,
+    withheld: Vec<Withheld>,
+    basis: BTreeSet<String>,
+}
+
+impl<'a> Work<'a> {
+    /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
+    /// not about the person.
+    fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
+        let labels = label(&stored.body, self.rules.lists, &self.raised);
+        let permitted = self.layers.judge(stored, &labels);
+        let basis = match permitted {
+            Ok(basis) => basis,
+            Err(refused) => {
+                self.keep_back(stored.reference(), refused, shared);
+                return None;
+            }
+        };
+        let Some(profile) = self.data_set.profile(&stored.resource_type) else {
+            let refused = Refused::new(Rule::DataSet, None, self.data_set.name());
+            self.keep_back(stored.reference(), refused, shared);
+            return None;
+        };
+        if shared && !self.data_set.directory().contains(&stored.resource_type) {
+            return None;
+        }
+        let hidden = self.hidden_elements(stored, &labels, shared);
+        let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
+        let keeps_back =
+            |path: &str| hidden.contains(path) || (elements::is_free_text(path) && !own.contains(path));
+        let projected = if hidden.is_empty() {
+            profile.project_all(&stored.body)
+        } else {
+            profile.project(&stored.body, &keeps_back)
+        };
+        let Some(body) = projected else {
+            let rule = if hidden.is_empty() {
+                Rule::DataSet
+            } else {
+                Rule::Shape
+            };
+            self.keep_back(
+                stored.reference(),
+                Refused::new(rule, None, self.data_set.name()),
+                shared,
+            );
+            return None;
+        };
+        self.basis.extend(basis);
+        Some(Candidate {
+            stored,
+            profile,
+            labels,
+            body,
+            shared,
+        })
+    }
+
+    /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not.
+    fn hidden_elements(&mut self, stored: &Stored, labels: &Labels, shared: bool) -> BTreeSet<String> {
+        let suspected = labels.suspicions.iter().map(|suspicion| {
+            let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
+            let confidentiality = self.at_least_raised(labels.confidentiality, suspicion.sensitivity);
+            let own = Labels {
+                sensitivity,
+                confidentiality,
+                elements: Vec::new(),
+                suspicions: Vec::new(),
+                ..labels.clone()
+            };
+            (suspicion.path.clone(), own)
+        });
+        let judged: Vec<(String, Labels)> = labels.elements.iter().cloned().chain(suspected).collect();
+        let mut hidden = BTreeSet::new();
+        for (path, own) in judged {
+            if let Err(refused) = self.layers.judge(stored, &own) {
+                self.keep_back(format!("{}#{path}", stored.reference()), refused, shared);
+                hidden.insert(path);
+            }
+        }
+        hidden
+    }
+
+    /// Data of a raised sensitivity count as `R`, suspected or not.
+    fn at_least_raised(&self, stated: Confidentiality, suspected: Sensitivities) -> Confidentiality {
+        let raised = self.raised.iter().filter_map(|code| Sensitivities::of(code));
+        let touches = raised
+            .fold(Sensitivities::NONE, Sensitivities::with)
+            .and_below()
+            .intersects(suspected);
+        if touches {
+            stated.max(Confidentiality::Restricted)
+        } else {
+            stated
+        }
+    }
+
+    fn keep_back(&mut self, path: String, refused: Refused, shared: bool) {
+        if !shared {
+            self.withheld.push(Withheld {
+                path,
+                rule: refused.rule,
+                label: refused.label,
+                basis: refused.basis,
+            });
+        }
+    }
+}
+
+/// Labels, profile and narrative, computed again from what is released.
+fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
+    let Candidate {
+        stored,
+        profile,
+        labels,
+        mut body,
+        ..
+    } = candidate;
+    // What the source stated of the whole resource still holds; what came from a withheld element is not there.
+    body["meta"] = json!({ "security": stored.body["meta"]["security"] });
+    let seen = label(&body, rules.lists, raised);
+    let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
+    let text = narrative::narrative(&body, labels.part2.then_some(narrative::PART2_NOTICE));
+    let mut out = serde_json::Map::new();
+    if let Value::Object(object) = &mut body {
+        object.shift_remove("meta");
+        for name in ["resourceType", "id"] {
+            if let Some(value) = object.shift_remove(name) {
+                out.insert(name.to_owned(), value);
+            }
+        }
+        out.insert("meta".to_owned(), meta);
+        out.insert("text".to_owned(), text);
+        out.extend(std::mem::take(object));
+    }
+    Value::Object(out)
+}
+
+/// Labels that travel: confidentiality, sensitivities, and for Part 2 content the law and the refrain that its
+/// notice states (<https://hl7.org/fhir/R4/security-labels.html>).
+fn security(labels: &Labels) -> Vec<Value> {
+    let act = |code: &str| json!({"system": terminology::ACT_CODE, "code": code});
+    let mut codings =
+        vec![json!({"system": terminology::CONFIDENTIALITY, "code": labels.confidentiality.code()})];
+    codings.extend(labels.sensitivity.codes().map(act));
+    if labels.part2 {
+        codings.extend([act("42CFRPart2"), act("NORDSCLCD")]);
+    }
+    codings
+}

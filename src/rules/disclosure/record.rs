@@ -1,0 +1,67 @@
+//! Everything known about one person. A `Record` is what a decision is made over; it never leaves.
+
+use crate::fhir::Value;
+
+/// One stored resource with the version the store gave it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub resource_type: String,
+    pub id: String,
+    pub version: i64,
+    pub body: Value,
+}
+
+impl Stored {
+    /// Reads type and id from the body; `None` when one is missing.
+    pub fn new(body: Value, version: i64) -> Option<Stored> {
+        let resource_type = body["resourceType"].as_str()?.to_owned();
+        let id = body["id"].as_str()?.to_owned();
+        Some(Stored {
+            resource_type,
+            id,
+            version,
+            body,
+        })
+    }
+
+    /// `CarePlan/abc`
+    pub fn reference(&self) -> String {
+        format!("{}/{}", self.resource_type, self.id)
+    }
+}
+
+/// One person's resources, the shared ones they refer to (organisations, practitioners, roles), and the
+/// versions both were read at: the transaction that records a disclosure checks these again.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    pub patient: String,
+    pub version: i64,
+    pub world: i64,
+    pub resources: Vec<Stored>,
+    pub directory: Vec<Stored>,
+}
+
+impl Record {
+    /// The person's own resources, then the shared ones.
+    pub fn all(&self) -> impl Iterator<Item = &Stored> {
+        self.resources.iter().chain(&self.directory)
+    }
+
+    pub fn of_type<'a>(&'a self, resource_type: &'a str) -> impl Iterator<Item = &'a Stored> {
+        self.all()
+            .filter(move |stored| stored.resource_type == resource_type)
+    }
+}
+
+/// Who would receive: a registered partner, as its registration states it. `45 CFR 164.514(h)`: identity and
+/// authority are verified at registration, never inferred from a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The partner's id in this deployment; the key of caches and of `released`.
+    pub id: String,
+    pub name: String,
+    /// Class of recipient in `profiles/policy.json` (`primary-care`, `crisis-team`, `hospital`, …).
+    pub class: String,
+    /// Identifiers (system, value) of the partner's organisation, usually its NPI.
+    pub organization: Vec<(String, String)>,
+}

@@ -1,0 +1,81 @@
+//! References go when their target is not released: a name behind a link is as telling as the resource.
+//! Removing a reference can make a resource invalid, which withholds it, which can orphan other references;
+//! so this repeats until nothing changes. It only shrinks.
+
+use std::collections::{HashMap, HashSet};
+
+use super::decide::Candidate;
+use super::explain::{Rule, Withheld};
+
+pub(super) fn settle(candidates: &mut Vec<Candidate<'_>>, withheld: &mut Vec<Withheld>) {
+    loop {
+        let released: HashSet<String> = candidates.iter().map(|c| c.stored.reference()).collect();
+        let before = candidates.len();
+        candidates.retain_mut(|candidate| keep(candidate, &released, withheld));
+        if candidates.len() == before {
+            break;
+        }
+    }
+    drop_unreferenced(candidates);
+}
+
+/// Removes the links that lead nowhere; `false` when the resource cannot stay without them.
+fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mut Vec<Withheld>) -> bool {
+    let mut gone: HashSet<String> = HashSet::new();
+    candidate.profile.links(&candidate.body, &mut |path, link| {
+        if !link.target().is_some_and(|target| released.contains(target)) {
+            gone.insert(path.to_owned());
+        }
+    });
+    if gone.is_empty() {
+        return true;
+    }
+    let kept = candidate
+        .profile
+        .remove(&candidate.body, &|path| gone.contains(path));
+    let stays = kept.is_some();
+    match kept {
+        Some(body) => candidate.body = body,
+        None if candidate.shared => {}
+        None => {
+            let basis = "a required reference leads to something withheld".to_owned();
+            withheld.push(Withheld {
+                path: candidate.stored.reference(),
+                rule: Rule::Shape,
+                label: None,
+                basis,
+            });
+        }
+    }
+    stays
+}
+
+/// Shared resources stay only when something released about the person leads to them: a release is no directory.
+fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
+    let links: HashMap<String, Vec<String>> = candidates
+        .iter()
+        .map(|c| (c.stored.reference(), targets(c)))
+        .collect();
+    let mut reached: HashSet<String> = candidates
+        .iter()
+        .filter(|c| !c.shared)
+        .map(|c| c.stored.reference())
+        .collect();
+    let mut open: Vec<String> = reached.iter().cloned().collect();
+    while let Some(reference) = open.pop() {
+        for target in links.get(&reference).into_iter().flatten() {
+            if reached.insert(target.clone()) {
+                open.push(target.clone());
+            }
+        }
+    }
+    candidates.retain(|c| reached.contains(&c.stored.reference()));
+}
+
+fn targets(candidate: &Candidate<'_>) -> Vec<String> {
+    let mut targets = Vec::new();
+    candidate.profile.links(&candidate.body, &mut |_, link| {
+        targets.extend(link.target().map(str::to_owned))
+    });
+    targets
+}

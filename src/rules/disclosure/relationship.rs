@@ -1,0 +1,226 @@
+//! Whether a recipient has to do with a person at all. Without a relationship the person does not exist for it.
+//!
+//! A relationship is read from the record, never asserted by the requester: a referral addressed to the
+//! recipient, a place in the care team, or a consent that names it. It has a basis, and it ends with its period.
+
+use std::collections::HashSet;
+
+use super::record::{Recipient, Record, Stored};
+use crate::fhir::date::PartialDate;
+use crate::fhir::{Now, Value};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    Referral,
+    CareTeam,
+    Consent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relationship {
+    pub basis: Basis,
+    /// The resource that states it: `ServiceRequest/abc`.
+    pub evidence: String,
+}
+
+impl Basis {
+    pub fn code(self) -> &'static str {
+        match self {
+            Basis::Referral => "referral",
+            Basis::CareTeam => "care-team",
+            Basis::Consent => "consent",
+        }
+    }
+}
+
+/// The references in this record that mean the recipient: its organisations, their roles, and the
+/// practitioners of those roles.
+pub fn references_to(record: &Record, recipient: &Recipient) -> HashSet<String> {
+    let mut known: HashSet<String> = record
+        .of_type("Organization")
+        .filter(|organization| is_recipients(&organization.body, recipient))
+        .map(Stored::reference)
+        .collect();
+    let roles: Vec<&Stored> = record
+        .of_type("PractitionerRole")
+        .filter(|role| {
+            role.body["organization"]["reference"]
+                .as_str()
+                .is_some_and(|r| known.contains(r))
+        })
+        .collect();
+    for role in roles {
+        known.insert(role.reference());
+        if let Some(practitioner) = role.body["practitioner"]["reference"].as_str() {
+            known.insert(practitioner.to_owned());
+        }
+    }
+    known
+}
+
+fn is_recipients(organization: &Value, recipient: &Recipient) -> bool {
+    identifiers(organization).any(|(system, value)| {
+        recipient
+            .organization
+            .iter()
+            .any(|(s, v)| s == system && v == value)
+    })
+}
+
+fn identifiers(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let list = resource["identifier"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    list.iter()
+        .filter_map(|i| Some((i["system"].as_str()?, i["value"].as_str()?)))
+}
+
+/// The first relationship in force at `now`, in the order referral, care team, consent.
+pub fn find(record: &Record, recipient: &Recipient, now: &Now) -> Option<Relationship> {
+    let known = references_to(record, recipient);
+    let means = |reference: &Value| reference["reference"].as_str().is_some_and(|r| known.contains(r));
+    let found = |basis, stored: &Stored| {
+        Some(Relationship {
+            basis,
+            evidence: stored.reference(),
+        })
+    };
+    for stored in &record.resources {
+        let body = &stored.body;
+        match stored.resource_type.as_str() {
+            "ServiceRequest" if is_open(body) && list(&body["performer"]).iter().any(means) => {
+                return found(Basis::Referral, stored);
+            }
+            "Task" if is_open(body) && means(&body["owner"]) => return found(Basis::Referral, stored),
+            _ => {}
+        }
+    }
+    for team in record
+        .of_type("CareTeam")
+        .filter(|t| is_open(&t.body) && in_period(&t.body["period"], now))
+    {
+        let takes_part =
+            |p: &Value| (means(&p["member"]) || means(&p["onBehalfOf"])) && in_period(&p["period"], now);
+        if list(&team.body["participant"]).iter().any(takes_part) {
+            return found(Basis::CareTeam, team);
+        }
+    }
+    let consents = record.of_type("Consent").filter(|c| c.body["status"] == "active");
+    consents
+        .filter(|consent| permits_someone(&consent.body["provision"], &|a| means(&a["reference"]), now, 0))
+        .find_map(|consent| found(Basis::Consent, consent))
+}
+
+/// Requests and teams that were never in force, or were made in error, relate nobody.
+fn is_open(body: &Value) -> bool {
+    !matches!(
+        body["status"].as_str(),
+        Some("draft" | "proposed" | "revoked" | "cancelled" | "rejected" | "entered-in-error" | "inactive")
+    )
+}
+
+/// Does a permitting provision, at any depth, name an actor that is meant?
+fn permits_someone(provision: &Value, meant: &dyn Fn(&Value) -> bool, now: &Now, depth: u8) -> bool {
+    if depth > 16 || !in_period(&provision["period"], now) {
+        return false;
+    }
+    let permits = provision["type"].as_str() != Some("deny");
+    (permits && list(&provision["actor"]).iter().any(meant))
+        || list(&provision["provision"])
+            .iter()
+            .any(|p| permits_someone(p, meant, now, depth + 1))
+}
+
+fn in_period(period: &Value, now: &Now) -> bool {
+    let bounds = |name| {
+        let text = period[name].as_str()?;
+        Some(PartialDate::parse(text).map(|date| date.bounds(&jiff::tz::TimeZone::UTC)))
+    };
+    let started = match bounds("start") {
+        None => true,
+        Some(None) => false,
+        Some(Some((from, _))) => now.reached(from),
+    };
+    let ended = match bounds("end") {
+        None => false,
+        Some(None) => true,
+        Some(Some((_, until))) => now.reached(until),
+    };
+    started && !ended
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::Instant;
+    use serde_json::json;
+
+    fn record(resources: Vec<Value>) -> Record {
+        let directory = json!({"resourceType": "Organization", "id": "maple",
+            "identifier": [{"system": "http://hl7.org/fhir/sid/us-npi", "value": "1"}]});
+        Record {
+            patient: "p".to_owned(),
+            resources: resources
+                .into_iter()
+                .filter_map(|body| Stored::new(body, 1))
+                .collect(),
+            directory: Stored::new(directory, 1).into_iter().collect(),
+            ..Record::default()
+        }
+    }
+
+    fn maple() -> Recipient {
+        Recipient {
+            id: "maple".to_owned(),
+            name: "Maple".to_owned(),
+            class: "primary-care".to_owned(),
+            organization: vec![("http://hl7.org/fhir/sid/us-npi".to_owned(), "1".to_owned())],
+        }
+    }
+
+    fn basis(resources: Vec<Value>, at: &str) -> Option<Basis> {
+        let now = Now::new(Instant::parse(at).expect("instant"));
+        find(&record(resources), &maple(), &now).map(|r| r.basis)
+    }
+
+    #[test]
+    fn a_referral_to_the_recipient_relates_and_a_revoked_one_does_not() {
+        let referral = |status: &str| {
+            json!({"resourceType": "ServiceRequest", "id": "s", "status": status,
+                "performer": [{"reference": "Organization/maple"}]})
+        };
+        let at = "2026-11-21T00:00:00Z";
+        assert_eq!(basis(vec![referral("active")], at), Some(Basis::Referral));
+        assert_eq!(basis(vec![referral("revoked")], at), None);
+        assert_eq!(basis(vec![], at), None);
+    }
+
+    #[test]
+    fn a_place_in_the_care_team_ends_with_its_period() {
+        let team = json!({"resourceType": "CareTeam", "id": "t", "status": "active", "participant": [
+            {"member": {"reference": "Organization/maple"}, "period": {"end": "2026-11-20"}}]});
+        assert_eq!(
+            basis(vec![team.clone()], "2026-11-20T23:59:59Z"),
+            Some(Basis::CareTeam)
+        );
+        assert_eq!(basis(vec![team], "2026-11-21T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn a_consent_that_only_denies_the_recipient_is_no_relationship() {
+        let consent = |kind: &str| {
+            json!({"resourceType": "Consent", "id": "c", "status": "active", "provision":
+                {"type": kind, "actor": [{"reference": {"reference": "Organization/maple"}}]}})
+        };
+        assert_eq!(
+            basis(vec![consent("permit")], "2026-11-21T00:00:00Z"),
+            Some(Basis::Consent)
+        );
+        assert_eq!(basis(vec![consent("deny")], "2026-11-21T00:00:00Z"), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! What decisions are made by: policy, data sets, code lists, time zone, and the digest that names them all.
+
+use std::collections::HashMap;
+
+use crate::label::CodeLists;
+use crate::profile::{DataSet, Policy};
+use crate::terminology;
+
+pub struct Rules {
+    pub policy: Policy,
+    pub data_sets: HashMap<String, DataSet>,
+    pub lists: &'static CodeLists,
+    /// Zone in which dates without a time begin and end.
+    pub zone: jiff::tz::TimeZone,
+    /// SHA-256 over binary, profiles, policy and terminology: part of every cache key.
+    pub digest: [u8; 32],
+}
+
+impl Rules {
+    /// The data set for a class of recipient and a purpose; `None` when the policy serves neither.
+    pub fn data_set(&self, class: &str, purpose: &str) -> Option<&DataSet> {
+        let is_a = |code: &str, ancestor: &str| terminology::is_a(terminology::ACT_REASON, code, ancestor);
+        self.data_sets.get(self.policy.data_set(class, purpose, &is_a)?)
+    }
+}

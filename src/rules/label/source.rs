@@ -1,0 +1,69 @@
+//! Labels that the source states: `meta.security` and DS4P inline labels.
+//! <https://hl7.org/fhir/R4/resource.html#Meta>,
+//! <https://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition-extension-inline-sec-label.html>
+
+use serde_json::Value;
+
+use super::NoteKind;
+use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities};
+
+pub(super) const INLINE_LABEL: &str =
+    "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label";
+pub(super) const NOTE_KIND: &str = "https://postern.example/fhir/CodeSystem/note-kind";
+
+/// What a list of security codings states.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stated {
+    pub confidentiality: Option<Confidentiality>,
+    pub sensitivity: Sensitivities,
+    pub part2: bool,
+    pub note_kind: NoteKind,
+}
+
+impl Stated {
+    pub(super) fn of_meta(resource: &Value) -> Stated {
+        let codings = resource["meta"]["security"].as_array().into_iter().flatten();
+        codings.fold(Stated::default(), Stated::and)
+    }
+
+    /// The inline labels among these extensions; `None` when there are none.
+    pub(super) fn of_extensions(extensions: &Value) -> Option<Stated> {
+        let mut labels = extensions
+            .as_array()?
+            .iter()
+            .filter(|e| e["url"] == INLINE_LABEL)
+            .map(|e| &e["valueCoding"])
+            .peekable();
+        labels.peek()?;
+        Some(labels.fold(Stated::default(), Stated::and))
+    }
+
+    fn and(mut self, coding: &Value) -> Stated {
+        let code = coding["code"].as_str().unwrap_or_default();
+        match coding["system"].as_str().unwrap_or_default() {
+            CONFIDENTIALITY => self.confidentiality_code(code),
+            ACT_CODE => self.act_code(code),
+            NOTE_KIND if code == "sud-counseling-notes" => self.note_kind = NoteKind::SudCounseling,
+            _ => {}
+        }
+        self
+    }
+
+    fn act_code(&mut self, code: &str) {
+        match code {
+            "42CFRPart2" => self.part2 = true,
+            "PSYTHPN" if self.note_kind == NoteKind::General => self.note_kind = NoteKind::Psychotherapy,
+            _ => {}
+        }
+        self.sensitivity = self.sensitivity.with(Sensitivities::of(code).unwrap_or_default());
+    }
+
+    /// Several codes: the highest counts. Retired codes of the system name a sensitivity or, like unknown ones, at least `R`.
+    fn confidentiality_code(&mut self, code: &str) {
+        if let "ETH" | "HIV" | "PSY" | "SDV" = code {
+            self.sensitivity = self.sensitivity.with(Sensitivities::of(code).unwrap_or_default());
+        }
+        let stated = Confidentiality::from_code(code).unwrap_or(Confidentiality::Restricted);
+        self.confidentiality = self.confidentiality.max(Some(stated));
+    }
+}

@@ -1,0 +1,129 @@
+//! What converting a record gave: the resources, and on demand where each value came from and what nobody mapped.
+//! `README.md`; traces answer <https://hl7.org/fhir/R4/provenance.html> for the conversion itself.
+
+use super::Mapping;
+use super::path::{Paths, Places, address, each_node, is_leaf};
+use super::problem::At;
+use super::run::{Run, Traced};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+
+/// The resources of one record. Traces and unmapped fields are written out only when asked for.
+#[derive(Debug)]
+pub struct Conversion<'a> {
+    /// In the order of the mapping; each passed the R4 gate.
+    pub resources: Vec<Value>,
+    mapping: &'a Mapping,
+    record: Cow<'a, Value>,
+    starts: Vec<(u32, At)>,
+    paths: Paths<'a>,
+    trace: Vec<Traced>,
+    touched: Vec<usize>,
+}
+
+/// Where one value of a resource came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// `CarePlan/3f…`
+    pub resource: String,
+    /// `CarePlan.activity[2].detail.description`
+    pub target: String,
+    /// `actions[2].text`; empty for a literal.
+    pub sources: Vec<String>,
+    /// The template's place in the mapping file.
+    pub line: u32,
+    pub column: u32,
+}
+
+impl<'a> Conversion<'a> {
+    pub(super) fn new(mapping: &'a Mapping, record: Cow<'a, Value>, run: Finished<'a>) -> Conversion<'a> {
+        let Finished {
+            resources,
+            starts,
+            paths,
+            trace,
+            touched,
+        } = run;
+        Conversion {
+            resources,
+            mapping,
+            record,
+            starts,
+            paths,
+            trace,
+            touched,
+        }
+    }
+
+    /// One entry for each primitive value made, in the order of the resources.
+    pub fn trace(&self) -> Vec<Trace> {
+        let places = Places::of(&self.record);
+        let mut found = Vec::with_capacity(self.trace.len());
+        for (number, resource) in self.resources.iter().enumerate() {
+            let from = self.starts[number].0 as usize;
+            let to = self
+                .starts
+                .get(number + 1)
+                .map_or(self.trace.len(), |next| next.0 as usize);
+            let part = |key: &str| resource.get(key).and_then(Value::as_str).unwrap_or_default();
+            let name = format!("{}/{}", part("resourceType"), part("id"));
+            found.extend(self.trace[from..to].iter().map(|traced| Trace {
+                resource: name.clone(),
+                target: self.paths.text(traced.path),
+                sources: places.read(&self.touched[traced.read.0 as usize..traced.read.1 as usize]),
+                line: traced.at.line,
+                column: traced.at.column,
+            }));
+        }
+        found
+    }
+
+    /// Fields with a value that no expression read and no expression names, less those that `ignore` covers.
+    pub fn unmapped(&self) -> Vec<String> {
+        let read: HashSet<usize> = self.touched.iter().copied().collect();
+        let mut found = BTreeSet::new();
+        each_node(&self.record, |_, names, node| {
+            let nothing = node.is_null() || node.as_str().is_some_and(|text| text.trim().is_empty());
+            if is_leaf(node) && !nothing && !read.contains(&address(node)) {
+                let ignored = self
+                    .mapping
+                    .header
+                    .ignore
+                    .iter()
+                    .any(|ignored| ignored.covers(names));
+                let field = names.join(".");
+                if !ignored && !self.mapping.reads.contains(&field) {
+                    found.insert(field);
+                }
+            }
+        });
+        found.into_iter().collect()
+    }
+
+    /// `hearthstone/care-plan 3 sha256:…`: what made these values.
+    pub fn mapping(&self) -> String {
+        self.mapping.stamp()
+    }
+}
+
+/// What a run leaves when nothing went wrong.
+pub(super) struct Finished<'a> {
+    resources: Vec<Value>,
+    starts: Vec<(u32, At)>,
+    paths: Paths<'a>,
+    trace: Vec<Traced>,
+    touched: Vec<usize>,
+}
+
+impl<'a> Finished<'a> {
+    pub fn of(run: Run<'a, '_>) -> Finished<'a> {
+        Finished {
+            resources: run.resources,
+            starts: run.starts,
+            paths: run.paths,
+            trace: run.trace,
+            touched: run.touched,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! One search request: a type, the person it is about, and filters.
+//! <https://hl7.org/fhir/R4/search.html#token>
+
+use super::{Kind, Values, parameters};
+use crate::fhir::{Issue, IssueCode};
+
+/// A parameter with its alternatives (`a,b` is a or b; repeating a parameter is *and*).
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub parameter: &'static str,
+    pub kind: Kind,
+    any: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub resource_type: &'static str,
+    /// Logical ids from `patient`; `None` when the parameter was not given.
+    pub patients: Option<Vec<String>>,
+    pub ids: Option<Vec<String>>,
+    pub filters: Vec<Filter>,
+    /// As understood: what the `self` link states.
+    pub applied: Vec<(String, String)>,
+}
+
+impl Query {
+    /// Reads decoded `name=value` pairs. Every unknown parameter or modifier is its own issue; values are not
+    /// quoted, because a search value can name a person.
+    pub fn parse(resource_type: &'static str, pairs: &[(String, String)]) -> Result<Query, Vec<Issue>> {
+        let mut query = Query {
+            resource_type,
+            patients: None,
+            ids: None,
+            filters: Vec::new(),
+            applied: Vec::new(),
+        };
+        let mut issues = Vec::new();
+        for (name, value) in pairs {
+            if let Err(issue) = query.take(name, value) {
+                issues.push(issue);
+            }
+        }
+        if issues.is_empty() { Ok(query) } else { Err(issues) }
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Issue> {
+        let refuse = |code, details: &str| Err(Issue::error(code, "", details));
+        if name == "_format" || name == "_pretty" {
+            return Ok(());
+        }
+        let values = alternatives(value);
+        if values.is_empty() {
+            return refuse(
+                IssueCode::Invalid,
+                &format!("search parameter `{}` has no value", known_name(name)),
+            );
+        }
+        match name {
+            "_id" => narrow(&mut self.ids, values),
+            "patient" | "subject" if self.resource_type != "Patient" => {
+                narrow(&mut self.patients, patient_ids(values)?);
+            }
+            _ => {
+                let Some(parameter) = parameters(self.resource_type).iter().find(|p| p.code == name) else {
+                    let details = format!(
+                        "unknown search parameter for {}; known: {}",
+                        self.resource_type,
+                        self.known().join(", ")
+                    );
+                    return refuse(IssueCode::NotSupported, &details);
+                };
+                self.filters.push(Filter {
+                    parameter: parameter.code,
+                    kind: parameter.kind,
+                    any: values,
+                });
+            }
+        }
+        self.applied.push((name.to_owned(), value.to_owned()));
+        Ok(())
+    }
+
+    fn known(&self) -> Vec<&'static str> {
+        let mut known = vec!["_id"];
+        known.extend(parameters(self.resource_type).iter().map(|p| p.code));
+        known
+    }
+
+    /// Does a released resource of this type fit?
+    pub fn matches(&self, id: &str, values: &Values) -> bool {
+        self.ids
+            .as_ref()
+            .is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
+            && self.filters.iter().all(|filter| filter.matches(values))
+            && self.matches_patient(values)
+    }
+
+    fn matches_patient(&self, values: &Values) -> bool {
+        self.patients.as_ref().is_none_or(|patients| {
+            patients
+                .iter()
+                .any(|id| values.has_reference("patient", &format!("Patient/{id}")))
+        })
+    }
+
+    /// Values of a filter as `(system, code)`, for finding candidates by identifier.
+    pub fn identifiers(&self) -> Vec<(String, String)> {
+        let filters = self.filters.iter().filter(|f| f.parameter == "identifier");
+        filters
+            .flat_map(|f| f.any.iter())
+            .filter_map(|v| v.split_once('|'))
+            .map(|(s, c)| (s.to_owned(), c.to_owned()))
+            .collect()
+    }
+}
+
+impl Filter {
+    fn matches(&self, values: &Values) -> bool {
+        self.any
+            .iter()
+            .any(|wanted| match (self.kind, wanted.split_once('|')) {
+                (Kind::Reference, _) => values.has_reference(self.parameter, wanted),
+                (Kind::Token, Some((system, code))) => values.has_token(self.parameter, Some(system), code),
+                (Kind::Token, None) => values.has_token(self.parameter, None, wanted),
+            })
+    }
+}
+
+/// `a,b\,c` → `a` and `b,c` (<https://hl7.org/fhir/R4/search.html#escaping>).
+fn alternatives(value: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for c in value.chars() {
+        match (escaped, c) {
+            (false, '\\') => escaped = true,
+            (false, ',') => parts.push(String::new()),
+            _ => {
+                escaped = false;
+                if let Some(last) = parts.last_mut() {
+                    last.push(c);
+                }
+            }
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// `X`, `Patient/X`; an absolute or foreign-typed reference names nobody here.
+fn patient_ids(values: Vec<String>) -> Result<Vec<String>, Issue> {
+    values
+        .into_iter()
+        .map(|value| match value.split_once('/') {
+            None => Ok(value),
+            Some(("Patient", id)) if !id.contains('/') => Ok(id.to_owned()),
+            Some(_) => Err(Issue::error(
+                IssueCode::Invalid,
+                "",
+                "search parameter `patient` takes an id or `Patient/id`",
+            )),
+        })
+        .collect()
+}
+
+fn narrow(list: &mut Option<Vec<String>>, values: Vec<String>) {
+    match list {
+        None => *list = Some(values),
+        Some(known) => known.retain(|id| values.contains(id)),
+    }
+}
+
+/// The parameter's name when it is one R4 knows; what else a client sent is not repeated to it.
+fn known_name(name: &str) -> &str {
+    match name {
+        "_id" | "patient" | "subject" | "category" | "status" | "identifier" => name,
+        _ => "?",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+        list.iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn patient_is_an_id_or_a_relative_reference() {
+        for value in ["x", "Patient/x"] {
+            let query = Query::parse("CarePlan", &pairs(&[("patient", value)])).expect("valid");
+            assert_eq!(query.patients, Some(vec!["x".to_owned()]));
+        }
+        assert!(Query::parse("CarePlan", &pairs(&[("patient", "Group/x")])).is_err());
+    }
+
+    #[test]
+    fn unknown_parameters_and_modifiers_are_refused_one_issue_each() {
+        let issues = Query::parse("CarePlan", &pairs(&[("colour", "red"), ("status:not", "active")]))
+            .expect_err("refused");
+        assert_eq!(issues.len(), 2);
+        assert!(
+            issues
+                .iter()
+                .all(|i| !i.details.contains("red") && i.details.contains("category"))
+        );
+    }
+
+    #[test]
+    fn commas_are_or_unless_escaped() {
+        assert_eq!(alternatives(r"a,b\,c,,"), ["a", "b,c"]);
+    }
+
+    #[test]
+    fn repeating_patient_is_and() {
+        let query = Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")])).expect("valid");
+        assert_eq!(query.patients, Some(vec!["b".to_owned()]));
+    }
+}

@@ -1,0 +1,150 @@
+//! What a use case wants recorded: one [`Change`], kept whole or not at all. Plain data; nothing here touches a database,
+//! and nothing here prints itself, because most of it is about a person.
+//! <https://hl7.org/fhir/R4/http.html#transaction-integrity>
+
+use postern_rules::audit::Event;
+use postern_rules::fhir::Instant;
+use postern_rules::log::Digest;
+
+use super::checkpoint::CheckpointRow;
+use super::parties::{AccessToken, Client, Partner, Source, Staff};
+use super::work::WorkItem;
+
+/// One transaction. Start from `Change::at(now)` and fill in what applies.
+#[derive(Clone)]
+pub struct Change {
+    /// The present, as the use case knows it; stamped on what is written. The store reads no clock.
+    pub now: Instant,
+    /// The versions of people's records the decision relied on; 0 for a person who has none.
+    pub expects: Vec<(String, i64)>,
+    /// The version of what is shared, if the decision relied on it.
+    pub expects_world: Option<i64>,
+    /// Keys that must still be free.
+    pub guards: Vec<Guard>,
+    /// Resources in their new form. Their people's versions (or the world's) move by themselves.
+    pub puts: Vec<Put>,
+    /// Further people whose version moves: relationships, grants.
+    pub touches: Vec<String>,
+    /// Moves the world's version: policy, groups.
+    pub touches_world: bool,
+    /// The releases that were rebuilt, as digests.
+    pub released: Vec<Released>,
+    pub work: Vec<Work>,
+    /// Partners in their new form, with the version they were read at, 0 for a new one. Moves the world's version.
+    pub partners: Vec<(i64, Partner)>,
+    pub clients: Vec<Client>,
+    pub tokens: Vec<AccessToken>,
+    /// Hashes of access tokens that end now.
+    pub revoked_tokens: Vec<Vec<u8>>,
+    pub staff: Vec<Staff>,
+    pub sources: Vec<Source>,
+    /// Forgets guards and access tokens that ended before this.
+    pub forget_before: Option<Instant>,
+    /// The events, in order.
+    pub audit: Vec<Event>,
+    /// A signed checkpoint; made by `Store::checkpoint`.
+    pub checkpoint: Option<CheckpointRow>,
+    /// Digests of the answers that the receipt opens.
+    pub answers: Vec<Digest>,
+}
+
+impl Change {
+    /// An empty change at this instant.
+    pub fn at(now: Instant) -> Change {
+        Change {
+            now,
+            expects: Vec::new(),
+            expects_world: None,
+            guards: Vec::new(),
+            puts: Vec::new(),
+            touches: Vec::new(),
+            touches_world: false,
+            released: Vec::new(),
+            work: Vec::new(),
+            partners: Vec::new(),
+            clients: Vec::new(),
+            tokens: Vec::new(),
+            revoked_tokens: Vec::new(),
+            staff: Vec::new(),
+            sources: Vec::new(),
+            forget_before: None,
+            audit: Vec::new(),
+            checkpoint: None,
+            answers: Vec::new(),
+        }
+    }
+
+    /// People whose version moves.
+    pub(super) fn touched(&self) -> impl Iterator<Item = &str> {
+        let put = self.puts.iter().filter_map(|put| put.patient.as_deref());
+        self.touches.iter().map(String::as_str).chain(put)
+    }
+
+    pub(super) fn moves_world(&self) -> bool {
+        self.touches_world || !self.partners.is_empty() || self.puts.iter().any(|put| put.patient.is_none())
+    }
+
+    /// Does it write anything beside the log? If not, nothing of it can fail alone.
+    pub(super) fn writes(&self) -> bool {
+        self.moves_world()
+            || self.touched().next().is_some()
+            || self.forget_before.is_some()
+            || self.checkpoint.is_some()
+            || !(self.guards.is_empty()
+                && self.released.is_empty()
+                && self.work.is_empty()
+                && self.clients.is_empty()
+                && self.tokens.is_empty()
+                && self.revoked_tokens.is_empty()
+                && self.staff.is_empty()
+                && self.sources.is_empty())
+    }
+}
+
+/// A key that can be taken once: a second change with it is refused as `Duplicate`, with the first one's outcome.
+#[derive(Clone)]
+pub struct Guard {
+    /// `jti`, `message`, `bundle`, `lease` …
+    pub kind: &'static str,
+    pub key: String,
+    /// From then on the key is free again.
+    pub until: Instant,
+    /// What to answer the one who comes second.
+    pub outcome: Option<Vec<u8>>,
+}
+
+/// A resource in its new form. The store numbers its versions and keeps the earlier ones. Where a change holds one
+/// resource twice, the last counts; a resource never changes the person it belongs to (that is refused as `Stale`).
+#[derive(Clone)]
+pub struct Put {
+    pub resource_type: String,
+    pub id: String,
+    /// Whose record it belongs to; none for what is shared (practitioners, organisations).
+    pub patient: Option<String>,
+    pub source: String,
+    /// JSON, kept byte for byte.
+    pub body: String,
+    pub deleted: bool,
+    /// (system, value) pairs it can be found by; they replace the earlier ones.
+    pub identifiers: Vec<(String, String)>,
+}
+
+/// One resource of a release that was rebuilt. Only a digest that differs from the one kept moves anything.
+#[derive(Clone)]
+pub struct Released {
+    pub recipient: String,
+    pub purpose: String,
+    pub patient: String,
+    pub resource_type: String,
+    pub id: String,
+    /// None: it is no longer in the release.
+    pub digest: Option<Digest>,
+}
+
+/// A work item in its new form. `Stale` when its state is not the one expected.
+#[derive(Clone)]
+pub struct Work {
+    /// None: it is new.
+    pub expected_state: Option<String>,
+    pub item: WorkItem,
+}
