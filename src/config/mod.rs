@@ -157,8 +157,9 @@ impl Config {
         if jiff::tz::TimeZone::get(&self.agency.zone).is_err() {
             return refuse("agency.zone is not an IANA time zone (for example America/Chicago)");
         }
-        if self.server.public_url.ends_with('/') {
-            return refuse("server.public_url must not end with a slash");
+        let public = &self.server.public_url;
+        if !public.is_empty() && !(public.starts_with("http") && public.ends_with("/fhir")) {
+            return refuse("server.public_url is the address partners use for the FHIR base: it ends with /fhir");
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use postern_rules::audit;
-use postern_rules::fhir::{Value, json};
+use postern_rules::fhir::{Issue, IssueCode, Value, json};
 use postern_rules::mapping::{Conversion, Problem, Settings};
 
 use super::caller::ACTIVE;
@@ -73,6 +73,7 @@ impl Gateway {
     pub async fn accept(&self, intake: &Intake<'_>, bulk: bool) -> Result<Accepted, Rejected> {
         let conversion = self.convert(intake)?;
         let (unmapped, resources) = (conversion.unmapped(), conversion.resources);
+        about_one_person(&resources)?;
         for _ in 0..TRIES {
             let plan = self.plan(intake, &resources).await?;
             let accepted = Accepted {
@@ -243,6 +244,17 @@ fn is_shared(resource_type: &str) -> bool {
         resource_type,
         "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "HealthcareService" | "Endpoint"
     )
+}
+
+/// A record that states things about a person names that person, and no other.
+fn about_one_person(resources: &[Value]) -> Result<(), Error> {
+    let people = resources.iter().filter(|r| r["resourceType"] == "Patient").count();
+    let personal = resources.iter().any(|r| !is_shared(r["resourceType"].as_str().unwrap_or_default()));
+    if people == 1 || (people == 0 && !personal) {
+        return Ok(());
+    }
+    let details = "a record is about exactly one person: its mapping has to make one Patient";
+    Err(Error::Unprocessable(vec![Issue::error(IssueCode::BusinessRule, "Patient", details)]))
 }
 
 /// One record is about one person.

@@ -2,15 +2,16 @@
 //! <https://hl7.org/fhir/R4/http.html#mime-type>
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use postern_rules::fhir::{Instant, Issue, IssueCode, Value, issue::operation_outcome, json, xml};
 
-use crate::gateway::{Error, Reply};
+use crate::gateway::{Error, Gateway, Reply};
 
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
@@ -200,9 +201,13 @@ fn outcome(code: IssueCode, details: &str) -> Bytes {
     Bytes::from(operation_outcome(&[Issue::error(code, "", details)]).to_string())
 }
 
-/// Lets only the allowed headers out, and forbids every cache to keep what left.
-pub async fn close_headers(request: Request, next: Next) -> Response {
-    let id = super::request::stated_id(request.headers()).map(str::to_owned);
+/// Gives each request an id, lets only the allowed headers out, and forbids every cache to keep what left.
+pub async fn close_headers(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+    let stated = super::request::stated_id(request.headers()).map(str::to_owned);
+    let id = HeaderValue::from_str(&stated.unwrap_or_else(|| gateway.request_id())).ok();
+    if let Some(id) = id.clone() {
+        request.headers_mut().insert(REQUEST_ID, id);
+    }
     let mut response = next.run(request).await;
     let plain_text = response
         .headers()
@@ -225,7 +230,7 @@ pub async fn close_headers(request: Request, next: Next) -> Response {
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+    if let Some(id) = id {
         headers.insert(REQUEST_ID, id);
     }
     response

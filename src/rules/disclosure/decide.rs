@@ -11,13 +11,13 @@ use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Refused};
 use super::record::{Recipient, Record, Stored};
 use super::references;
-use super::relationship;
+use super::relationship::{self, Relationship};
 use super::release::{About, Decision};
 use super::{Rules, elements, narrative};
 use crate::consent::{Actor, Consents, Request, Resources};
 use crate::fhir::Now;
 use crate::label::{Labels, label};
-use crate::profile::{DataSet, Profile};
+use crate::profile::{self, DataSet, Profile};
 use crate::terminology::{self, Confidentiality, Sensitivities};
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
@@ -62,7 +62,6 @@ pub fn decide(
     let data_set = rules
         .data_set(&recipient.class, purpose)
         .ok_or(Refusal::PurposeNotServed)?;
-    let relationship = relationship::find(record, recipient, now).ok_or(Refusal::NoRelationship)?;
     let means_recipient = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
@@ -90,6 +89,7 @@ pub fn decide(
         withheld: Vec::new(),
         basis: BTreeSet::new(),
     };
+    let relationship = work.relationship(record, now).ok_or(Refusal::NoRelationship)?;
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     for stored in &record.resources {
         candidates.extend(work.consider(stored, false));
@@ -148,6 +148,16 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
+    /// The first relationship whose evidence this recipient may know of.
+    fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
+        let all = relationship::find_all(record, self.layers.means_recipient, now);
+        let known = all.into_iter().find(|(_, evidence)| {
+            let labels = label(&evidence.body, self.rules.lists, &self.raised);
+            self.layers.judge(evidence, &labels).is_ok()
+        });
+        known.map(|(relationship, _)| relationship)
+    }
+
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
@@ -169,9 +179,17 @@ impl<'a> Work<'a> {
             return None;
         }
         let hidden = self.hidden_elements(stored, &labels, shared);
-        let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
-        let keeps_back =
-            |path: &str| hidden.contains(path) || (elements::is_free_text(path) && !own.contains(path));
+        let mut texts: BTreeSet<String> = BTreeSet::new();
+        if !hidden.is_empty() {
+            // What a person typed may speak of what is withheld; only text with a label of its own was judged.
+            let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
+            profile::free_text(&stored.body, &mut |path| {
+                if !own.contains(path) {
+                    texts.insert(path.to_owned());
+                }
+            });
+        }
+        let keeps_back = |path: &str| hidden.contains(path) || texts.contains(path);
         let projected = if hidden.is_empty() {
             profile.project_all(&stored.body)
         } else {
@@ -266,6 +284,7 @@ fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
     let seen = label(&body, rules.lists, raised);
     let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
+    profile.complete(&mut body);
     let text = narrative::narrative(&body, labels.part2.then_some(narrative::PART2_NOTICE));
     let mut out = serde_json::Map::new();
     if let Value::Object(object) = &mut body {

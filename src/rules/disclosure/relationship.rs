@@ -76,23 +76,25 @@ fn identifiers(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|i| Some((i["system"].as_str()?, i["value"].as_str()?)))
 }
 
-/// The first relationship in force at `now`, in the order referral, care team, consent.
-pub fn find(record: &Record, recipient: &Recipient, now: &Now) -> Option<Relationship> {
-    let known = references_to(record, recipient);
+/// Every relationship in force at `now` with the resource that states it, in the order referral, care team, consent.
+/// Whether the recipient may know of that resource is for the caller to judge: a referral it may not see relates it
+/// to nobody.
+pub fn find_all<'r>(
+    record: &'r Record,
+    known: &HashSet<String>,
+    now: &Now,
+) -> Vec<(Relationship, &'r Stored)> {
     let means = |reference: &Value| reference["reference"].as_str().is_some_and(|r| known.contains(r));
-    let found = |basis, stored: &Stored| {
-        Some(Relationship {
-            basis,
-            evidence: stored.reference(),
-        })
+    let mut found: Vec<(Relationship, &Stored)> = Vec::new();
+    let mut add = |basis, stored: &'r Stored| {
+        let evidence = stored.reference();
+        found.push((Relationship { basis, evidence }, stored));
     };
-    for stored in &record.resources {
+    for stored in record.resources.iter().filter(|stored| is_open(&stored.body)) {
         let body = &stored.body;
         match stored.resource_type.as_str() {
-            "ServiceRequest" if is_open(body) && list(&body["performer"]).iter().any(means) => {
-                return found(Basis::Referral, stored);
-            }
-            "Task" if is_open(body) && means(&body["owner"]) => return found(Basis::Referral, stored),
+            "ServiceRequest" if list(&body["performer"]).iter().any(means) => add(Basis::Referral, stored),
+            "Task" if means(&body["owner"]) => add(Basis::Referral, stored),
             _ => {}
         }
     }
@@ -103,13 +105,15 @@ pub fn find(record: &Record, recipient: &Recipient, now: &Now) -> Option<Relatio
         let takes_part =
             |p: &Value| (means(&p["member"]) || means(&p["onBehalfOf"])) && in_period(&p["period"], now);
         if list(&team.body["participant"]).iter().any(takes_part) {
-            return found(Basis::CareTeam, team);
+            add(Basis::CareTeam, team);
         }
     }
-    let consents = record.of_type("Consent").filter(|c| c.body["status"] == "active");
-    consents
-        .filter(|consent| permits_someone(&consent.body["provision"], &|a| means(&a["reference"]), now, 0))
-        .find_map(|consent| found(Basis::Consent, consent))
+    for consent in record.of_type("Consent").filter(|c| c.body["status"] == "active") {
+        if permits_someone(&consent.body["provision"], &|a| means(&a["reference"]), now, 0) {
+            add(Basis::Consent, consent);
+        }
+    }
+    found
 }
 
 /// Requests and teams that were never in force, or were made in error, relate nobody.
@@ -185,7 +189,9 @@ mod tests {
 
     fn basis(resources: Vec<Value>, at: &str) -> Option<Basis> {
         let now = Now::new(Instant::parse(at).expect("instant"));
-        find(&record(resources), &maple(), &now).map(|r| r.basis)
+        let record = record(resources);
+        let known = references_to(&record, &maple());
+        find_all(&record, &known, &now).into_iter().next().map(|(found, _)| found.basis)
     }
 
     #[test]
