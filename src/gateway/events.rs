@@ -25,10 +25,6 @@ impl Interaction {
     }
 }
 
-pub fn row(event: Event) -> Event {
-    event
-}
-
 pub fn caller_of<'a>(
     client: &'a str,
     partner: &'a Partner,
@@ -94,7 +90,7 @@ impl Gateway {
                 let about = subject.release().about();
                 let patient = format!("Patient/{}", about.patient);
                 let first = self.salt(salt, index, 0);
-                rows.push(row(request_event(
+                rows.push(request_event(
                     &caller,
                     call,
                     interaction,
@@ -102,15 +98,15 @@ impl Gateway {
                     &patient,
                     occasion,
                     first,
-                )));
-                rows.push(row(self.disclosure_event(
+                ));
+                rows.push(self.disclosure_event(
                     &caller,
                     interaction,
                     subject,
                     &patient,
                     occasion,
                     self.salt(salt, index, 1),
-                )));
+                ));
             }
             if answer.subjects().is_empty() {
                 let event = audit::Refusal {
@@ -122,7 +118,7 @@ impl Gateway {
                     reason: refusal.unwrap_or("nothing to release"),
                     outcome: Outcome::MinorFailure,
                 };
-                rows.push(row(event.event(occasion, salt)));
+                rows.push(event.event(occasion, salt));
             }
         });
         rows

@@ -7,7 +7,7 @@ use postern_rules::audit::{Act, Kind, Person};
 use postern_rules::disclosure::{Refusal, Release};
 
 use super::caller::Caller;
-use super::{Error, Gateway, Partner, events};
+use super::{Error, Gateway, Partner};
 use crate::store::Change;
 
 impl Gateway {
@@ -37,7 +37,7 @@ impl Gateway {
                 details: &details,
                 ..Act::of(Kind::StaffRead, person)
             };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(found.release)

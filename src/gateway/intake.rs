@@ -10,7 +10,7 @@ use postern_rules::fhir::{Value, json};
 use postern_rules::mapping::{Conversion, Problem, Settings};
 
 use super::caller::ACTIVE;
-use super::{Error, Gateway, events};
+use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Lane, Put, Refused, ResourceRow};
 
@@ -190,7 +190,7 @@ impl Gateway {
                 written: &written,
                 mapping,
             };
-            change.audit.push(events::row(event.event(occasion, salt)));
+            change.audit.push(event.event(occasion, salt));
         });
         let lane = if bulk { Lane::Bulk } else { Lane::Ordinary };
         self.store.commit_in(lane, change).await?;

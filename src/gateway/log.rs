@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use postern_rules::audit::{Act, Columns, Kind, Line, Person};
+use postern_rules::audit::{Act, Kind, Line, Person};
 use postern_rules::fhir::Value;
 use postern_rules::fhir::json;
 use postern_rules::log::{Entry, Held, Node, Report, Verifier};
 
-use super::{Error, Gateway, events};
+use super::{Error, Gateway};
 use crate::config::{append_line, read_lines};
 use crate::store::{Change, Unsigned};
 
@@ -94,7 +94,7 @@ impl Gateway {
             next = last.seq + 1;
             for entry in &page {
                 let body = entry.body.as_deref().map(str::as_bytes);
-                let columns = columns(&entry.columns);
+                let columns = &entry.columns;
                 let nodes: Vec<Node> = nodes
                     .iter()
                     .filter(|node| node.last() == entry.seq)
@@ -107,7 +107,7 @@ impl Gateway {
                         leaf: entry.leaf,
                         nodes: Some(&nodes),
                     },
-                    &columns,
+                    columns,
                 );
             }
         }
@@ -136,7 +136,7 @@ impl Gateway {
                 let kind = Kind::parse(&entry.columns.kind);
                 if filter.all || matches!(kind, Some(Kind::Disclosure | Kind::Refusal | Kind::BreakGlass)) {
                     let body = entry.body.as_deref().and_then(|b| json::parse(b.as_bytes()).ok());
-                    lines.push(Line::of(&columns(&entry.columns), &body.unwrap_or(Value::Null)));
+                    lines.push(Line::of(&entry.columns, &body.unwrap_or(Value::Null)));
                 }
             }
         }
@@ -159,13 +159,10 @@ impl Gateway {
                     },
                 )
             };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())
     }
 }
 
-fn columns(stored: &Columns) -> Columns {
-    stored.clone()
-}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::caller::{ACTIVE, DISABLED};
 use super::work::ROLES;
-use super::{ClientKeys, Error, Gateway, Partner, events};
+use super::{ClientKeys, Error, Gateway, Partner};
 use crate::auth::hash;
 use crate::store::{self, Change};
 
@@ -186,7 +186,7 @@ impl Gateway {
                 details,
                 ..Act::of(kind, person)
             };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())
@@ -208,7 +208,7 @@ impl Gateway {
                 details,
                 ..Act::of(Kind::PartnerChanged, person)
             };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())

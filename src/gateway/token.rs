@@ -113,7 +113,7 @@ impl Gateway {
                 scope: &scope,
                 refused,
             };
-            change.audit.push(super::events::row(event.event(occasion, salt)));
+            change.audit.push(event.event(occasion, salt));
         });
         match self.store.commit(change).await {
             Ok(_) => Ok(TokenResponse {

@@ -5,7 +5,7 @@ use postern_rules::fhir::{Issue, IssueCode};
 use serde_json::{Value, json};
 
 use super::caller::ACTIVE;
-use super::{Error, Gateway, events};
+use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Work, WorkFilter, WorkItem};
 
@@ -197,7 +197,7 @@ impl Gateway {
                 details,
                 ..Act::of(kind, person)
             };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())

@@ -40,19 +40,24 @@ pub enum Format {
     Xml,
 }
 
-/// `_format` wins over `Accept`; the first media type of `Accept` that is served decides; nothing named is JSON.
+/// `_format` wins over `Accept`; the best-weighted media type of `Accept` that is served decides; nothing named is JSON.
 /// `None`: none of those asked for is served (406).
 pub fn format(headers: &HeaderMap, asked: Option<&str>) -> Option<Format> {
     if let Some(asked) = asked {
         return media(asked);
     }
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("*/*");
-    accept
-        .split(',')
-        .find_map(|part| media(part.split(';').next().unwrap_or_default()))
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    let mut best: Option<(f32, Format)> = None;
+    for part in accept.split(',') {
+        let mut parts = part.split(';');
+        let Some(format) = media(parts.next().unwrap_or_default()) else { continue };
+        let quality = parts.find_map(|p| p.trim().strip_prefix("q=")).map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+        // Of equals the first one named counts.
+        if quality > 0.0 && best.is_none_or(|(known, _)| quality > known) {
+            best = Some((quality, format));
+        }
+    }
+    best.map(|(_, format)| format)
 }
 
 fn media(name: &str) -> Option<Format> {
@@ -192,6 +197,10 @@ fn outcome(code: IssueCode, details: &str) -> Bytes {
 pub async fn close_headers(request: Request, next: Next) -> Response {
     let id = super::request::stated_id(request.headers()).map(str::to_owned);
     let mut response = next.run(request).await;
+    let plain_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
+    if plain_text {
+        response = without_framework_words(response.status());
+    }
     let headers = response.headers_mut();
     let foreign: Vec<HeaderName> = headers
         .keys()
@@ -210,6 +219,16 @@ pub async fn close_headers(request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+/// What the framework itself refuses (an address that does not decode, a body too large) is said as FHIR too.
+fn without_framework_words(status: StatusCode) -> Response {
+    let (code, details) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (IssueCode::TooLong, "the body is larger than this server takes"),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => (IssueCode::Timeout, "this took too long"),
+        _ => (IssueCode::Structure, "the request does not decode"),
+    };
+    plain(status, FHIR_JSON, outcome(code, details))
 }
 
 /// IMF-fixdate, RFC 9110 5.6.7; whole seconds.
@@ -243,6 +262,9 @@ mod tests {
             accept("application/fhir+xml, application/json"),
             Some(Format::Xml)
         );
+        assert_eq!(accept("application/fhir+xml;q=0.1, application/fhir+json"), Some(Format::Json));
+        assert_eq!(accept("text/html,application/xhtml+xml,application/xml;q=0.8,*/*;q=0.9"), Some(Format::Json));
+        assert_eq!(accept("application/fhir+json;q=0"), None);
         assert_eq!(accept("text/html"), None);
         assert_eq!(format(&HeaderMap::new(), None), Some(Format::Json));
         assert_eq!(format(&HeaderMap::new(), Some("xml")), Some(Format::Xml));

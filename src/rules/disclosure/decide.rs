@@ -204,9 +204,11 @@ impl<'a> Work<'a> {
     fn hidden_elements(&mut self, stored: &Stored, labels: &Labels, shared: bool) -> BTreeSet<String> {
         let suspected = labels.suspicions.iter().map(|suspicion| {
             let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
+            let to_permit = labels.to_permit.with(suspicion.sensitivity);
             let confidentiality = self.at_least_raised(labels.confidentiality, suspicion.sensitivity);
             let own = Labels {
                 sensitivity,
+                to_permit,
                 confidentiality,
                 elements: Vec::new(),
                 suspicions: Vec::new(),

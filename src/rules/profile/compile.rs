@@ -253,6 +253,13 @@ impl Compiler<'_> {
         if max < min {
             self.broken(Rule::Cardinality, id, "asks for more items than it allows");
         }
+        if types.len() > 1 && def.is_some_and(|d| d.demand.is_some()) {
+            self.broken(
+                Rule::ChoiceWithoutTypes,
+                id,
+                "a fixed or pattern value needs one type",
+            );
+        }
         let mut forms = Vec::new();
         for type_name in types {
             if !slices.is_empty() {
