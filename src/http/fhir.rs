@@ -92,7 +92,8 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
     };
     let search = async {
         let call = facts.call(gateway).await?;
-        let query = search::Query::parse(known_type(kind)?, &pairs, &gateway.config.base()).map_err(Error::Invalid)?;
+        let query = search::Query::parse(known_type(kind)?, &pairs, &gateway.config.base())
+            .map_err(Error::Invalid)?;
         gateway.search(&call, &query).await
     };
     match search.await {

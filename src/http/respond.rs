@@ -46,12 +46,19 @@ pub fn format(headers: &HeaderMap, asked: Option<&str>) -> Option<Format> {
     if let Some(asked) = asked {
         return media(asked);
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
     let mut best: Option<(f32, Format)> = None;
     for part in accept.split(',') {
         let mut parts = part.split(';');
-        let Some(format) = media(parts.next().unwrap_or_default()) else { continue };
-        let quality = parts.find_map(|p| p.trim().strip_prefix("q=")).map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+        let Some(format) = media(parts.next().unwrap_or_default()) else {
+            continue;
+        };
+        let quality = parts
+            .find_map(|p| p.trim().strip_prefix("q="))
+            .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
         // Of equals the first one named counts.
         if quality > 0.0 && best.is_none_or(|(known, _)| quality > known) {
             best = Some((quality, format));
@@ -197,7 +204,10 @@ fn outcome(code: IssueCode, details: &str) -> Bytes {
 pub async fn close_headers(request: Request, next: Next) -> Response {
     let id = super::request::stated_id(request.headers()).map(str::to_owned);
     let mut response = next.run(request).await;
-    let plain_text = response.headers().get(header::CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
+    let plain_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
     if plain_text {
         response = without_framework_words(response.status());
     }
@@ -225,7 +235,9 @@ pub async fn close_headers(request: Request, next: Next) -> Response {
 fn without_framework_words(status: StatusCode) -> Response {
     let (code, details) = match status {
         StatusCode::PAYLOAD_TOO_LARGE => (IssueCode::TooLong, "the body is larger than this server takes"),
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => (IssueCode::Timeout, "this took too long"),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => {
+            (IssueCode::Timeout, "this took too long")
+        }
         _ => (IssueCode::Structure, "the request does not decode"),
     };
     plain(status, FHIR_JSON, outcome(code, details))
@@ -262,8 +274,14 @@ mod tests {
             accept("application/fhir+xml, application/json"),
             Some(Format::Xml)
         );
-        assert_eq!(accept("application/fhir+xml;q=0.1, application/fhir+json"), Some(Format::Json));
-        assert_eq!(accept("text/html,application/xhtml+xml,application/xml;q=0.8,*/*;q=0.9"), Some(Format::Json));
+        assert_eq!(
+            accept("application/fhir+xml;q=0.1, application/fhir+json"),
+            Some(Format::Json)
+        );
+        assert_eq!(
+            accept("text/html,application/xhtml+xml,application/xml;q=0.8,*/*;q=0.9"),
+            Some(Format::Json)
+        );
         assert_eq!(accept("application/fhir+json;q=0"), None);
         assert_eq!(accept("text/html"), None);
         assert_eq!(format(&HeaderMap::new(), None), Some(Format::Json));

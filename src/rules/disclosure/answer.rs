@@ -111,7 +111,10 @@ impl Answer {
         let subjects: Vec<Subject> = releases
             .into_iter()
             .enumerate()
-            .map(|(index, release)| Subject { release, chosen: page.chosen_of(index) })
+            .map(|(index, release)| Subject {
+                release,
+                chosen: page.chosen_of(index),
+            })
             .filter(|subject| !subject.chosen.is_empty())
             .collect();
         Answer::new(200, None, None, subjects, body.into(), request)
@@ -209,24 +212,42 @@ impl Page {
         matches.sort_unstable();
         let total = matches.len();
         let begun = |at: Instant, id: &str| {
-            query.after.as_ref().is_none_or(|after| (at, id) > (after.changed_at, after.id.as_str()))
+            query
+                .after
+                .as_ref()
+                .is_none_or(|after| (at, id) > (after.changed_at, after.id.as_str()))
         };
         let rest: Vec<_> = matches.into_iter().filter(|(at, id, _)| begun(*at, id)).collect();
         let more = rest.len() > query.count && query.count > 0;
         let last = rest.get(query.count.saturating_sub(1)).filter(|_| more);
-        let next = last.map(|(at, id, _)| Position { changed_at: *at, id: (*id).to_owned() });
-        let places = rest.iter().take(query.count).map(|(_, _, place)| *place).collect();
+        let next = last.map(|(at, id, _)| Position {
+            changed_at: *at,
+            id: (*id).to_owned(),
+        });
+        let places = rest
+            .iter()
+            .take(query.count)
+            .map(|(_, _, place)| *place)
+            .collect();
         Page { places, total, next }
     }
 
     fn chosen_of(&self, release: usize) -> Vec<usize> {
-        self.places.iter().filter(|(at, _)| *at == release).map(|(_, index)| *index).collect()
+        self.places
+            .iter()
+            .filter(|(at, _)| *at == release)
+            .map(|(_, index)| *index)
+            .collect()
     }
 }
 
 /// A searchset Bundle written by splicing the released bytes; nothing is parsed again.
 fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) -> Vec<u8> {
-    let matches = || page.places.iter().map(|(at, index)| &releases[*at].resources[*index]);
+    let matches = || {
+        page.places
+            .iter()
+            .map(|(at, index)| &releases[*at].resources[*index])
+    };
     let size: usize = matches().map(|one| one.body.len() + 256).sum();
     let mut out = Vec::with_capacity(size + 1024);
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
@@ -254,7 +275,8 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
 }
 
 /// Opens the entry that ends every searchset; its sentence follows.
-const OUTCOME: &[u8] = b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\
+const OUTCOME: &[u8] =
+    b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\
 \"code\":\"informational\",\"diagnostics\":";
 
 fn push_json(text: &str, out: &mut Vec<u8>) {

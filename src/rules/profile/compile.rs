@@ -175,6 +175,13 @@ impl Compiler<'_> {
                     );
                 }
             }
+            _ if named && e.types == ["Narrative"] => {
+                self.broken(
+                    Rule::NotForProfiles,
+                    id,
+                    "narrative as stored never passes: it may say what is withheld",
+                );
+            }
             "implicitRules" if root && named => {
                 self.broken(
                     Rule::NotForProfiles,

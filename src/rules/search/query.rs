@@ -41,7 +41,10 @@ pub struct Position {
 impl Position {
     fn parse(text: &str) -> Option<Position> {
         let (at, id) = text.split_once('.')?;
-        Some(Position { changed_at: Instant(at.parse().ok()?), id: id.to_owned() })
+        Some(Position {
+            changed_at: Instant(at.parse().ok()?),
+            id: id.to_owned(),
+        })
     }
 }
 
@@ -252,7 +255,10 @@ mod tests {
         let query = Query::parse("Goal", &pairs(&[("_count", "9999")]), BASE).expect("valid");
         assert_eq!((query.count, query.applied[0].1.as_str()), (MOST_COUNT, "500"));
         for (name, value) in [("_count", "-1"), ("_count", "many"), ("_after", "x")] {
-            assert!(Query::parse("Goal", &pairs(&[(name, value)]), BASE).is_err(), "{name}={value}");
+            assert!(
+                Query::parse("Goal", &pairs(&[(name, value)]), BASE).is_err(),
+                "{name}={value}"
+            );
         }
     }
 
@@ -267,8 +273,12 @@ mod tests {
 
     #[test]
     fn unknown_parameters_and_modifiers_are_refused_one_issue_each() {
-        let issues = Query::parse("CarePlan", &pairs(&[("colour", "red"), ("status:not", "active")]), BASE)
-            .expect_err("refused");
+        let issues = Query::parse(
+            "CarePlan",
+            &pairs(&[("colour", "red"), ("status:not", "active")]),
+            BASE,
+        )
+        .expect_err("refused");
         assert_eq!(issues.len(), 2);
         assert!(
             issues
@@ -284,7 +294,8 @@ mod tests {
 
     #[test]
     fn repeating_patient_is_and() {
-        let query = Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")]), BASE).expect("valid");
+        let query =
+            Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")]), BASE).expect("valid");
         assert_eq!(query.patients, Some(vec!["b".to_owned()]));
     }
 }
