@@ -10,11 +10,17 @@ use postern_rules::audit::Line;
 
 pub async fn run(config: Option<&Path>, command: AuditCommand) -> anyhow::Result<u8> {
     let gateway = super::open(config).await?;
+    let reads_only = matches!(command, AuditCommand::Verify { .. });
     let code = match command {
         AuditCommand::Verify { checkpoints } => verify(&gateway, &checkpoints).await,
         AuditCommand::List { patient, all } => list(&gateway, AuditFilter { patient, all }).await,
     };
-    gateway.store.close().await;
+    // Verifying signs nothing: what it found unsigned stays so.
+    if reads_only {
+        gateway.store.close().await;
+    } else {
+        super::close(&gateway).await;
+    }
     code
 }
 

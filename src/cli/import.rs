@@ -15,7 +15,7 @@ pub async fn run(config: Option<&Path>, args: ImportArgs) -> anyhow::Result<u8> 
     let imported = gateway
         .import(&args.source, &args.record, &bytes, Some(staff))
         .await;
-    gateway.store.close().await;
+    super::close(&gateway).await;
     let report = match imported {
         Ok(report) => report,
         Err(why) => {

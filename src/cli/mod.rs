@@ -59,7 +59,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
-        .parse_lossy("");
+        .parse_lossy("sqlx=warn");
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -75,6 +75,14 @@ pub async fn open(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
 
 pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Arc<Gateway>> {
     let catalog = load_catalog(&config)?;
+    if let Some(folder) = config
+        .store
+        .url
+        .strip_prefix("sqlite:")
+        .and_then(|path| Path::new(path).parent())
+    {
+        crate::config::make_private_folder(folder).with_context(|| folder.display().to_string())?;
+    }
     let store = Store::open(&config.store.url, Options::default())
         .await
         .context("the database cannot be opened")?;
@@ -83,6 +91,14 @@ pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow
     let gateway = Gateway::new(config, store, catalog, keys, clock, entropy)?;
     gateway.found().await?;
     Ok(gateway)
+}
+
+/// Seals the log, so that what this command recorded is under a checkpoint, and closes the store.
+pub async fn close(gateway: &Gateway) {
+    if let Err(error) = gateway.seal().await {
+        tracing::error!(%error, "no checkpoint was signed");
+    }
+    gateway.store.close().await;
 }
 
 fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {

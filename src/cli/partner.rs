@@ -20,7 +20,7 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
         PartnerCommand::Test(args) => test(&gateway, &args.id).await,
         PartnerCommand::Disable { id } => disable(&gateway, &id).await,
     };
-    gateway.store.close().await;
+    super::close(&gateway).await;
     code
 }
 

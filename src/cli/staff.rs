@@ -30,7 +30,7 @@ pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Re
             table::print(&["Source", "State"], &rows);
         }
     }
-    gateway.store.close().await;
+    super::close(&gateway).await;
     Ok(0)
 }
 
@@ -58,6 +58,6 @@ pub async fn staff(config: Option<&Path>, command: StaffCommand) -> anyhow::Resu
             table::print(&["Id", "Name", "Role", "State"], &rows);
         }
     }
-    gateway.store.close().await;
+    super::close(&gateway).await;
     Ok(code)
 }

@@ -14,7 +14,7 @@ pub async fn run(config: Option<&Path>, command: WorkCommand) -> anyhow::Result<
     let gateway = super::open(config).await?;
     let request = gateway.request_id();
     let result = act(&gateway, command, &request).await;
-    gateway.store.close().await;
+    super::close(&gateway).await;
     match result? {
         Ok(()) => Ok(0),
         Err(Error::Conflict) => refuse("somebody else has it, or it is settled: look at it again"),

@@ -76,7 +76,7 @@ pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, ConfigError> {
 /// Writes a file that only its owner can read; makes its folder when missing.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        make_private_folder(folder)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -141,6 +141,9 @@ pub fn read_lines(path: &Path) -> Vec<String> {
 
 /// A folder only its owner can enter.
 pub fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

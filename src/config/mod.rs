@@ -159,7 +159,9 @@ impl Config {
         }
         let public = &self.server.public_url;
         if !public.is_empty() && !(public.starts_with("http") && public.ends_with("/fhir")) {
-            return refuse("server.public_url is the address partners use for the FHIR base: it ends with /fhir");
+            return refuse(
+                "server.public_url is the address partners use for the FHIR base: it ends with /fhir",
+            );
         }
         Ok(())
     }

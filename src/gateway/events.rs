@@ -73,13 +73,14 @@ impl Gateway {
         make(&occasion, self.entropy.salt(&format!("salt {request}")))
     }
 
-    /// The events of one answer. An answer that speaks of nobody is one refusal event: somebody asked.
+    /// The events of one answer. An answer that speaks of nobody is one refusal event: somebody asked, perhaps
+    /// about a person who is here; the log says so, the caller does not learn it.
     pub fn events(
         &self,
         call: &Call,
         interaction: Interaction,
         answer: &Answer,
-        refusal: Option<&str>,
+        (refusal, asked_about): (Option<&str>, Option<&str>),
         at: Instant,
     ) -> Vec<Event> {
         let person = call.caller.person.as_ref();
@@ -109,10 +110,11 @@ impl Gateway {
                 ));
             }
             if answer.subjects().is_empty() {
+                let asked_about = asked_about.map(|id| format!("Patient/{id}")).unwrap_or_default();
                 let event = audit::Refusal {
                     caller: &caller,
                     purpose: &call.caller.purpose,
-                    patient: "",
+                    patient: &asked_about,
                     interaction: interaction.code(),
                     query: call.line.as_bytes(),
                     reason: refusal.unwrap_or("nothing to release"),

@@ -74,7 +74,10 @@ impl Gateway {
         let conversion = self.convert(intake)?;
         let (unmapped, resources) = (conversion.unmapped(), conversion.resources);
         about_one_person(&resources)?;
+        let patient = patient_of(&resources);
         for _ in 0..TRIES {
+            // Read before the plan: if somebody else writes about this person meanwhile, the plan is made again.
+            let version = self.version_of(patient.as_deref()).await?;
             let plan = self.plan(intake, &resources).await?;
             let accepted = Accepted {
                 resources: resources.iter().filter_map(reference).collect(),
@@ -85,8 +88,7 @@ impl Gateway {
             if plan.is_empty() {
                 return Ok(accepted);
             }
-            let known = self.is_known(&plan).await?;
-            match self.keep(intake, plan, known, bulk).await {
+            match self.keep(intake, plan, version, bulk).await {
                 Ok(()) => return Ok(accepted),
                 Err(Refused::Stale) => {}
                 Err(refused) => return Err(Rejected::Failed(refused.into())),
@@ -139,19 +141,20 @@ impl Gateway {
         Ok(puts)
     }
 
-    /// Is the person this is about in the store already?
-    async fn is_known(&self, plan: &[Put]) -> Result<bool, Error> {
-        let Some(patient) = plan.iter().find_map(|put| put.patient.as_deref()) else {
-            return Ok(true);
-        };
-        Ok(self.store.record_versions(patient).await?.record > 0)
+    /// The person and the version of that person's record; none for a record of shared resources.
+    async fn version_of(&self, patient: Option<&str>) -> Result<Option<(String, i64)>, Error> {
+        let Some(patient) = patient else { return Ok(None) };
+        Ok(Some((
+            patient.to_owned(),
+            self.store.record_versions(patient).await?.record,
+        )))
     }
 
     async fn keep(
         &self,
         intake: &Intake<'_>,
         puts: Vec<Put>,
-        known: bool,
+        version: Option<(String, i64)>,
         bulk: bool,
     ) -> Result<(), Refused> {
         let at = self.clock.instant();
@@ -165,11 +168,12 @@ impl Gateway {
             .next()
             .map(|id| format!("Patient/{id}"))
             .unwrap_or_default();
-        let references: Vec<String> = puts
-            .iter()
-            .map(|p| format!("{}/{}", p.resource_type, p.id))
-            .collect();
-        let update = known;
+        let chief = chief_of(&puts);
+        let all = puts.iter().map(|p| format!("{}/{}", p.resource_type, p.id));
+        let others = all.filter(|reference| Some(reference) != chief.as_ref());
+        let references: Vec<String> = chief.iter().cloned().chain(others).collect();
+        let update = version.as_ref().is_none_or(|(_, version)| *version > 0);
+        change.expects.extend(version);
         change.puts = puts;
         let name = format!("{}/{}", intake.source, intake.record);
         let mapping = name.as_str();
@@ -227,6 +231,15 @@ fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
     format!("{}/{}#{chief}", intake.source, intake.record)
 }
 
+/// What the record is chiefly about, for the log.
+fn chief_of(puts: &[Put]) -> Option<String> {
+    let kinds = ["CarePlan", "ServiceRequest", "Consent", "Patient"];
+    let found = kinds
+        .iter()
+        .find_map(|kind| puts.iter().find(|put| put.resource_type == *kind));
+    found.map(|put| format!("{}/{}", put.resource_type, put.id))
+}
+
 fn owns(row: &ResourceRow, source: &str) -> bool {
     row.source == source
 }
@@ -248,13 +261,22 @@ fn is_shared(resource_type: &str) -> bool {
 
 /// A record that states things about a person names that person, and no other.
 fn about_one_person(resources: &[Value]) -> Result<(), Error> {
-    let people = resources.iter().filter(|r| r["resourceType"] == "Patient").count();
-    let personal = resources.iter().any(|r| !is_shared(r["resourceType"].as_str().unwrap_or_default()));
+    let people = resources
+        .iter()
+        .filter(|r| r["resourceType"] == "Patient")
+        .count();
+    let personal = resources
+        .iter()
+        .any(|r| !is_shared(r["resourceType"].as_str().unwrap_or_default()));
     if people == 1 || (people == 0 && !personal) {
         return Ok(());
     }
     let details = "a record is about exactly one person: its mapping has to make one Patient";
-    Err(Error::Unprocessable(vec![Issue::error(IssueCode::BusinessRule, "Patient", details)]))
+    Err(Error::Unprocessable(vec![Issue::error(
+        IssueCode::BusinessRule,
+        "Patient",
+        details,
+    )]))
 }
 
 /// One record is about one person.

@@ -154,11 +154,21 @@ impl Gateway {
             .collect();
         change.expects_world = found.first().map(|f| f.versions.world);
         change.released = found.iter().flat_map(|f| f.rows(&call.caller)).collect();
+        let asked_about = found
+            .iter()
+            .find(|f| f.versions.record > 0)
+            .map(|f| f.patient.clone());
         let refusal = found
             .iter()
             .find_map(|f| f.release.as_ref().err())
             .map(|refusal| refusal.code());
-        change.audit = self.events(call, interaction, &answer, refusal, now.stamp());
+        change.audit = self.events(
+            call,
+            interaction,
+            &answer,
+            (refusal, asked_about.as_deref()),
+            now.stamp(),
+        );
         change.answers = vec![answer.digest()];
         let (status, etag, last_modified) = (answer.status, answer.etag.clone(), answer.last_modified);
         let receipt = match self.store.commit(change).await {

@@ -1,6 +1,7 @@
 //! Releases kept in memory, weighed in bytes, and each built once when many ask at the same moment.
 //!
-//! The key holds the versions of record, world and rules: whatever changes, the old entry is not found again.
+//! The key holds the versions of record and world: whatever changes, the old entry is not found again. The rules
+//! (binary, profiles, policy) are fixed for the life of a process, and so is this cache.
 //! An entry also ends at the instant its decision could change (`valid_until`).
 
 use std::collections::HashMap;

@@ -202,7 +202,11 @@ fn outcome(code: IssueCode, details: &str) -> Bytes {
 }
 
 /// Gives each request an id, lets only the allowed headers out, and forbids every cache to keep what left.
-pub async fn close_headers(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
+pub async fn close_headers(
+    State(gateway): State<Arc<Gateway>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let stated = super::request::stated_id(request.headers()).map(str::to_owned);
     let id = HeaderValue::from_str(&stated.unwrap_or_else(|| gateway.request_id())).ok();
     if let Some(id) = id.clone() {

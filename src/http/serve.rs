@@ -116,12 +116,19 @@ mod tests {
     use crate::config::Server;
 
     fn listen(address: &str, behind_proxy: bool) -> Result<Bound, ServeError> {
-        bind(&Server { listen: address.to_owned(), behind_proxy, ..Server::default() })
+        bind(&Server {
+            listen: address.to_owned(),
+            behind_proxy,
+            ..Server::default()
+        })
     }
 
     #[test]
     fn beyond_loopback_it_listens_only_with_tls_or_behind_a_proxy() {
-        assert!(matches!(listen("0.0.0.0:0", false), Err(ServeError::Unprotected(_))));
+        assert!(matches!(
+            listen("0.0.0.0:0", false),
+            Err(ServeError::Unprotected(_))
+        ));
         assert!(listen("0.0.0.0:0", true).is_ok());
         assert!(listen("127.0.0.1:0", false).is_ok());
         assert!(matches!(listen("somewhere", false), Err(ServeError::Address(_))));

@@ -253,12 +253,10 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
     out.extend_from_slice(page.total.to_string().as_bytes());
     out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    let own = link(query, base);
-    push_json(&own, &mut out);
-    if let Some(next) = &page.next {
+    push_json(&link(query, base, query.after.as_ref()), &mut out);
+    if page.next.is_some() {
         out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-        let separator = if query.applied.is_empty() { '?' } else { '&' };
-        push_json(&format!("{own}{separator}_after={next}"), &mut out);
+        push_json(&link(query, base, page.next.as_ref()), &mut out);
     }
     out.extend_from_slice(b"}],\"entry\":[");
     for one in matches() {
@@ -284,13 +282,17 @@ fn push_json(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The query as understood, percent-encoded to unreserved characters.
-fn link(query: &Query, base: &str) -> String {
+fn link(query: &Query, base: &str, after: Option<&Position>) -> String {
     let mut url = format!("{base}/{}", query.resource_type);
     for (index, (name, value)) in query.applied.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });
         encode(name, &mut url);
         url.push('=');
         encode(value, &mut url);
+    }
+    if let Some(after) = after {
+        url.push(if query.applied.is_empty() { '?' } else { '&' });
+        url.push_str(&format!("_after={after}"));
     }
     url
 }

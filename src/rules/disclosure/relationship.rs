@@ -191,7 +191,10 @@ mod tests {
         let now = Now::new(Instant::parse(at).expect("instant"));
         let record = record(resources);
         let known = references_to(&record, &maple());
-        find_all(&record, &known, &now).into_iter().next().map(|(found, _)| found.basis)
+        find_all(&record, &known, &now)
+            .into_iter()
+            .next()
+            .map(|(found, _)| found.basis)
     }
 
     #[test]
