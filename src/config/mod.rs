@@ -158,7 +158,8 @@ impl Config {
             return refuse("agency.zone is not an IANA time zone (for example America/Chicago)");
         }
         let public = &self.server.public_url;
-        if !public.is_empty() && !(public.starts_with("http") && public.ends_with("/fhir")) {
+        let usable = public.is_empty() || (public.starts_with("http") && public.ends_with("/fhir"));
+        if !usable {
             return refuse(
                 "server.public_url is the address partners use for the FHIR base: it ends with /fhir",
             );

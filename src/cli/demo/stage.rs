@@ -81,6 +81,9 @@ impl Stage {
     pub async fn open(listen: &str) -> anyhow::Result<Stage> {
         let folder = temporary_folder(&Entropy::System)?;
         let mut config = Config::default();
+        if !config.paths.mappings.is_dir() {
+            bail!("run the demo in the folder of a Postern checkout: there is no mappings/ here");
+        }
         listen.clone_into(&mut config.server.listen);
         config.store.url = format!("sqlite:{}", folder.path().join("postern.db").display());
         config.paths.keys = folder.path().join("keys");
