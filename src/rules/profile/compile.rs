@@ -275,6 +275,15 @@ impl Compiler<'_> {
             );
             return None;
         }
+        let primitive = contents.iter().all(|c| matches!(c, Content::Primitive(_)));
+        if primitive && child.def.is_none() && above == Reach::Named && !child.children.is_empty() {
+            self.broken(
+                Rule::OpenExtension,
+                id,
+                "its value passes with its extension, so name it too",
+            );
+            return None;
+        }
         let def = child.def.as_ref();
         let sliced = !child.slices.is_empty() || def.is_some_and(|d| d.discriminators.is_some());
         let slices = self.slices(e, child, above, id);
@@ -507,11 +516,12 @@ fn only_adds(named: &Named, content: &'static Type) -> bool {
                 return true;
             };
             let free = element.types.iter().all(|t| is_free_text(element, t));
+            let primitive = element.types.iter().all(|t| is_primitive(t));
             let inside = || {
                 let below = element
                     .children()
                     .or_else(|| table().datatype(element.types.first().copied()?));
-                child.def.is_none() && below.is_some_and(|t| only_adds(child, t))
+                child.def.is_none() && (primitive || below.is_some_and(|t| only_adds(child, t)))
             };
             child.excluded() || matches!(element.name, "extension" | "modifierExtension") || free || inside()
         })

@@ -15,12 +15,14 @@ mod links;
 mod validate;
 mod data_set;
 mod policy;
+pub mod shipped;
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
 pub use data_set::{DataSet, Sufficient};
+pub use free_text::free_text;
 pub use links::Link;
 pub use policy::{Class, DefaultRelease, Policy};
 pub use problem::Rule;
@@ -132,5 +134,7 @@ fn check_header(sd: &Value, resource_type: &str, problems: &mut Vec<Issue>) {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -117,7 +117,7 @@ impl Walk<'_> {
         match (complete, poisoned) {
             (false, _) => Err(Gone::Element),
             (true, true) => Err(Gone::Resource),
-            (true, false) if out.len() == held => Err(Gone::Element),
+            (true, false) if out.len() == held || says_nothing(node, out) => Err(Gone::Element),
             (true, false) => Ok(()),
         }
     }
@@ -277,6 +277,11 @@ fn points_inside(node: &Node, map: &Map<String, Value>) -> bool {
             .get("reference")
             .and_then(Value::as_str)
             .is_some_and(|r| r.starts_with('#'))
+}
+
+/// An extension of which only the url is left (ext-1).
+fn says_nothing(node: &Node, out: &Map<String, Value>) -> bool {
+    node.content.name() == "Extension" && out.keys().all(|k| k == "url")
 }
 
 fn is_scalar(value: &Value) -> bool {

@@ -207,6 +207,20 @@ fn each_broken_rule_is_named() {
 }
 
 #[test]
+fn an_extension_does_not_open_the_value_it_stands_on() {
+    let extension =
+        json!({"mustSupport": true, "type": [{"code": "Extension", "profile": ["http://x.example/e"]}]});
+    let rows = care_plan(&[
+        ("CarePlan.title.extension:e", extension),
+        (
+            "CarePlan.title.extension:e.value[x]",
+            json!({"mustSupport": true, "type": [{"code": "code"}]}),
+        ),
+    ]);
+    broken("CarePlan", &rows, Rule::OpenExtension, "CarePlan.title");
+}
+
+#[test]
 fn a_datatype_is_released_whole_but_for_free_text_extensions_and_ids() {
     let rows = [
         ("Condition.code", plain()),

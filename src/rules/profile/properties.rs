@@ -1,0 +1,143 @@
+//! What holds for every resource, profile and withheld part: projection is idempotent, gives a subset, stays
+//! inside the closed profile, and never drops a modifier from what it keeps.
+//! Postern's semantics, section 1 (README.md beside this file).
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::shipped::tests::{cases, sets};
+use crate::fhir::element::{Type, is_primitive, table};
+
+/// A small deterministic stream: choices depend on the seed and on how many were made.
+struct Choices(u64);
+
+impl Choices {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % below
+    }
+}
+
+/// The resource with members removed, reordered and foreign parts put in.
+fn disturbed(value: &Value, choices: &mut Choices, path: &str) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut out = Map::new();
+            let mut members: Vec<_> = map.iter().collect();
+            if choices.next(3) == 0 {
+                members.reverse();
+            }
+            for (key, value) in members {
+                if key == "resourceType" || choices.next(12) > 0 {
+                    out.insert(key.clone(), disturbed(value, choices, key));
+                }
+            }
+            match choices.next(40) {
+                0 => drop(out.insert("id".to_owned(), json!("x1"))),
+                1 => drop(out.insert(
+                    "extension".to_owned(),
+                    json!([{"url": "http://x.example/e", "valueCode": "v"}]),
+                )),
+                2 => drop(out.insert(
+                    "modifierExtension".to_owned(),
+                    json!([{"url": "http://x.example/m", "valueCode": "v"}]),
+                )),
+                3 => drop(out.insert(
+                    "_status".to_owned(),
+                    json!({"extension": [{"url": "http://x.example/e", "valueCode": "v"}]}),
+                )),
+                4 => drop(out.insert("display".to_owned(), json!("prose"))),
+                5 if path == "" => drop(out.insert("implicitRules".to_owned(), json!("http://x.example/r"))),
+                _ => {}
+            }
+            Value::Object(out)
+        }
+        Value::Array(items) => {
+            let mut out: Vec<Value> = items.iter().map(|v| disturbed(v, choices, path)).collect();
+            if choices.next(6) == 0 {
+                out.extend(items.first().cloned());
+            }
+            Value::Array(out)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Every part of `small` is in `large`; list items in order.
+fn subset(small: &Value, large: &Value) -> bool {
+    match (small, large) {
+        (Value::Object(s), Value::Object(l)) => s.iter().all(|(k, v)| l.get(k).is_some_and(|l| subset(v, l))),
+        (Value::Array(s), Value::Array(l)) => {
+            let mut rest = l.iter();
+            s.iter().all(|s| rest.any(|l| subset(s, l)))
+        }
+        (Value::Null, _) => true,
+        (s, l) => s == l,
+    }
+}
+
+/// Does some modifier stand in `given` but not in `kept`, although what holds it was kept? Only objects that
+/// are not list items are followed: for those, which item became which is not known.
+fn lost_modifier(t: &'static Type, given: &Map<String, Value>, kept: &Map<String, Value>) -> Option<String> {
+    let foreign = given.contains_key("modifierExtension") && !kept.contains_key("modifierExtension");
+    if foreign || given.contains_key("implicitRules") {
+        return Some("an extension or rules".to_owned());
+    }
+    for (key, value) in given {
+        let name = key.trim_start_matches('_');
+        let Some(child) = t.child(name) else { continue };
+        match (value, kept.get(key)) {
+            (_, None) if child.element.modifier && !kept.contains_key(name) && !key.starts_with('_') => {
+                return Some(key.clone());
+            }
+            (Value::Array(g), Some(Value::Array(k))) if child.element.modifier && g.len() != k.len() => {
+                return Some(key.clone());
+            }
+            (Value::Object(g), Some(Value::Object(k))) if !is_primitive(child.type_name) => {
+                if let Some(found) = child.content().and_then(|t| lost_modifier(t, g, k)) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn projection_is_idempotent_a_subset_valid_and_keeps_modifiers(seed in any::<u64>()) {
+        thread_local! {
+            static LOADED: (Vec<super::DataSet>, Vec<(String, String, Value, Value)>) = (sets(), cases());
+        }
+        LOADED.with(|(sets, cases)| {
+            let mut choices = Choices(seed);
+            let (_, name, given, _) = &cases[choices.next(cases.len() as u64) as usize];
+            let set = &sets[choices.next(sets.len() as u64) as usize];
+            let of = given["resourceType"].as_str().unwrap_or_default();
+            let Some(profile) = set.profile(of) else { return Ok(()) };
+            let given = disturbed(given, &mut choices, "");
+            let salt = choices.next(1 << 30);
+            let withheld = |path: &str| {
+                let sum = path.bytes().fold(salt, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
+                sum % 23 == 0
+            };
+            for released in [profile.project_all(&given), profile.project(&given, &withheld)].into_iter().flatten() {
+                let again = profile.project_all(&released);
+                prop_assert_eq!(again.as_ref(), Some(&released), "{} is idempotent", name);
+                prop_assert!(subset(&released, &given), "{} is a subset", name);
+                let map = |v: &Value| v.as_object().cloned().unwrap_or_default();
+                let t = table().resource(of).expect("R4");
+                prop_assert_eq!(lost_modifier(t, &map(&given), &map(&released)), None, "{}", name);
+                let outside: Vec<_> = profile.validate(&released);
+                prop_assert!(outside.is_empty(), "{}: {:?}", name, outside);
+            }
+            Ok(())
+        })?;
+    }
+}
