@@ -125,7 +125,7 @@ fn load_data_sets(
         let profiles: Vec<(String, Value)> = parsed
             .iter()
             .filter(|(p, _)| p.parent() == Some(folder) && p != path)
-            .map(|(p, value)| (root.join(p).display().to_string(), value.clone()))
+            .filter_map(|(p, value)| Some((p.file_name()?.to_str()?.to_owned(), value.clone())))
             .collect();
         match DataSet::load(&name, profiles, set) {
             Ok(loaded) => {

@@ -2,6 +2,10 @@
 //! never the system's cluster. A shell waits on a pipe that this process holds; however the process ends, the pipe
 //! closes, and the shell stops the server and removes the folder.
 //! <https://www.postgresql.org/docs/current/app-initdb.html>
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment what must be there"
+)]
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -60,12 +64,12 @@ pub fn sql(url: &str, text: &str) -> String {
 impl Server {
     fn start() -> Option<Server> {
         let programs = programs()?;
-        let folder = output(&mut as_postgres("mktemp").arg("-d").arg("/tmp/postern-pg.XXXXXX"))?;
+        let folder = output(as_postgres("mktemp").arg("-d").arg("/tmp/postern-pg.XXXXXX"))?;
         let folder = PathBuf::from(folder.trim());
         let watch = watchdog(&programs, &folder)?;
         let data = folder.join("data");
         output(
-            as_postgres(&programs.join("initdb"))
+            as_postgres(programs.join("initdb"))
                 .args([
                     "--auth=trust",
                     "--username=postern",
@@ -80,7 +84,7 @@ impl Server {
              -c max_connections=200",
             folder.display()
         );
-        let started = as_postgres(&programs.join("pg_ctl"))
+        let started = as_postgres(programs.join("pg_ctl"))
             .args(["start", "--wait", "--silent", "--log"])
             .arg(folder.join("log"))
             .arg("--pgdata")
