@@ -7,3 +7,5 @@ pub mod store;
 pub mod auth;
 pub mod gateway;
 pub mod http;
+pub mod worker;
+pub mod cli;

@@ -1,2 +1,11 @@
-//! The one binary.
-fn main() {}
+//! The one binary: installs the TLS provider and runs the command line.
+
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    // One provider for TLS in and out; a second installation cannot happen here.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(postern::cli::run());
+    Ok(ExitCode::from(code))
+}

@@ -4,7 +4,7 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
@@ -82,6 +82,33 @@ fn rs384(kid: &str) -> Result<KeyPair, KeyError> {
     let public = json!({"kty": "RSA", "kid": kid, "alg": "RS384", "use": "sig",
         "n": URL_SAFE_NO_PAD.encode(modulus), "e": URL_SAFE_NO_PAD.encode(exponent)});
     let private = aws_lc_rs::encoding::Pkcs8V1Der::<'static>::from(pair.as_der().map_err(|_| KeyError)?);
-    let private = EncodingKey::from_rsa_der(private.as_ref());
+    let private = EncodingKey::from_rsa_pem(pem(private.as_ref()).as_bytes()).map_err(|_| KeyError)?;
     Ok(KeyPair { kind: KeyKind::Rs384, kid: kid.to_owned(), private, public })
+}
+
+/// PKCS #8 as PEM: the form in which the JWT library takes an RSA key of that kind.
+fn pem(pkcs8: &[u8]) -> String {
+    let body = STANDARD.encode(pkcs8);
+    let mut text = String::from("-----BEGIN PRIVATE KEY-----\n");
+    for line in body.as_bytes().chunks(64) {
+        text.extend(line.iter().map(|byte| char::from(*byte)));
+        text.push('\n');
+    }
+    text.push_str("-----END PRIVATE KEY-----\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::parse_jwks;
+
+    #[test]
+    fn both_kinds_sign_and_register() {
+        for kind in [KeyKind::Es384, KeyKind::Rs384] {
+            let pair = KeyPair::generate(kind, "k").expect("key");
+            assert!(pair.sign(&pair.header(), &json!({"a": 1})).is_ok(), "{kind:?}");
+            assert!(parse_jwks(&json!({"keys": [pair.public_jwk()]})).is_ok(), "{kind:?}");
+        }
+    }
 }

@@ -82,3 +82,88 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }
+
+/// One mapping file and the code maps beside it, by path relative to the folder above its own; with that folder.
+pub fn read_mapping(file: &Path) -> Result<(PathBuf, Vec<(PathBuf, String)>), ConfigError> {
+    let full = std::fs::canonicalize(file).map_err(|e| failed(file, &e))?;
+    let (Some(folder), Some(name)) = (full.parent(), full.file_name()) else {
+        return Err(ConfigError(format!("{}: not a mapping file", file.display())));
+    };
+    let (Some(root), Some(source)) = (folder.parent(), folder.file_name()) else {
+        return Err(ConfigError(format!("{}: a mapping stands in a folder named after its source", file.display())));
+    };
+    if !ends(&full, ".map.yaml") {
+        return Err(ConfigError(format!("{}: a mapping is called <record>.map.yaml", file.display())));
+    }
+    let text = std::fs::read_to_string(&full).map_err(|e| failed(file, &e))?;
+    let mut files = vec![(Path::new(source).join(name), text)];
+    let codes = folder.join("codes");
+    if codes.is_dir() {
+        for (path, text) in read_folder(&codes, &|path| ends(path, ".csv"))? {
+            files.push((Path::new(source).join("codes").join(path), text));
+        }
+    }
+    // Problems name the file as the person did.
+    let shown = file.parent().and_then(Path::parent).map_or_else(|| root.to_owned(), Path::to_owned);
+    Ok((shown, files))
+}
+
+/// Adds a line to a file that only its owner can read, durably.
+pub fn append_line(path: &Path, line: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(line.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
+
+/// Lines of a small file; none when it does not exist.
+pub fn read_lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// A folder only its owner can enter.
+pub fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+/// Copies the plain files of one folder into a new one.
+pub fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    make_private_folder(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        if let Some(name) = path.file_name().filter(|_| path.is_file()) {
+            write_private(&to.join(name), &std::fs::read(&path)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// A folder of its own that goes away with this value.
+pub struct TemporaryFolder(PathBuf);
+
+impl TemporaryFolder {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub fn temporary_folder(entropy: &super::Entropy) -> std::io::Result<TemporaryFolder> {
+    let path = std::env::temp_dir().join(format!("postern-{}", entropy.id("temporary folder")));
+    make_private_folder(&path)?;
+    Ok(TemporaryFolder(path))
+}

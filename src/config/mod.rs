@@ -10,7 +10,10 @@ mod keys;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use files::{CatalogFiles, read_catalog, read_input, write_private};
+pub use files::{
+    CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, read_catalog, read_input, read_lines,
+    read_mapping, temporary_folder, write_private,
+};
 pub use keys::Keys;
 
 use std::path::{Path, PathBuf};
@@ -177,6 +180,13 @@ impl Config {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn environment() -> Vec<(String, String)> {
     std::env::vars().filter(|(name, _)| name.starts_with("POSTERN__")).collect()
+}
+
+/// The login name of whoever runs this process, for the log; `operator` when the system does not say.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn operator() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok());
+    named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "operator".to_owned())
 }
 
 fn parse(text: &str, file: &str, environment: &[(String, String)]) -> Result<Config, ConfigError> {

@@ -25,6 +25,22 @@ pub struct Caller {
     world: i64,
 }
 
+impl Caller {
+    /// A caller that never calls: staff asking what this partner would be shown.
+    pub fn preview(partner: &Partner, purpose: &str) -> Caller {
+        Caller {
+            client: String::new(),
+            partner: partner.clone(),
+            recipient: partner.recipient(),
+            scopes: Scopes::default(),
+            purpose: purpose.to_owned(),
+            person: None,
+            expires: Instant(0),
+            world: 0,
+        }
+    }
+}
+
 /// One request of a caller: its id, where it came from, and its request line for the log.
 #[derive(Clone, Debug)]
 pub struct Call {

@@ -131,7 +131,7 @@ fn load_data_sets(
             Ok(loaded) => {
                 sets.insert(name, loaded);
             }
-            Err(issues) => problems.extend(issues.iter().map(|issue| format!("{}: {issue}", root.join(path).display()))),
+            Err(issues) => problems.extend(issues.iter().map(|issue| format!("{}/{issue}", root.display()))),
         }
     }
     sets

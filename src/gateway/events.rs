@@ -8,7 +8,6 @@ use postern_rules::fhir::Instant;
 
 use super::caller::Call;
 use super::{Gateway, Partner};
-use crate::store::{AuditColumns, AuditRow};
 
 /// The request in FHIR's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,23 +25,8 @@ impl Interaction {
     }
 }
 
-pub fn row(event: Event) -> AuditRow {
-    let columns = event.columns;
-    let columns = AuditColumns {
-        id: columns.id,
-        recorded: columns.recorded,
-        kind: columns.kind,
-        patient: columns.patient,
-        actor: columns.actor,
-        partner: columns.partner,
-        purpose: columns.purpose,
-        outcome: columns.outcome,
-        basis: columns.basis,
-        request: columns.request,
-        withheld: columns.withheld_count,
-        released: columns.released_count,
-    };
-    AuditRow { columns, body: event.body }
+pub fn row(event: Event) -> Event {
+    event
 }
 
 pub fn caller_of<'a>(
@@ -75,7 +59,7 @@ impl Gateway {
     }
 
     /// The events of one answer. An answer that speaks of nobody is one refusal event: somebody asked.
-    pub fn events(&self, call: &Call, interaction: Interaction, answer: &Answer, refusal: Option<&str>, at: Instant) -> Vec<AuditRow> {
+    pub fn events(&self, call: &Call, interaction: Interaction, answer: &Answer, refusal: Option<&str>, at: Instant) -> Vec<Event> {
         let person = call.caller.person.as_ref();
         let caller = caller_of(&call.caller.client, &call.caller.partner, &call.address, person);
         let mut rows = Vec::with_capacity(2 * answer.subjects().len().max(1));

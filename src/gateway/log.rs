@@ -1,11 +1,14 @@
 //! The log as its readers use it: verified, listed, sealed by checkpoints.
 
+use std::path::PathBuf;
+
 use postern_rules::audit::{Act, Columns, Kind, Line, Person};
 use postern_rules::fhir::json;
 use postern_rules::fhir::Value;
 use postern_rules::log::{Entry, Held, Node, Report, Verifier};
 
 use super::{Error, Gateway, events};
+use crate::config::{append_line, read_lines};
 use crate::store::{Change, Unsigned};
 
 /// What `audit verify` found.
@@ -27,11 +30,36 @@ pub struct AuditFilter {
 const PAGE: i64 = 1000;
 
 impl Gateway {
-    /// Signs the head when the log has grown.
+    /// Signs the head when the log has grown, and keeps the checkpoint outside the database too.
     pub async fn seal(&self) -> Result<Option<String>, Unsigned> {
-        self.store
-            .checkpoint(&self.signer, &self.config.log.origin, self.clock.instant())
-            .await
+        let signed =
+            self.store.checkpoint(&self.signer, &self.config.log.origin, self.clock.instant()).await?;
+        if let Some(note) = &signed {
+            let line = Value::from(note.as_str()).to_string();
+            if let Err(error) = append_line(&self.anchor_file(), &line) {
+                tracing::error!(%error, "the checkpoint could not be kept outside the database");
+            }
+        }
+        Ok(signed)
+    }
+
+    /// Checkpoints kept outside the database, with where they stand.
+    pub fn anchors(&self) -> Vec<(String, String)> {
+        let file = self.anchor_file();
+        let notes = read_lines(&file).into_iter().enumerate().filter_map(|(index, line)| {
+            let note = json::parse(line.as_bytes()).ok()?.as_str()?.to_owned();
+            Some((format!("{}:{}", file.display(), index + 1), note))
+        });
+        notes.collect()
+    }
+
+    fn anchor_file(&self) -> PathBuf {
+        self.config.paths.keys.join("checkpoints.log")
+    }
+
+    /// Puts the making of a backup on the log.
+    pub async fn note_backup(&self, operator: &str) -> Result<(), Error> {
+        self.note(Kind::Backup, "", operator).await
     }
 
     /// Reads the whole log again: bodies, columns, tree and signatures.
@@ -85,15 +113,15 @@ impl Gateway {
                 }
             }
         }
-        self.note_reading(patient.as_deref().unwrap_or_default(), operator).await?;
+        self.note(Kind::AuditRead, patient.as_deref().unwrap_or_default(), operator).await?;
         Ok(lines)
     }
 
-    async fn note_reading(&self, patient: &str, operator: &str) -> Result<(), Error> {
+    async fn note(&self, kind: Kind, patient: &str, operator: &str) -> Result<(), Error> {
         let at = self.clock.instant();
         let mut change = Change::at(at);
         self.with_occasion(at, &self.request_id(), |occasion, salt| {
-            let act = Act { patient, ..Act::of(Kind::AuditRead, Person { name: operator, id: operator }) };
+            let act = Act { patient, ..Act::of(kind, Person { name: operator, id: operator }) };
             change.audit.push(events::row(act.event(occasion, salt)));
         });
         self.store.commit(change).await?;
@@ -101,19 +129,6 @@ impl Gateway {
     }
 }
 
-fn columns(stored: &crate::store::AuditColumns) -> Columns {
-    Columns {
-        id: stored.id.clone(),
-        recorded: stored.recorded,
-        kind: stored.kind.clone(),
-        patient: stored.patient.clone(),
-        actor: stored.actor.clone(),
-        partner: stored.partner.clone(),
-        purpose: stored.purpose.clone(),
-        outcome: stored.outcome.clone(),
-        basis: stored.basis.clone(),
-        request: stored.request.clone(),
-        withheld_count: stored.withheld,
-        released_count: stored.released,
-    }
+fn columns(stored: &Columns) -> Columns {
+    stored.clone()
 }

@@ -9,6 +9,7 @@ mod release_cache;
 mod release;
 mod pull;
 mod token;
+mod explain;
 mod intake;
 mod import;
 mod work;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use postern_rules::disclosure::Rules;
-use postern_rules::log::{Signer, digest::hex};
+use postern_rules::log::{Digest, Signer, digest::hex};
 
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
@@ -36,7 +37,7 @@ pub use token::{TokenError, TokenRequest, TokenResponse};
 pub use work::{StaffMember, WorkView};
 
 use crate::config::{Clock, Config, Entropy, Keys};
-use crate::store::Store;
+use crate::store::{Change, Deployment, Store};
 
 /// Everything a use case needs. Built once by `cli`; shared by every door.
 pub struct Gateway {
@@ -76,6 +77,30 @@ impl Gateway {
             keys,
             signer,
         }))
+    }
+
+    /// Founds the deployment at its first start; refuses a database whose ids were made with another key.
+    pub async fn found(&self) -> Result<(), CatalogError> {
+        let deployment = Deployment {
+            id: self.entropy.id("deployment"),
+            key_fingerprint: Digest::of(&self.keys.id).hex(),
+            founded: self.clock.instant(),
+        };
+        let known = self.store.found(&deployment).await;
+        let known = known.map_err(|error| CatalogError(vec![format!("store: {error}")]))?;
+        if known.key_fingerprint == deployment.key_fingerprint {
+            return Ok(());
+        }
+        let why = "id.key is not the key this database's ids were made with; restore the keys that belong to it";
+        Err(CatalogError(vec![why.to_owned()]))
+    }
+
+    /// Forgets tokens and guards that ended more than an hour ago.
+    pub async fn forget_ended(&self) -> Result<(), Error> {
+        let mut change = Change::at(self.clock.instant());
+        change.forget_before = Some(change.now.plus_seconds(-3600));
+        self.store.commit(change).await?;
+        Ok(())
     }
 
     /// The id of a request that states none of its own.

@@ -105,6 +105,17 @@ impl Gateway {
         Ok(token)
     }
 
+    /// How many records name the partner's organisation somewhere.
+    pub async fn people_naming(&self, partner: &Partner) -> Result<usize, Error> {
+        let mut people = std::collections::BTreeSet::new();
+        for identifier in &partner.organization {
+            for (resource_type, id, _) in self.store.find_identifier(&identifier.system, &identifier.value).await? {
+                people.extend(self.store.people_referring(&format!("{resource_type}/{id}")).await?);
+            }
+        }
+        Ok(people.len())
+    }
+
     async fn operate(
         &self, mut change: Change, kind: Kind, operator: &str, partner: &Partner, details: &[(&str, &str)],
     ) -> Result<(), Error> {

@@ -2,49 +2,21 @@
 //! thing a transaction does, so the head is held for as short as can be, and the log never forks.
 //! <https://www.rfc-editor.org/rfc/rfc6962#section-2.1>
 
+use postern_rules::audit::{Columns, Event};
 use postern_rules::fhir::Instant;
-use postern_rules::log::{Digest, Frontier, Node, leaf_hash};
+use postern_rules::log::{Digest, Frontier, Node};
 
 use super::Store;
 use super::bulk::Bulk;
 use super::engine::{Arg, Conn, Held, Row, args, held};
 use super::failure::Unavailable;
 
-/// What an event can be searched by; each can be told again from its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditColumns {
-    pub id: String,
-    pub recorded: Instant,
-    /// Which act: `disclosure`, `use`, `intake`, `token` …
-    pub kind: String,
-    pub patient: Option<String>,
-    pub actor: Option<String>,
-    pub partner: Option<String>,
-    pub purpose: Option<String>,
-    pub outcome: String,
-    pub basis: Option<String>,
-    /// The request it belongs to.
-    pub request: Option<String>,
-    /// Number of resources withheld.
-    pub withheld: i64,
-    /// Number of resources released.
-    pub released: i64,
-}
-
-/// An event to be appended.
-#[derive(Clone)]
-pub struct AuditRow {
-    pub columns: AuditColumns,
-    /// A FHIR AuditEvent as JSON, kept byte for byte: its bytes are the leaf.
-    pub body: String,
-}
-
 /// An event as stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Position in the log, from 0.
     pub seq: u64,
-    pub columns: AuditColumns,
+    pub columns: Columns,
     /// None when pruned.
     pub body: Option<String>,
     /// The leaf hash stored beside it.
@@ -80,15 +52,12 @@ pub(super) async fn found(conn: &mut Conn) -> Result<(), sqlx::Error> {
 
 /// Appends events in this order; comes out with the sequence number of the first. The head stays held until the
 /// transaction ends.
-pub(super) async fn append(conn: &mut Conn, events: &[&AuditRow]) -> Result<u64, sqlx::Error> {
+pub(super) async fn append(conn: &mut Conn, events: &[&Event]) -> Result<u64, sqlx::Error> {
     let head = conn.hold(&HEAD, args![]).await?;
     let mut frontier = frontier(head.first())?;
     let first = frontier.size();
     let mut nodes = Vec::with_capacity(events.len() * 2);
-    let leaves: Vec<Digest> = events
-        .iter()
-        .map(|event| leaf_hash(event.body.as_bytes()))
-        .collect();
+    let leaves: Vec<Digest> = events.iter().map(|event| event.leaf()).collect();
     for leaf in &leaves {
         frontier.append(*leaf, &mut nodes);
     }
@@ -116,7 +85,7 @@ pub(super) async fn append(conn: &mut Conn, events: &[&AuditRow]) -> Result<u64,
     Ok(first)
 }
 
-fn row<'a>(seq: i64, event: &'a AuditRow, leaf: &'a Digest) -> [Arg<'a>; 15] {
+fn row<'a>(seq: i64, event: &'a Event, leaf: &'a Digest) -> [Arg<'a>; 15] {
     let columns = &event.columns;
     [
         seq.into(),
@@ -130,8 +99,8 @@ fn row<'a>(seq: i64, event: &'a AuditRow, leaf: &'a Digest) -> [Arg<'a>; 15] {
         (&columns.outcome).into(),
         (&columns.basis).into(),
         (&columns.request).into(),
-        columns.withheld.into(),
-        columns.released.into(),
+        columns.withheld_count.into(),
+        columns.released_count.into(),
         (&leaf.0).into(),
         (&event.body).into(),
     ]
@@ -150,7 +119,7 @@ fn digest(row: &Row, column: usize) -> Result<Digest, sqlx::Error> {
 fn read(row: &Row) -> Result<AuditEntry, sqlx::Error> {
     Ok(AuditEntry {
         seq: row.get::<i64>(0)?.max(0) as u64,
-        columns: AuditColumns {
+        columns: Columns {
             id: row.get(1)?,
             recorded: Instant(row.get(2)?),
             kind: row.get(3)?,
@@ -161,8 +130,8 @@ fn read(row: &Row) -> Result<AuditEntry, sqlx::Error> {
             outcome: row.get(8)?,
             basis: row.get(9)?,
             request: row.get(10)?,
-            withheld: row.get(11)?,
-            released: row.get(12)?,
+            withheld_count: row.get(11)?,
+            released_count: row.get(12)?,
         },
         leaf: digest(row, 13)?,
         body: row.get(14)?,

@@ -2,10 +2,10 @@
 //! and nothing here prints itself, because most of it is about a person.
 //! <https://hl7.org/fhir/R4/http.html#transaction-integrity>
 
+use postern_rules::audit::Event;
 use postern_rules::fhir::Instant;
 use postern_rules::log::Digest;
 
-use super::audit::AuditRow;
 use super::checkpoint::CheckpointRow;
 use super::parties::{AccessToken, Client, Partner, Source, Staff};
 use super::work::WorkItem;
@@ -41,7 +41,7 @@ pub struct Change {
     /// Forgets guards and access tokens that ended before this.
     pub forget_before: Option<Instant>,
     /// The events, in order.
-    pub audit: Vec<AuditRow>,
+    pub audit: Vec<Event>,
     /// A signed checkpoint; made by `Store::checkpoint`.
     pub checkpoint: Option<CheckpointRow>,
     /// Digests of the answers that the receipt opens.
@@ -113,8 +113,8 @@ pub struct Guard {
     pub outcome: Option<Vec<u8>>,
 }
 
-/// A resource in its new form. The store numbers its versions and keeps the earlier ones. One change may hold a
-/// resource once; a resource never changes the person it belongs to (that is refused as `Stale`).
+/// A resource in its new form. The store numbers its versions and keeps the earlier ones. Where a change holds one
+/// resource twice, the last counts; a resource never changes the person it belongs to (that is refused as `Stale`).
 #[derive(Clone)]
 pub struct Put {
     pub resource_type: String,

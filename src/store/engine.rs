@@ -11,6 +11,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Arguments, ConnectOptions, Connection, Postgres, Row as _, Sqlite};
 
+use super::failure::{Damage, damage};
+
 /// How long a caller waits for a connection before it is told that the store is unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -75,7 +77,7 @@ macro_rules! filled {
 /// Where a database is, before anything is connected.
 #[derive(Clone)]
 pub(super) enum Address {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     Postgres(Box<PgConnectOptions>),
 }
 
@@ -94,15 +96,20 @@ impl Address {
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(5))
                 .pragma("trusted_schema", "OFF")
+                // the writer does it, where a failure can be seen
+                .pragma("wal_autocheckpoint", "0")
                 .statement_cache_capacity(200)
                 .disable_statement_logging();
-            return Some(Address::Sqlite(options));
+            return Some(Address::Sqlite(Box::new(options)));
         }
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return None;
         }
-        let options: PgConnectOptions = url.parse().ok()?;
+        let mut options: PgConnectOptions = url.parse().ok()?;
         options.get_database()?;
+        if !url.contains("statement-cache-capacity") {
+            options = options.statement_cache_capacity(256);
+        }
         Some(Address::Postgres(Box::new(options.disable_statement_logging())))
     }
 
@@ -129,7 +136,7 @@ impl Address {
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .test_before_acquire(false)
                     .connect_lazy_with(
-                        options
+                        (**options)
                             .clone()
                             .create_if_missing(false)
                             .pragma("query_only", "ON"),
@@ -139,6 +146,7 @@ impl Address {
                 PgPoolOptions::new()
                     .max_connections(most)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
+                    .test_before_acquire(false)
                     .connect_lazy_with((**options).clone()),
             ),
         }
@@ -273,8 +281,22 @@ impl Conn {
 }
 
 impl Pool {
-    /// Runs one reading statement, one snapshot, and takes all its rows.
+    /// Runs one reading statement, one snapshot, and takes all its rows. Connections are not tried before use: one
+    /// that a restarted server has dropped shows here, is given up, and the read goes to another.
     pub(super) async fn rows(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, sqlx::Error> {
+        let mut spare = match self {
+            Pool::Sqlite(_) => 0,
+            Pool::Postgres(pool) => pool.options().get_max_connections(),
+        };
+        loop {
+            match self.rows_once(sql, args).await {
+                Err(error) if spare > 0 && lost(&error) => spare -= 1,
+                done => return done,
+            }
+        }
+    }
+
+    async fn rows_once(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>, sqlx::Error> {
         use Pool as Either;
         let rows: Rows = on_either!(self, sql, args, |p| p, fetch_all);
         Ok(rows.0)
@@ -290,6 +312,12 @@ impl Pool {
             Pool::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+/// The connection is gone, and nothing is known against the next one.
+fn lost(error: &sqlx::Error) -> bool {
+    let of_connection = matches!(error, sqlx::Error::Io(_) | sqlx::Error::Database(_));
+    of_connection && damage(error, false) == Damage::Broken
 }
 
 struct Done(u64);

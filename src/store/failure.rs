@@ -92,7 +92,13 @@ fn database_damage(error: &dyn DatabaseError, committing: bool) -> Damage {
     }
     match code.as_ref() {
         "40001" | "40P01" => Damage::Replay,
-        code if ["22", "23"].iter().any(|class| code.starts_with(class)) => Damage::Own,
+        // cardinality, data, constraint, undefined or too long: what this statement brought along
+        code if ["21", "22", "23", "42", "54"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Damage::Own
+        }
         _ => Damage::Broken,
     }
 }

@@ -23,6 +23,15 @@ impl Store {
         Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, sqlx::Error>>()?)
     }
 
+    /// People one of whose resources refers to this one (`Organization/x`).
+    pub async fn people_referring(&self, reference: &str) -> Result<Vec<String>, Unavailable> {
+        let quoted = format!("%\"{reference}\"%");
+        let sql = "SELECT DISTINCT patient FROM resource WHERE patient IS NOT NULL AND deleted = 0 AND body LIKE $1 \
+                   ORDER BY patient";
+        let rows = self.readers().rows(sql, args![quoted.as_str()]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect::<Result<_, sqlx::Error>>()?)
+    }
+
     /// Resources that this source record wrote last.
     pub async fn resources_of_source(&self, source: &str) -> Result<Vec<ResourceRow>, Unavailable> {
         let sql = "SELECT type, id, version, patient, source, updated, deleted, body FROM resource \

@@ -21,7 +21,7 @@ mod upkeep;
 
 use std::sync::Arc;
 
-pub use audit::{AuditColumns, AuditEntry, AuditRow};
+pub use audit::AuditEntry;
 pub use change::{Change, Guard, Put, Released, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
 pub use failure::{OpenError, Refused, Unavailable};
@@ -64,9 +64,18 @@ impl Default for Options {
             places: 512,
             reserved: 64,
             readers: 4,
-            on_fatal: Arc::new(|| std::process::exit(70)),
+            on_fatal: Arc::new(end_process),
         }
     }
+}
+
+/// What was acknowledged may be lost, and a second fsync would hide it: only a restart reads what is really there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fatal hook of the store ends the process"
+)]
+fn end_process() {
+    std::process::exit(70)
 }
 
 /// A database, open. Cloning is cheap; all clones share one writer.

@@ -37,14 +37,17 @@ static PUT: Bulk = Bulk::new(
      changed_at = excluded.changed_at, seq = excluded.seq, gone = excluded.gone",
 );
 
+/// The rows of one release by type and id.
+type Release<'a> = BTreeMap<(&'a str, &'a str), &'a Released>;
+
 /// Records what differs. The record rows of the people concerned are held by then, so no one else compares meanwhile.
 pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Result<(), Stop> {
-    let mut releases: BTreeMap<(&str, &str, &str), Vec<&Released>> = BTreeMap::new();
+    let mut releases: BTreeMap<(&str, &str, &str), Release<'_>> = BTreeMap::new();
     for row in rows {
-        releases
+        let release = releases
             .entry((&row.recipient, &row.purpose, &row.patient))
-            .or_default()
-            .push(row);
+            .or_default();
+        release.insert((&row.resource_type, &row.id), row);
     }
     let mut moved: BTreeMap<&str, Vec<&Released>> = BTreeMap::new();
     for ((recipient, purpose, patient), rows) in releases {
@@ -59,7 +62,7 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Res
         moved
             .entry(recipient)
             .or_default()
-            .extend(rows.into_iter().filter(differs));
+            .extend(rows.into_values().filter(differs));
     }
     for (recipient, rows) in moved {
         if !rows.is_empty() {

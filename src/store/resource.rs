@@ -1,6 +1,8 @@
 //! Resources with their versions, and the lookup by identifier.
 //! <https://hl7.org/fhir/R4/http.html#vread>
 
+use std::collections::BTreeMap;
+
 use postern_rules::fhir::Instant;
 
 use super::bulk::Bulk;
@@ -51,6 +53,11 @@ static SHARED: Bulk = Bulk::new(
 );
 
 pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(), Stop> {
+    let latest: BTreeMap<(&str, &str), &Put> = puts
+        .iter()
+        .map(|p| ((p.resource_type.as_str(), p.id.as_str()), p))
+        .collect();
+    let puts: Vec<&Put> = latest.into_values().collect();
     if puts.is_empty() {
         return Ok(());
     }

@@ -55,7 +55,9 @@ pub(super) type Verdict = Result<Receipt, Refused>;
 /// Records the changes in this order; comes out with one verdict each. An error means that none of them was.
 pub(super) async fn write(conn: &mut Conn, changes: &[&Change]) -> Result<Vec<Verdict>, Failure> {
     conn.begin().await.map_err(|error| Stage::Begin.failed(error))?;
-    let (accepted, mut next) = run(conn, changes).await.map_err(|error| Stage::Inside.failed(error))?;
+    let (accepted, mut next) = run(conn, changes)
+        .await
+        .map_err(|error| Stage::Inside.failed(error))?;
     conn.run("COMMIT")
         .await
         .map_err(|error| Stage::Commit.failed(error))?;

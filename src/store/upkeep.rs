@@ -39,21 +39,22 @@ pub(super) async fn check_settings(conn: &mut Conn) -> Result<(), OpenError> {
     if !conn.is_postgres() {
         return Ok(());
     }
-    let checks: [(&'static str, &'static str, fn(&str) -> bool); 2] = [
-        ("server_encoding", "SHOW server_encoding", |value| {
-            value.eq_ignore_ascii_case("UTF8")
-        }),
-        ("synchronous_commit", "SHOW synchronous_commit", |value| {
-            value != "off"
-        }),
+    let checks = [
+        ("server_encoding", "SHOW server_encoding"),
+        ("synchronous_commit", "SHOW synchronous_commit"),
     ];
-    for (name, sql, good) in checks {
+    for (name, sql) in checks {
         let row = conn
             .row(sql, args![])
             .await
             .map_err(|error| OpenError::Unreachable(error.to_string()))?;
         let value = row.and_then(|row| row.get::<String>(0).ok()).unwrap_or_default();
-        if !good(&value) {
+        let bad = if name == "server_encoding" {
+            value != "UTF8"
+        } else {
+            value == "off"
+        };
+        if bad {
             return Err(OpenError::Setting(name, value));
         }
     }

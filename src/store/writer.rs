@@ -20,6 +20,8 @@ const BULK_PLACES: usize = 8;
 const REPLAYS: u32 = 5;
 /// A PostgreSQL server that does not answer within this is taken as gone.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Roughly how much SQLite's WAL may grow before its pages are moved into the database, in bytes.
+const WAL_BYTES: usize = 8 * 1024 * 1024;
 
 /// How urgent a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +72,10 @@ impl Queue {
             ordinary: ordinary_jobs,
             stopping,
             on_fatal,
+            in_wal: 0,
         };
+        #[expect(clippy::disallowed_methods, reason = "the one task that writes starts here")]
+        let task = tokio::spawn(writer.run());
         Queue {
             urgent,
             ordinary,
@@ -78,7 +83,7 @@ impl Queue {
             reserved: Arc::new(Semaphore::new(reserved)),
             bulk: Arc::new(Semaphore::new(BULK_PLACES)),
             stop,
-            stopped: tokio::sync::Mutex::new(Some(tokio::spawn(writer.run()))),
+            stopped: tokio::sync::Mutex::new(Some(task)),
         }
     }
 
@@ -145,6 +150,8 @@ struct Writer {
     ordinary: mpsc::UnboundedReceiver<Job>,
     stopping: watch::Receiver<bool>,
     on_fatal: OnFatal,
+    /// Bytes recorded since the WAL was last moved.
+    in_wal: usize,
 }
 
 /// The disk cannot be trusted any more.
@@ -196,7 +203,11 @@ impl Writer {
 
     async fn record(&mut self, jobs: Vec<Job>) -> Result<(), Fatal> {
         match self.attempt(&jobs).await {
-            Ok(verdicts) => answer(jobs, verdicts),
+            Ok(verdicts) => {
+                self.in_wal += jobs.iter().map(|job| weight(&job.change)).sum::<usize>();
+                answer(jobs, verdicts);
+                self.move_wal().await?;
+            }
             Err(Damage::Fatal) => {
                 let nothing = jobs.iter().map(|_| Err(Refused::Unavailable)).collect();
                 answer(jobs, nothing);
@@ -219,7 +230,7 @@ impl Writer {
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<Verdict>, Damage> {
         let changes: Vec<&Change> = jobs.iter().map(|job| &job.change).collect();
         for replay in 0..=REPLAYS {
-            let reused = self.conn.is_some();
+            let reused = self.conn.as_ref().is_some_and(Conn::is_postgres);
             let failure = match self.once(&changes).await {
                 Ok(verdicts) => return Ok(verdicts),
                 Err(failure) => failure,
@@ -254,6 +265,27 @@ impl Writer {
         written.unwrap_or_else(|_| Err(Stage::Inside.failed(sqlx::Error::PoolTimedOut)))
     }
 
+    /// Moves the WAL into the database, after the answers have gone. SQLite would do it within a COMMIT and keep the
+    /// outcome to itself, yet a failed fsync here is as fatal as there.
+    async fn move_wal(&mut self) -> Result<(), Fatal> {
+        let Some(conn) = self.conn.as_mut().filter(|conn| !conn.is_postgres()) else {
+            return Ok(());
+        };
+        if self.in_wal < WAL_BYTES {
+            return Ok(());
+        }
+        self.in_wal = 0;
+        let Err(error) = conn.run("PRAGMA wal_checkpoint(PASSIVE)").await else {
+            return Ok(());
+        };
+        report("move the WAL", &error);
+        if damage(&error, true) == Damage::Fatal {
+            Err(Fatal)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Leaves no transaction open: rolled back where the connection still works, else the connection goes.
     async fn recover(&mut self, damage: Damage) {
         let Some(mut conn) = self.conn.take() else { return };
@@ -263,6 +295,13 @@ impl Writer {
             conn.close().await;
         }
     }
+}
+
+/// Bytes a change brings to the WAL, without the pages around them.
+fn weight(change: &Change) -> usize {
+    let puts: usize = change.puts.iter().map(|put| put.body.len() + 512).sum();
+    let events: usize = change.audit.iter().map(|event| event.body.len() + 1024).sum();
+    512 + puts + events
 }
 
 fn answer(jobs: Vec<Job>, verdicts: Vec<Verdict>) {

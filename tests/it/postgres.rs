@@ -39,14 +39,7 @@ pub fn database(name: &str) -> Option<String> {
     let _turn = ONE_AT_A_TIME
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    server.sql(
-        "postgres",
-        &format!("CREATE DATABASE \"{name}\" TEMPLATE template0"),
-    );
-    Some(format!(
-        "postgres://postern@localhost/{name}?host={}",
-        server.folder.display()
-    ))
+    Some(server.database(name))
 }
 
 /// Runs SQL in the database at this address, as an operator with psql would.
@@ -62,7 +55,8 @@ pub fn sql(url: &str, text: &str) -> String {
 }
 
 impl Server {
-    fn start() -> Option<Server> {
+    /// A server of one test's own, for what the others must not feel; ends when dropped.
+    pub fn start() -> Option<Server> {
         let programs = programs()?;
         let folder = output(as_postgres("mktemp").arg("-d").arg("/tmp/postern-pg.XXXXXX"))?;
         let folder = PathBuf::from(folder.trim());
@@ -79,26 +73,59 @@ impl Server {
                 ])
                 .arg(&data),
         )?;
+        let server = Server {
+            programs,
+            folder,
+            _watch: Mutex::new(watch),
+        };
+        server.resume().then_some(server)
+    }
+
+    /// Starts it again after `stop`.
+    pub fn resume(&self) -> bool {
         let options = format!(
             "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=on -c synchronous_commit=on \
              -c max_connections=200",
-            folder.display()
+            self.folder.display()
         );
-        let started = as_postgres(programs.join("pg_ctl"))
-            .args(["start", "--wait", "--silent", "--log"])
-            .arg(folder.join("log"))
-            .arg("--pgdata")
-            .arg(&data)
-            .args(["--options", &options])
+        let log = self.folder.join("log");
+        self.control(&[
+            "start",
+            "--wait",
+            "--silent",
+            "--log",
+            &log.to_string_lossy(),
+            "--options",
+            &options,
+        ])
+    }
+
+    /// Ends it at once, as a power cut would: no connection is told.
+    pub fn stop(&self) -> bool {
+        self.control(&["stop", "--wait", "--silent", "--mode", "immediate"])
+    }
+
+    fn control(&self, args: &[&str]) -> bool {
+        let mut command = as_postgres(self.programs.join("pg_ctl"));
+        command.args(args).arg("--pgdata").arg(self.folder.join("data"));
+        let done = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        started.ok()?.success().then_some(Server {
-            programs,
-            folder,
-            _watch: Mutex::new(watch),
-        })
+        done.is_ok_and(|status| status.success())
+    }
+
+    /// The address of a fresh, empty database.
+    pub fn database(&self, name: &str) -> String {
+        self.sql(
+            "postgres",
+            &format!("CREATE DATABASE \"{name}\" TEMPLATE template0"),
+        );
+        format!(
+            "postgres://postern@localhost/{name}?host={}",
+            self.folder.display()
+        )
     }
 
     fn sql(&self, database: &str, text: &str) -> String {

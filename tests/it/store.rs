@@ -1,6 +1,7 @@
 //! The store, every function on both engines. A test is written once and runs on a fresh SQLite file and on a fresh
 //! database of the PostgreSQL that `postgres` starts.
 //! <https://www.sqlite.org/atomiccommit.html>
+#![expect(clippy::disallowed_methods, reason = "tests start tasks and processes")]
 
 mod commit;
 mod faults;
@@ -10,7 +11,8 @@ mod reads;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use postern::store::{AuditColumns, AuditRow, Change, Options, Put, Store};
+use postern::store::{Change, Options, Put, Store};
+use postern_rules::audit::{Act, Event, Gateway, Kind, Occasion, Party, Person};
 use postern_rules::fhir::Instant;
 use postern_rules::log::{Digest, Entry, Held, Signer, Verifier};
 
@@ -77,24 +79,38 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-pub fn event(patient: &str, what: &str) -> AuditRow {
-    AuditRow {
-        columns: AuditColumns {
-            id: format!("event-{what}"),
-            recorded: NOW,
-            kind: "disclosure".to_owned(),
-            patient: Some(patient.to_owned()),
-            actor: Some("client-1".to_owned()),
-            partner: None,
-            purpose: Some("TREAT".to_owned()),
-            outcome: "0".to_owned(),
-            basis: None,
-            request: Some("request-1".to_owned()),
-            withheld: 2,
-            released: 3,
-        },
-        body: format!("{{\"resourceType\":\"AuditEvent\",\"id\":\"event-{what}\"}}"),
+/// A member of staff looked at this person's record; `what` makes the event its own.
+pub fn event(patient: &str, what: &str) -> Event {
+    let custodian = Party {
+        name: "Hearthstone",
+        ..Party::default()
+    };
+    let base = "https://gateway.example/fhir";
+    let gateway = Gateway {
+        reference: "Device/postern",
+        name: "Postern",
+        base,
+        custodian,
+    };
+    let occasion = Occasion {
+        gateway: &gateway,
+        recorded: NOW,
+        request: "request-1",
+    };
+    let person = Person {
+        name: "Kim",
+        id: "kim",
+    };
+    let (patient, item) = (format!("Patient/{patient}"), format!("Goal/{what}"));
+    let mut salt = [0; 16];
+    salt.copy_from_slice(&Digest::of(what.as_bytes()).0[..16]);
+    Act {
+        patient: &patient,
+        item: &item,
+        purpose: "TREAT",
+        ..Act::of(Kind::StaffRead, person)
     }
+    .event(&occasion, salt)
 }
 
 /// A change that only reads: one event, one answer.
@@ -147,13 +163,13 @@ pub async fn verified(store: &Store) -> u64 {
                 .copied()
                 .collect();
             let body = entry.body.as_deref().map(str::as_bytes);
-            let entry = Entry {
+            let stored = Entry {
                 seq: entry.seq,
                 body,
                 leaf: entry.leaf,
                 nodes: Some(&own),
             };
-            verifier.entry(&entry, &());
+            verifier.entry(&stored, &entry.columns);
         }
         next = last.seq + 1;
     }

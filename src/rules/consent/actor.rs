@@ -55,16 +55,15 @@ pub(super) struct Identity {
 impl Names {
     pub(super) fn read(actors: &[Value], context: &dyn Context, zone: &TimeZone) -> Result<Names, Problem> {
         let mut names = Names::default();
+        // `role` is not read: R4 says "who or what is controlled by this rule", whatever the part they play.
         for actor in actors {
             let reference = &actor["reference"];
-            if reference["reference"].as_str().is_none() && reference["identifier"]["value"].as_str().is_none() {
+            if reference["reference"].as_str().is_none()
+                && reference["identifier"]["value"].as_str().is_none()
+            {
                 return Err("an actor has neither reference nor identifier".into());
             }
-            // A custodian or author in the list says who discloses, not who receives.
-            let receives = !actor["role"]["coding"].as_array().into_iter().flatten().any(|c| {
-                matches!(c["code"].as_str(), Some("CST" | "AUT" | "INF" | "ENT"))
-            });
-            names.reference(reference, receives, None, context, zone, &mut Vec::new())?;
+            names.reference(reference, true, None, context, zone, &mut Vec::new())?;
         }
         Ok(names)
     }
@@ -82,7 +81,9 @@ impl Names {
             let system = reference["identifier"]["system"].as_str().unwrap_or_default();
             self.add(identifier_token(system, value), certain, span)?;
         }
-        let Some(text) = reference["reference"].as_str().map(without_version) else { return Ok(()) };
+        let Some(text) = reference["reference"].as_str().map(without_version) else {
+            return Ok(());
+        };
         if let Some(local) = local_part(text) {
             self.add(local.to_owned(), false, span)?;
         }
@@ -122,7 +123,11 @@ impl Names {
         above: &mut Vec<String>,
     ) -> Result<(), Problem> {
         let team = target["resourceType"] == "CareTeam";
-        let (list, entity) = if team { ("participant", "member") } else { ("member", "entity") };
+        let (list, entity) = if team {
+            ("participant", "member")
+        } else {
+            ("member", "entity")
+        };
         let active = if team {
             matches!(target["status"].as_str(), None | Some("active"))
         } else {
@@ -140,6 +145,10 @@ impl Names {
         Ok(())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     fn add(&mut self, token: String, certain: bool, span: Option<Span>) -> Result<(), Problem> {
         if self.names.len() >= MAX_NAMES {
             return Err("too many actors".into());
@@ -154,7 +163,11 @@ impl Names {
             return true;
         }
         self.names.iter().any(|name| match permit {
-            true => name.certain && identity.certain.contains(&name.token) && name.span.is_none_or(|s| s.holds(now)),
+            true => {
+                name.certain
+                    && identity.certain.contains(&name.token)
+                    && name.span.is_none_or(|s| s.holds(now))
+            }
             false => identity.certain.contains(&name.token) || identity.possible.contains(&name.token),
         })
     }
@@ -168,12 +181,18 @@ impl Span {
 }
 
 fn narrower(outer: Option<Span>, inner: Span) -> Span {
-    let outer = outer.unwrap_or(Span { from: None, until: None });
+    let outer = outer.unwrap_or(Span {
+        from: None,
+        until: None,
+    });
     let until = match (outer.until, inner.until) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    Span { from: outer.from.max(inner.from), until }
+    Span {
+        from: outer.from.max(inner.from),
+        until,
+    }
 }
 
 impl Identity {
@@ -184,7 +203,11 @@ impl Identity {
         }
         for (system, value) in &actor.identifiers {
             identity.certain.insert(identifier_token(system, value));
-            let references: Vec<String> = context.identified(system, value).into_iter().map(str::to_owned).collect();
+            let references: Vec<String> = context
+                .identified(system, value)
+                .into_iter()
+                .map(str::to_owned)
+                .collect();
             for reference in references {
                 identity.reference(&reference, true, context, 0);
             }
@@ -201,7 +224,11 @@ impl Identity {
 
     fn reference(&mut self, reference: &str, certain: bool, context: &dyn Context, steps: usize) {
         let reference = without_version(reference);
-        let set = if certain { &mut self.certain } else { &mut self.possible };
+        let set = if certain {
+            &mut self.certain
+        } else {
+            &mut self.possible
+        };
         if steps > MAX_STEPS || !set.insert(reference.to_owned()) {
             return;
         }
@@ -220,7 +247,12 @@ impl Identity {
         for identifier in resource["identifier"].as_array().into_iter().flatten() {
             if let Some(value) = identifier["value"].as_str() {
                 let token = identifier_token(identifier["system"].as_str().unwrap_or_default(), value);
-                if certain { &mut self.certain } else { &mut self.possible }.insert(token);
+                if certain {
+                    &mut self.certain
+                } else {
+                    &mut self.possible
+                }
+                .insert(token);
             }
         }
         match resource["resourceType"].as_str() {
@@ -244,9 +276,16 @@ impl Identity {
 
     /// A person acts for an organisation for certain only when all of their roles are there.
     fn organisations_of(&mut self, practitioner: &str, certain: bool, context: &dyn Context, steps: usize) {
-        let roles: Vec<&Value> = context.roles(practitioner).into_iter().filter(|r| r["active"] != false).collect();
-        let mut organisations: Vec<&str> =
-            roles.iter().filter_map(|r| r["organization"]["reference"].as_str()).map(without_version).collect();
+        let roles: Vec<&Value> = context
+            .roles(practitioner)
+            .into_iter()
+            .filter(|r| r["active"] != false)
+            .collect();
+        let mut organisations: Vec<&str> = roles
+            .iter()
+            .filter_map(|r| r["organization"]["reference"].as_str())
+            .map(without_version)
+            .collect();
         organisations.sort_unstable();
         organisations.dedup();
         let one = organisations.len() == 1;

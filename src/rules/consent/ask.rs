@@ -27,13 +27,21 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A disclosure for a purpose of v3-ActReason.
     pub fn new(actor: &'a Actor, purpose: &'a str, now: &'a Now) -> Request<'a> {
-        Request { actor, purpose: (ACT_REASON, purpose), actions: &DISCLOSURE, scope: None, now }
+        Request {
+            actor,
+            purpose: (ACT_REASON, purpose),
+            actions: &DISCLOSURE,
+            scope: None,
+            now,
+        }
     }
 
     fn concerns(&self, scope: Scope) -> bool {
         match (self.scope, scope) {
             (None, Scope::Privacy) => true,
-            (None, Scope::Research) => self.purpose.0 == ACT_REASON && is_a(ACT_REASON, self.purpose.1, "HRESCH"),
+            (None, Scope::Research) => {
+                self.purpose.0 == ACT_REASON && is_a(ACT_REASON, self.purpose.1, "HRESCH")
+            }
             (Some(wanted), Scope::Privacy) => wanted == "patient-privacy",
             (Some(wanted), Scope::Research) => wanted == "research",
         }
@@ -75,8 +83,16 @@ impl Consents {
     /// Matches actor, purpose, action and period of every rule; [`Inquiry::evaluate`] then looks at data only.
     pub fn ask<'a>(&'a self, request: &Request<'_>, context: &'a dyn Context) -> Inquiry<'a> {
         let identity = Identity::new(request.actor, context);
-        let asked = self.list.iter().map(|c| Asked::new(c, request, &identity)).collect();
-        Inquiry { consents: self, context, asked }
+        let asked = self
+            .list
+            .iter()
+            .map(|c| Asked::new(c, request, &identity))
+            .collect();
+        Inquiry {
+            consents: self,
+            context,
+            asked,
+        }
     }
 }
 
@@ -90,9 +106,15 @@ impl Asked {
             _ => Vec::new(),
         };
         let part2 = &consent.part2;
-        let sufficient =
-            part2.marked && part2.lacks.is_empty() && part2.signed_from.is_some_and(|t| request.now.reached(t));
-        Asked { standing, state, failed, sufficient }
+        let sufficient = part2.marked
+            && part2.lacks.is_empty()
+            && part2.signed_from.is_some_and(|t| request.now.reached(t));
+        Asked {
+            standing,
+            state,
+            failed,
+            sufficient,
+        }
     }
 }
 
@@ -103,7 +125,7 @@ fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
         return (Standing::Out, State::NeverAsked);
     }
     match consent.status {
-        Status::Unstated | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
+        Status::Unstated | Status::Error | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
         Status::Refused => return (Standing::Past, State::Refused),
         Status::Revoked => return (Standing::Past, State::Revoked),
         Status::Active => {}
@@ -115,7 +137,11 @@ fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
         return (Standing::Past, State::Expired);
     }
     let Ok(tree) = &consent.tree else {
-        let standing = if consent.may_deny { Standing::Withholds } else { Standing::Past };
+        let standing = if consent.may_deny {
+            Standing::Withholds
+        } else {
+            Standing::Past
+        };
         return (standing, State::NotComputable);
     };
     if consent.authority_ends.is_some_and(|t| now.reached(t)) {
@@ -123,8 +149,15 @@ fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
     }
     let over = |t| now.reached(t);
     // A nested provision may state a period of its own, so the rules are still asked.
-    let expired = tree.rules[0].stated.period.and_then(|p| p.until).is_some_and(over);
-    (Standing::Enforced, if expired { State::Expired } else { State::Active })
+    let expired = tree.rules[0]
+        .stated
+        .period
+        .and_then(|p| p.until)
+        .is_some_and(over);
+    (
+        Standing::Enforced,
+        if expired { State::Expired } else { State::Active },
+    )
 }
 
 fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions {
@@ -135,9 +168,15 @@ fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions
         }
     };
     let stated = &rule.stated;
-    demand(stated.period.is_none_or(|p| p.holds(request.now)), Dimensions::PERIOD);
     demand(
-        stated.actors.as_ref().is_none_or(|names| names.matches(identity, rule.permit, request.now)),
+        stated.period.is_none_or(|p| p.holds(request.now)),
+        Dimensions::PERIOD,
+    );
+    demand(
+        stated
+            .actors
+            .as_ref()
+            .is_none_or(|names| names.matches(identity, rule.permit, request.now)),
         Dimensions::ACTOR,
     );
     let (system, purpose) = request.purpose;
@@ -145,12 +184,17 @@ fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions
     demand(
         stated.purposes.as_ref().is_none_or(|purposes| match purpose {
             "" => !rule.permit,
-            _ => purposes.iter().any(|p| p.system == system && is_a(system, purpose, &p.code)),
+            _ => purposes
+                .iter()
+                .any(|p| p.system == system && is_a(system, purpose, &p.code)),
         }),
         Dimensions::PURPOSE,
     );
     demand(
-        stated.actions.as_ref().is_none_or(|actions| actions.iter().any(|a| request.actions.contains(&a.as_str()))),
+        stated
+            .actions
+            .as_ref()
+            .is_none_or(|actions| actions.iter().any(|a| request.actions.contains(&a.as_str()))),
         Dimensions::ACTION,
     );
     failed

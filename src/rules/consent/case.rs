@@ -19,24 +19,49 @@ use crate::terminology::{ACT_REASON, purpose_from_text};
 pub fn decide(case: &Value) -> Value {
     let name = case["name"].as_str().unwrap_or_default();
     let resources = resources(&case["resources"]);
-    let zone = case["zone"].as_str().and_then(|z| TimeZone::get(z).ok()).unwrap_or(TimeZone::UTC);
-    let as_of = ["asOf", "now"].iter().find_map(|key| instant(&case[key], &zone)).or_else(|| instant(&case["request"]["asOf"], &zone));
+    let zone = case["zone"]
+        .as_str()
+        .and_then(|z| TimeZone::get(z).ok())
+        .unwrap_or(TimeZone::UTC);
+    let as_of = ["asOf", "now"]
+        .iter()
+        .find_map(|key| instant(&case[key], &zone))
+        .or_else(|| instant(&case["request"]["asOf"], &zone));
     let Some(as_of) = as_of else {
-        let withheld: Vec<Value> = resources.iter().map(|r| withheld(r, "the case has no valid asOf")).collect();
+        let withheld: Vec<Value> = resources
+            .iter()
+            .map(|r| withheld(r, "the case has no valid asOf"))
+            .collect();
         return json!({"name": name, "decision": "deny", "visible": [], "withheld": withheld});
     };
     let around = self::resources(&case["context"]);
     let context = Resources::new(around.into_iter().chain(resources.iter().copied()));
     let consents = Consents::compile(&self::resources(&case["consents"]), &context, &zone);
     let now = Now::new(as_of);
-    let actor = actor(&case["request"]["actor"]);
+    let mut actor = actor(&case["request"]["actor"]);
+    actor
+        .classes
+        .extend(case["recipient"]["class"].as_str().map(str::to_owned));
     let actions = codes(&case["request"]["action"]);
-    let actions: Vec<&str> = if actions.is_empty() { vec!["access"] } else { actions };
+    let actions: Vec<&str> = if actions.is_empty() {
+        vec!["access"]
+    } else {
+        actions
+    };
     let inquiries: Vec<Inquiry<'_>> = purposes(&case["request"])
         .iter()
         .map(|purpose| {
             let scope = case["request"]["scope"].as_str();
-            consents.ask(&Request { actor: &actor, purpose: *purpose, actions: &actions, scope, now: &now }, &context)
+            consents.ask(
+                &Request {
+                    actor: &actor,
+                    purpose: *purpose,
+                    actions: &actions,
+                    scope,
+                    now: &now,
+                },
+                &context,
+            )
         })
         .collect();
     answer(name, &resources, &consents, &inquiries)
@@ -44,10 +69,12 @@ pub fn decide(case: &Value) -> Value {
 
 /// Several purposes: each must be permitted.
 fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[Inquiry<'_>]) -> Value {
+    let no_lists = CodeLists::default();
     let (mut visible, mut hidden, mut silent) = (Vec::new(), Vec::new(), true);
     for resource in resources {
-        let labels: Labels = label(resource, CodeLists::shipped(), &RAISED);
-        let datum = Datum::new(resource, &labels);
+        // Labelling by code is another layer: the labels are those that the resources state.
+        let labels: Labels = label(resource, &no_lists, &RAISED);
+        let datum = Datum::as_stated(resource, &labels);
         let verdicts: Vec<Verdict> = inquiries.iter().map(|i| i.evaluate(&datum)).collect();
         match verdicts.iter().find(|v| v.decision != Decision::Permit) {
             None => visible.push(id(resource)),
@@ -57,11 +84,19 @@ fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[In
             }
         }
     }
-    let reach = inquiries.iter().map(Inquiry::reach).max_by_key(|r| *r as u8).unwrap_or(Reach::NotApplicable);
+    let reach = inquiries
+        .iter()
+        .map(Inquiry::reach)
+        .max_by_key(|r| *r as u8)
+        .unwrap_or(Reach::NotApplicable);
     let decision = match (visible.is_empty(), hidden.is_empty(), reach) {
         (false, true, _) => "permit",
-        (false, false, _) | (true, false, Reach::Permit | Reach::Filter) | (true, true, Reach::Filter) => "permit-with-filter",
+        (false, false, _) | (true, false, Reach::Permit | Reach::Filter) | (true, true, Reach::Filter) => {
+            "permit-with-filter"
+        }
         (true, true, Reach::Permit) => "permit",
+        // Its status refuses, where a draft is all there is.
+        (true, _, Reach::NotApplicable) if consents.has_unstated() => "deny",
         (true, _, Reach::NotApplicable) => "not-applicable",
         (true, false, Reach::Deny) if silent => "not-applicable",
         (true, _, Reach::Deny) => "deny",
@@ -74,11 +109,20 @@ fn why(consents: &Consents, verdict: &Verdict) -> String {
         let id = consents.id(consent).unwrap_or_default();
         let lacks = consents.lacks(consent);
         return match lacks {
-            [] => format!("Consent/{id} is insufficient for 42 CFR Part 2: recipient, purpose or date signed"),
-            _ => format!("Consent/{id} is insufficient for 42 CFR Part 2: lacks {}", lacks.join("; ")),
+            [] => {
+                format!("Consent/{id} is insufficient for 42 CFR Part 2: recipient, purpose or date signed")
+            }
+            _ => format!(
+                "Consent/{id} is insufficient for 42 CFR Part 2: lacks {}",
+                lacks.join("; ")
+            ),
         };
     }
-    let wanted = if verdict.parts.iter().any(|p| p.effect == Effect::Deny) { Effect::Deny } else { Effect::Silent };
+    let wanted = if verdict.parts.iter().any(|p| p.effect == Effect::Deny) {
+        Effect::Deny
+    } else {
+        Effect::Silent
+    };
     let reasons: Vec<String> = verdict
         .parts
         .iter()
@@ -90,7 +134,10 @@ fn why(consents: &Consents, verdict: &Verdict) -> String {
                 (_, Some(reason)) => format!("{path} is not computable: {reason}"),
                 (Effect::Deny, None) => format!("{path} denies"),
                 (_, None) if failed.is_empty() => format!("{path} does not count for such content"),
-                (_, None) => format!("{path} permits nothing here: {} does not match", failed.join(", ")),
+                (_, None) => format!(
+                    "{path} permits nothing here: {} does not match",
+                    failed.join(", ")
+                ),
             }
         })
         .collect();
@@ -107,9 +154,19 @@ fn why(consents: &Consents, verdict: &Verdict) -> String {
 }
 
 fn not_computable(consents: &Consents) -> String {
-    let reasons = (0..consents.len()).filter_map(|i| Some(format!("Consent/{} is not computable: {}", consents.id(i)?, consents.not_computable(i)?)));
+    let reasons = (0..consents.len()).filter_map(|i| {
+        Some(format!(
+            "Consent/{} is not computable: {}",
+            consents.id(i)?,
+            consents.not_computable(i)?
+        ))
+    });
     let reasons: Vec<String> = reasons.collect();
-    if reasons.is_empty() { "the authority of the signer has ended".to_owned() } else { reasons.join("; ") }
+    if reasons.is_empty() {
+        "the authority of the signer has ended".to_owned()
+    } else {
+        reasons.join("; ")
+    }
 }
 
 fn withheld(resource: &Value, why: &str) -> Value {
@@ -127,7 +184,16 @@ fn instant(value: &Value, zone: &TimeZone) -> Option<Instant> {
 /// A list, a Bundle, an object of resources by reference, or one resource.
 fn resources(value: &Value) -> Vec<&Value> {
     match value {
-        Value::Array(items) => items.iter().map(|r| if r.get("resource").is_some() { &r["resource"] } else { r }).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|r| {
+                if r.get("resource").is_some() {
+                    &r["resource"]
+                } else {
+                    r
+                }
+            })
+            .collect(),
         Value::Object(_) if value["resourceType"] == "Bundle" => resources(&value["entry"]),
         Value::Object(_) if value["resourceType"].is_string() => vec![value],
         Value::Object(members) => members.values().collect(),
@@ -147,9 +213,22 @@ fn one_or_many(value: &Value) -> &[Value] {
 fn actor(value: &Value) -> Actor {
     let mut actor = Actor::default();
     for item in one_or_many(value) {
-        let reference = if item["reference"].is_object() { &item["reference"] } else { item };
-        let identifier = if reference["identifier"].is_object() { &reference["identifier"] } else { reference };
-        actor.references.extend(reference.as_str().or(reference["reference"].as_str()).map(str::to_owned));
+        let reference = if item["reference"].is_object() {
+            &item["reference"]
+        } else {
+            item
+        };
+        let identifier = if reference["identifier"].is_object() {
+            &reference["identifier"]
+        } else {
+            reference
+        };
+        actor.references.extend(
+            reference
+                .as_str()
+                .or(reference["reference"].as_str())
+                .map(str::to_owned),
+        );
         if let Some(value) = identifier["value"].as_str() {
             let system = identifier["system"].as_str().unwrap_or_default();
             actor.identifiers.push((system.to_owned(), value.to_owned()));
@@ -160,8 +239,16 @@ fn actor(value: &Value) -> Actor {
 }
 
 fn purposes(request: &Value) -> Vec<(&str, &str)> {
-    let stated = ["purposeOfUse", "purpose"].iter().map(|key| &request[*key]).find(|v| !v.is_null());
-    let mut purposes: Vec<(&str, &str)> = stated.map(one_or_many).unwrap_or_default().iter().flat_map(purpose).collect();
+    let stated = ["purposeOfUse", "purpose"]
+        .iter()
+        .map(|key| &request[*key])
+        .find(|v| !v.is_null());
+    let mut purposes: Vec<(&str, &str)> = stated
+        .map(one_or_many)
+        .unwrap_or_default()
+        .iter()
+        .flat_map(purpose)
+        .collect();
     if purposes.is_empty() {
         purposes.push((ACT_REASON, ""));
     }
@@ -182,7 +269,13 @@ fn purpose(value: &Value) -> Vec<(&str, &str)> {
 
 fn codes(value: &Value) -> Vec<&str> {
     let items = one_or_many(value).iter();
-    items.filter_map(|a| a.as_str().or(a["code"].as_str()).or(a["coding"][0]["code"].as_str())).collect()
+    items
+        .filter_map(|a| {
+            a.as_str()
+                .or(a["code"].as_str())
+                .or(a["coding"][0]["code"].as_str())
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,10 @@ mod provision;
 /// Why a consent is not computable; names elements, never values.
 pub(super) type Problem = String;
 
-const SCOPES: [&str; 2] = ["http://terminology.hl7.org/CodeSystem/consentscope", "http://hl7.org/fhir/consentscope"];
+const SCOPES: [&str; 2] = [
+    "http://terminology.hl7.org/CodeSystem/consentscope",
+    "http://hl7.org/fhir/consentscope",
+];
 
 /// Dates of the statement itself.
 #[derive(Default)]
@@ -67,9 +70,24 @@ fn shape(consent: &Value) -> Result<(), &'static str> {
     if consent["resourceType"] != "Consent" {
         return Err("it is no Consent");
     }
-    let r5 = ["decision", "controller", "regulatoryBasis", "policyBasis", "policyText", "subject", "period"];
-    if consent["provision"].is_array() || r5.iter().any(|key| consent.get(key).is_some()) {
-        return Err("it has the shape of R5");
+    // Elements of R5, then of STU3: what they say would be passed over here.
+    let other = [
+        "decision",
+        "controller",
+        "regulatoryBasis",
+        "policyBasis",
+        "policyText",
+        "subject",
+        "period",
+        "except",
+        "actor",
+        "purpose",
+        "securityLabel",
+        "data",
+        "dataPeriod",
+    ];
+    if consent["provision"].is_array() || other.iter().any(|key| consent.get(key).is_some()) {
+        return Err("it has the shape of another FHIR release");
     }
     if consent.get("modifierExtension").is_some() || consent.get("implicitRules").is_some() {
         return Err("it carries a modifier that is not understood");
@@ -88,7 +106,7 @@ fn status(consent: &Value, scope: Result<Option<Scope>, &'static str>) -> Status
         Some("draft" | "proposed") => Status::Unstated,
         Some("rejected" | "not-done") => Status::Refused,
         Some("inactive") => Status::Revoked,
-        Some("entered-in-error") => Status::Elsewhere,
+        Some("entered-in-error") => Status::Error,
         _ => Status::Active,
     }
 }
@@ -96,7 +114,9 @@ fn status(consent: &Value, scope: Result<Option<Scope>, &'static str>) -> Status
 /// `None`: a consent, but not about disclosure.
 fn scope(consent: &Value) -> Result<Option<Scope>, &'static str> {
     let codings = consent["scope"]["coding"].as_array().into_iter().flatten();
-    let mut codes = codings.filter(|c| c["system"].as_str().is_none_or(|s| SCOPES.contains(&s))).map(|c| c["code"].as_str());
+    let mut codes = codings
+        .filter(|c| c["system"].as_str().is_none_or(|s| SCOPES.contains(&s)))
+        .map(|c| c["code"].as_str());
     match codes.next().flatten() {
         Some("patient-privacy") => Ok(Some(Scope::Privacy)),
         Some("research") => Ok(Some(Scope::Research)),
@@ -109,8 +129,14 @@ fn scope(consent: &Value) -> Result<Option<Scope>, &'static str> {
 fn kind(consent: &Value) -> Result<Kind, &'static str> {
     let Some(kind) = extension(consent, "consent-kind") else {
         let hipaa = consent["policyRule"]["coding"].as_array().into_iter().flatten();
-        let authorization = hipaa.into_iter().any(|c| c["system"] == ACT_CODE && c["code"] == "HIPAAAuthCD");
-        return Ok(if authorization { Kind::HipaaAuthorization } else { Kind::Unstated });
+        let authorization = hipaa
+            .into_iter()
+            .any(|c| c["system"] == ACT_CODE && c["code"] == "HIPAAAuthCD");
+        return Ok(if authorization {
+            Kind::HipaaAuthorization
+        } else {
+            Kind::Unstated
+        });
     };
     match kind["valueCode"].as_str() {
         Some("general") => Ok(Kind::General),
@@ -136,12 +162,21 @@ fn capacity(consent: &Value) -> Result<Capacity, &'static str> {
 /// 42 CFR 2.14, 2.15). Anyone else makes the consent not computable.
 fn signer(consent: &Value) -> Result<&str, &'static str> {
     let performer = consent["performer"][0]["reference"].as_str().map(without_version);
-    let is_patient = performer.is_none() || performer == consent["patient"]["reference"].as_str().map(without_version);
+    let is_patient =
+        performer.is_none() || performer == consent["patient"]["reference"].as_str().map(without_version);
     let Some(signer) = extension(consent, "consent-signer") else {
-        return if is_patient { Ok("patient") } else { Err("it is signed by another without a stated authority") };
+        return if is_patient {
+            Ok("patient")
+        } else {
+            Err("it is signed by another without a stated authority")
+        };
     };
-    let role = part(signer, "role").and_then(|p| p["valueCode"].as_str()).unwrap_or_default();
-    let authority = part(signer, "authority").and_then(|p| p["valueString"].as_str()).is_some_and(|t| !t.trim().is_empty());
+    let role = part(signer, "role")
+        .and_then(|p| p["valueCode"].as_str())
+        .unwrap_or_default();
+    let authority = part(signer, "authority")
+        .and_then(|p| p["valueString"].as_str())
+        .is_some_and(|t| !t.trim().is_empty());
     match role {
         "patient" | "minor" if is_patient => Ok("patient"),
         "parent" | "guardian" | "agent" | "executor" if authority => Ok(role),
@@ -153,10 +188,16 @@ fn signer(consent: &Value) -> Result<&str, &'static str> {
 fn dates(consent: &Value, zone: &TimeZone) -> Result<Dates, Problem> {
     let read = |value: Option<&Value>, problem: &str| match value {
         None => Ok(None),
-        Some(value) => date(value).map(|d| Some(d.bounds(zone))).ok_or_else(|| problem.to_owned()),
+        Some(value) => date(value)
+            .map(|d| Some(d.bounds(zone)))
+            .ok_or_else(|| problem.to_owned()),
     };
-    let expiry = extension(consent, "consent-expiry").and_then(|e| part(e, "date")).map(|p| &p["valueDate"]);
-    let authority = extension(consent, "consent-signer").and_then(|e| part(e, "authorityEnds")).map(|p| &p["valueDate"]);
+    let expiry = extension(consent, "consent-expiry")
+        .and_then(|e| part(e, "date"))
+        .map(|p| &p["valueDate"]);
+    let authority = extension(consent, "consent-signer")
+        .and_then(|e| part(e, "authorityEnds"))
+        .map(|p| &p["valueDate"]);
     let revoked = extension(consent, "consent-revoked").map(|e| &e["valueDateTime"]);
     Ok(Dates {
         // A revocation and the end of an authority (an 18th birthday) count from the start of the day stated.
@@ -168,15 +209,25 @@ fn dates(consent: &Value, zone: &TimeZone) -> Result<Dates, Problem> {
 
 fn identifiers(consent: &Value) -> Vec<(String, String)> {
     let list = consent["identifier"].as_array().into_iter().flatten();
-    list.filter_map(|i| Some((i["system"].as_str()?.to_owned(), i["value"].as_str()?.to_owned()))).collect()
+    list.filter_map(|i| Some((i["system"].as_str()?.to_owned(), i["value"].as_str()?.to_owned())))
+        .collect()
 }
 
 /// Consents named as replaced (HL7's `replaces` extension) or as the source this one was made from.
 fn replaces(consent: &Value) -> Vec<String> {
     let extensions = consent["extension"].as_array().into_iter().flatten();
-    let named = extensions.filter(|e| e["url"].as_str().is_some_and(|u| u.ends_with("/StructureDefinition/replaces"))).filter_map(|e| {
-        e["valueReference"]["reference"].as_str().or(e["valueCanonical"].as_str()).or(e["valueUri"].as_str())
-    });
+    let named = extensions
+        .filter(|e| {
+            e["url"]
+                .as_str()
+                .is_some_and(|u| u.ends_with("/StructureDefinition/replaces"))
+        })
+        .filter_map(|e| {
+            e["valueReference"]["reference"]
+                .as_str()
+                .or(e["valueCanonical"].as_str())
+                .or(e["valueUri"].as_str())
+        });
     named
         .chain(consent["sourceReference"]["reference"].as_str())
         .map(|r| without_version(r).to_owned())
@@ -192,7 +243,9 @@ fn date(value: &Value) -> Option<PartialDate> {
 pub(super) fn span(period: &Value, zone: &TimeZone) -> Result<Span, Problem> {
     let bound = |key: &str| match &period[key] {
         Value::Null => Ok(None),
-        value => date(value).map(|d| Some(d.bounds(zone))).ok_or_else(|| format!("a period's {key} is no date")),
+        value => date(value)
+            .map(|d| Some(d.bounds(zone)))
+            .ok_or_else(|| format!("a period's {key} is no date")),
     };
     let (from, until) = (bound("start")?.map(|b| b.0), bound("end")?.map(|b| b.1));
     match (from, until) {

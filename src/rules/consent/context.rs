@@ -35,10 +35,13 @@ impl<'a> Resources<'a> {
 
     /// Resources without type or id are passed over.
     pub fn add(&mut self, resource: &'a Value) {
-        let (Some(kind), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str()) else { return };
+        let (Some(kind), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str()) else {
+            return;
+        };
         let reference = format!("{kind}/{id}");
         for identifier in resource["identifier"].as_array().into_iter().flatten() {
-            if let (Some(system), Some(value)) = (identifier["system"].as_str(), identifier["value"].as_str()) {
+            if let (Some(system), Some(value)) = (identifier["system"].as_str(), identifier["value"].as_str())
+            {
                 let of_system = self.by_identifier.entry(system).or_default();
                 of_system.entry(value).or_default().push(reference.clone());
             }
@@ -46,7 +49,10 @@ impl<'a> Resources<'a> {
         if kind == "PractitionerRole"
             && let Some(practitioner) = resource["practitioner"]["reference"].as_str()
         {
-            self.by_practitioner.entry(without_version(practitioner)).or_default().push(resource);
+            self.by_practitioner
+                .entry(without_version(practitioner))
+                .or_default()
+                .push(resource);
         }
         self.by_reference.insert(reference, resource);
     }
@@ -58,12 +64,18 @@ impl Context for Resources<'_> {
     }
 
     fn identified(&self, system: &str, value: &str) -> Vec<&str> {
-        let found = self.by_identifier.get(system).and_then(|of_system| of_system.get(value));
+        let found = self
+            .by_identifier
+            .get(system)
+            .and_then(|of_system| of_system.get(value));
         found.into_iter().flatten().map(String::as_str).collect()
     }
 
     fn roles(&self, practitioner: &str) -> Vec<&Value> {
-        self.by_practitioner.get(without_version(practitioner)).cloned().unwrap_or_default()
+        self.by_practitioner
+            .get(without_version(practitioner))
+            .cloned()
+            .unwrap_or_default()
     }
 }
 

@@ -27,15 +27,18 @@ const DENY: Outcomes = 1 << 3;
 impl Inquiry<'_> {
     /// Labels, classes, codes, data and their times are taken as free; the rest is known.
     pub fn reach(&self) -> Reach {
-        let all = self.consents.list.iter().zip(&self.asked).map(|(consent, asked)| {
-            match (asked.standing, &consent.tree) {
+        let all = self
+            .consents
+            .list
+            .iter()
+            .zip(&self.asked)
+            .map(|(consent, asked)| match (asked.standing, &consent.tree) {
                 (Standing::Out, _) => NOTHING,
                 (Standing::Withholds, _) => DENY,
                 (Standing::Enforced, Ok(tree)) => of_consent(asked, tree),
                 (Standing::DenyOnly, Ok(tree)) => SILENT | of_consent(asked, tree) & DENY,
                 _ => SILENT,
-            }
-        });
+            });
         match all.fold(NOTHING, strongest) {
             PERMIT => Reach::Permit,
             set if set & PERMIT != 0 => Reach::Filter,
@@ -50,9 +53,17 @@ fn of_consent(asked: &Asked, tree: &Tree) -> Outcomes {
     let unmatched = if root.permit { SILENT } else { NOTHING };
     let outcomes = |data| {
         let set = of_rule(asked, tree, 0, data);
-        if set & NOTHING != 0 { set & !NOTHING | unmatched } else { set }
+        if set & NOTHING != 0 {
+            set & !NOTHING | unmatched
+        } else {
+            set
+        }
     };
-    if root.stated.limits_data() { outcomes(true) | outcomes(false) } else { outcomes(true) }
+    if root.stated.limits_data() {
+        outcomes(true) | outcomes(false)
+    } else {
+        outcomes(true)
+    }
 }
 
 /// `data`: whether the data match what this rule states of them. A child that states nothing of the data itself

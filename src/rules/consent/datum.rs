@@ -10,23 +10,59 @@ use super::context::{Context, local_part, without_version};
 use super::rule::{Code, DataRule, Meaning, Span};
 use crate::fhir::Instant;
 use crate::fhir::date::PartialDate;
-use crate::label::Labels;
+use crate::label::{ConfidentialityBasis, Labels};
+use crate::terminology::Confidentiality;
 
 /// Elements that say who wrote it.
 const AUTHORS: [&str; 9] = [
-    "author", "performer", "recorder", "asserter", "requester", "informationSource", "source", "sender", "enterer",
+    "author",
+    "performer",
+    "recorder",
+    "asserter",
+    "requester",
+    "informationSource",
+    "source",
+    "sender",
+    "enterer",
 ];
 
 /// Elements that say of when it is, the clinical time before the time of writing.
 const TIMES: [&str; 24] = [
-    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "performedDateTime", "performedPeriod",
-    "occurrenceDateTime", "occurrencePeriod", "servicedDate", "servicedPeriod", "started", "period", "onsetDateTime",
-    "onsetPeriod", "executionPeriod", "recordedDate", "authoredOn", "dateAsserted", "recorded", "date", "dateTime",
-    "created", "start", "issued", "sent",
+    "effectiveDateTime",
+    "effectivePeriod",
+    "effectiveInstant",
+    "performedDateTime",
+    "performedPeriod",
+    "occurrenceDateTime",
+    "occurrencePeriod",
+    "servicedDate",
+    "servicedPeriod",
+    "started",
+    "period",
+    "onsetDateTime",
+    "onsetPeriod",
+    "executionPeriod",
+    "recordedDate",
+    "authoredOn",
+    "dateAsserted",
+    "recorded",
+    "date",
+    "dateTime",
+    "created",
+    "start",
+    "issued",
+    "sent",
 ];
 
 /// Elements whose codes say what the resource is about; a permit by code looks nowhere else.
-const SUBJECTS: [&str; 6] = ["code", "medicationCodeableConcept", "vaccineCode", "type", "category", "class"];
+const SUBJECTS: [&str; 6] = [
+    "code",
+    "medicationCodeableConcept",
+    "vaccineCode",
+    "type",
+    "category",
+    "class",
+];
 
 /// Deeper than the JSON door lets in.
 const MAX_DEPTH: usize = 128;
@@ -36,13 +72,39 @@ const MAX_DEPTH: usize = 128;
 pub struct Datum<'a> {
     pub resource: &'a Value,
     pub labels: &'a Labels,
+    /// Only what the source states counts as labelled: without a stated confidentiality no permit by one matches.
+    as_stated: bool,
     references: OnceCell<Vec<&'a str>>,
     codings: OnceCell<Vec<(&'a str, &'a str)>>,
 }
 
 impl<'a> Datum<'a> {
     pub fn new(resource: &'a Value, labels: &'a Labels) -> Datum<'a> {
-        Datum { resource, labels, references: OnceCell::new(), codings: OnceCell::new() }
+        Datum {
+            resource,
+            labels,
+            as_stated: false,
+            references: OnceCell::new(),
+            codings: OnceCell::new(),
+        }
+    }
+
+    /// A datum that no labelling has seen: unlabelled is not normal (portable cases).
+    pub fn as_stated(resource: &'a Value, labels: &'a Labels) -> Datum<'a> {
+        Datum {
+            as_stated: true,
+            ..Datum::new(resource, labels)
+        }
+    }
+
+    /// The confidentiality a permit, or a deny, compares with; `None`: unlabelled.
+    pub(super) fn confidentiality(&self, permit: bool) -> Option<Confidentiality> {
+        let counts = match self.labels.confidentiality_basis {
+            ConfidentialityBasis::Source => true,
+            ConfidentialityBasis::Rule => !self.as_stated || !permit,
+            ConfidentialityBasis::Default => !self.as_stated,
+        };
+        counts.then_some(self.labels.confidentiality)
     }
 
     /// `provision.class`: a resource type, a profile, or a kind of document.
@@ -54,7 +116,9 @@ impl<'a> Datum<'a> {
             "urn:ietf:rfc:3986" => {
                 let profiles = self.resource["meta"]["profile"].as_array();
                 profiles.into_iter().flatten().any(|p| p == class.code.as_str())
-                    || class.code.strip_prefix("http://hl7.org/fhir/StructureDefinition/")
+                    || class
+                        .code
+                        .strip_prefix("http://hl7.org/fhir/StructureDefinition/")
                         == self.resource["resourceType"].as_str()
             }
             _ => self.has_code(class, true),
@@ -64,7 +128,9 @@ impl<'a> Datum<'a> {
     /// `provision.code`: a permit looks at what the resource is about, a deny finds the code anywhere in it.
     pub(super) fn has_code(&self, code: &Code, permit: bool) -> bool {
         if permit {
-            return SUBJECTS.iter().any(|key| any_coding(&self.resource[key], &mut |s, c| code.covers(s, c)));
+            return SUBJECTS
+                .iter()
+                .any(|key| any_coding(&self.resource[key], &mut |s, c| code.covers(s, c)));
         }
         let codings = self.codings.get_or_init(|| {
             let mut found = Vec::new();
@@ -77,7 +143,9 @@ impl<'a> Datum<'a> {
     pub(super) fn is_data(&self, rule: &DataRule, permit: bool, context: &dyn Context) -> bool {
         match rule.meaning {
             Meaning::Instance => self.is_instance(&rule.reference, permit),
-            Meaning::Dependents => self.is_instance(&rule.reference, permit) || self.refers_to(&rule.reference, permit),
+            Meaning::Dependents => {
+                self.is_instance(&rule.reference, permit) || self.refers_to(&rule.reference, permit)
+            }
             Meaning::Related => {
                 self.is_instance(&rule.reference, permit)
                     || self.refers_to(&rule.reference, permit)
@@ -92,8 +160,13 @@ impl<'a> Datum<'a> {
             Some(local) if !permit => local,
             _ => reference,
         };
-        let own = (self.resource["resourceType"].as_str(), self.resource["id"].as_str());
-        reference.split_once('/').is_some_and(|(kind, id)| own == (Some(kind), Some(id)))
+        let own = (
+            self.resource["resourceType"].as_str(),
+            self.resource["id"].as_str(),
+        );
+        reference
+            .split_once('/')
+            .is_some_and(|(kind, id)| own == (Some(kind), Some(id)))
     }
 
     fn refers_to(&self, reference: &str, permit: bool) -> bool {
@@ -125,7 +198,10 @@ impl<'a> Datum<'a> {
     /// `provision.dataPeriod`: a permit needs the datum's time wholly inside, a deny any overlap; a datum of
     /// unknown time is permitted by no period and denied by every one.
     pub(super) fn is_within(&self, span: Span, permit: bool, zone: &TimeZone) -> bool {
-        let mut times = TIMES.iter().filter_map(|key| time_of(&self.resource[key], zone)).peekable();
+        let mut times = TIMES
+            .iter()
+            .filter_map(|key| time_of(&self.resource[key], zone))
+            .peekable();
         match permit {
             true => times.next().is_some_and(|(start, end)| {
                 span.from.is_none_or(|from| start >= from) && span.until.is_none_or(|until| end <= until)
@@ -133,7 +209,8 @@ impl<'a> Datum<'a> {
             false => {
                 times.peek().is_none()
                     || times.any(|(start, end)| {
-                        span.from.is_none_or(|from| end > from) && span.until.is_none_or(|until| start < until)
+                        span.from.is_none_or(|from| end > from)
+                            && span.until.is_none_or(|until| start < until)
                     })
             }
         }
@@ -149,7 +226,11 @@ impl Code {
         code == self.code
             || system.contains("/icd-")
                 && self.code.len() >= 3
-                && code.bytes().filter(|b| *b != b'.').zip(self.code.bytes().filter(|b| *b != b'.')).all(|(a, b)| a == b)
+                && code
+                    .bytes()
+                    .filter(|b| *b != b'.')
+                    .zip(self.code.bytes().filter(|b| *b != b'.'))
+                    .all(|(a, b)| a == b)
                 && code.len() > self.code.len()
     }
 }
@@ -163,12 +244,21 @@ fn time_of(value: &Value, zone: &TimeZone) -> Option<(Instant, Instant)> {
     match value {
         Value::String(text) => PartialDate::parse(text).map(|d| d.bounds(zone)),
         Value::Object(period) => {
-            let bound = |key| period.get(key).and_then(Value::as_str).and_then(PartialDate::parse).map(|d| d.bounds(zone));
+            let bound = |key| {
+                period
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .and_then(PartialDate::parse)
+                    .map(|d| d.bounds(zone))
+            };
             let (start, end) = (bound("start"), bound("end"));
             if start.is_none() && end.is_none() {
                 return None;
             }
-            Some((start.map_or(Instant(i64::MIN), |s| s.0), end.map_or(Instant::MAX, |e| e.1)))
+            Some((
+                start.map_or(Instant(i64::MIN), |s| s.0),
+                end.map_or(Instant::MAX, |e| e.1),
+            ))
         }
         _ => None,
     }
@@ -185,9 +275,17 @@ fn any_coding(value: &Value, found: &mut dyn FnMut(&str, &str) -> bool) -> bool 
             {
                 return true;
             }
-            members.get("coding").and_then(Value::as_array).into_iter().flatten().any(|coding| {
-                found(coding["system"].as_str().unwrap_or_default(), coding["code"].as_str().unwrap_or_default())
-            })
+            members
+                .get("coding")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .any(|coding| {
+                    found(
+                        coding["system"].as_str().unwrap_or_default(),
+                        coding["code"].as_str().unwrap_or_default(),
+                    )
+                })
         }
         _ => false,
     }
@@ -201,9 +299,14 @@ fn codings_in<'a>(value: &'a Value, depth: usize, found: &mut Vec<(&'a str, &'a 
         Value::Array(items) => items.iter().for_each(|item| codings_in(item, depth + 1, found)),
         Value::Object(members) => {
             if let Some(code) = members.get("code").and_then(Value::as_str) {
-                found.push((members.get("system").and_then(Value::as_str).unwrap_or_default(), code));
+                found.push((
+                    members.get("system").and_then(Value::as_str).unwrap_or_default(),
+                    code,
+                ));
             }
-            members.values().for_each(|member| codings_in(member, depth + 1, found));
+            members
+                .values()
+                .for_each(|member| codings_in(member, depth + 1, found));
         }
         _ => {}
     }
@@ -215,10 +318,14 @@ pub(super) fn references_in<'a>(value: &'a Value, depth: usize, found: &mut Vec<
         return;
     }
     match value {
-        Value::Array(items) => items.iter().for_each(|item| references_in(item, depth + 1, found)),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| references_in(item, depth + 1, found)),
         Value::Object(members) => {
             found.extend(members.get("reference").and_then(Value::as_str));
-            members.values().for_each(|member| references_in(member, depth + 1, found));
+            members
+                .values()
+                .for_each(|member| references_in(member, depth + 1, found));
         }
         _ => {}
     }

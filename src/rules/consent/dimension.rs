@@ -43,6 +43,9 @@ impl Dimensions {
 
     /// Element names, in the order of the resource's page.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Dimensions::NAMES.into_iter().filter(move |(d, _)| self.contains(*d)).map(|(_, name)| name)
+        Dimensions::NAMES
+            .into_iter()
+            .filter(move |(d, _)| self.contains(*d))
+            .map(|(_, name)| name)
     }
 }

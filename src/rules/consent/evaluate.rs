@@ -38,14 +38,24 @@ impl Inquiry<'_> {
         for (i, (consent, asked)) in self.consents.list.iter().zip(&self.asked).enumerate() {
             match (asked.standing, &consent.tree) {
                 (Standing::Withholds, _) => tally.add(i, 0, Effect::Deny, Dimensions::NONE),
-                (Standing::Enforced | Standing::DenyOnly, Ok(tree)) => self.consent(i, consent, asked, tree, datum, &mut tally),
+                (Standing::Enforced | Standing::DenyOnly, Ok(tree)) => {
+                    self.consent(i, consent, asked, tree, datum, &mut tally)
+                }
                 _ => {}
             }
         }
         self.verdict(tally, datum)
     }
 
-    fn consent(&self, i: usize, consent: &Compiled, asked: &Asked, tree: &Tree, datum: &Datum<'_>, tally: &mut Tally) {
+    fn consent(
+        &self,
+        i: usize,
+        consent: &Compiled,
+        asked: &Asked,
+        tree: &Tree,
+        datum: &Datum<'_>,
+        tally: &mut Tally,
+    ) {
         match self.resolve(asked, tree, 0, datum) {
             Some(rule) if !tree.rules[rule].permit => tally.add(i, rule, Effect::Deny, Dimensions::NONE),
             _ if asked.standing == Standing::DenyOnly => {}
@@ -80,8 +90,8 @@ impl Inquiry<'_> {
             }
         }
         found.or_else(|| {
-            let matches = asked.failed[rule].is_empty()
-                && self.failed_data(&tree.rules[rule], datum).is_empty();
+            let matches =
+                asked.failed[rule].is_empty() && self.failed_data(&tree.rules[rule], datum).is_empty();
             matches.then_some(rule)
         })
     }
@@ -95,19 +105,45 @@ impl Inquiry<'_> {
                 failed = failed.with(dimension);
             }
         };
-        demand(stated.labels.as_ref().is_none_or(|l| l.matches(datum, permit)), Dimensions::LABEL);
-        demand(stated.classes.as_ref().is_none_or(|list| list.iter().any(|c| datum.is_of_class(c))), Dimensions::CLASS);
-        demand(stated.codes.as_ref().is_none_or(|list| list.iter().any(|c| datum.has_code(c, permit))), Dimensions::CODE);
         demand(
-            stated.data.as_ref().is_none_or(|list| list.iter().any(|d| datum.is_data(d, permit, self.context))),
+            stated.labels.as_ref().is_none_or(|l| l.matches(datum, permit)),
+            Dimensions::LABEL,
+        );
+        demand(
+            stated
+                .classes
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|c| datum.is_of_class(c))),
+            Dimensions::CLASS,
+        );
+        demand(
+            stated
+                .codes
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|c| datum.has_code(c, permit))),
+            Dimensions::CODE,
+        );
+        demand(
+            stated
+                .data
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|d| datum.is_data(d, permit, self.context))),
             Dimensions::DATA,
         );
-        demand(stated.data_period.is_none_or(|span| datum.is_within(span, permit, &self.consents.zone)), Dimensions::DATA_PERIOD);
+        demand(
+            stated
+                .data_period
+                .is_none_or(|span| datum.is_within(span, permit, &self.consents.zone)),
+            Dimensions::DATA_PERIOD,
+        );
         failed
     }
 
     fn verdict(&self, tally: Tally, datum: &Datum<'_>) -> Verdict {
-        let past = self.asked.iter().any(|a| matches!(a.standing, Standing::Past | Standing::DenyOnly));
+        let past = self
+            .asked
+            .iter()
+            .any(|a| matches!(a.standing, Standing::Past | Standing::DenyOnly));
         let decision = match () {
             () if tally.denied => Decision::Deny,
             () if tally.permitted => Decision::Permit,
@@ -126,13 +162,27 @@ impl Inquiry<'_> {
             _ if tally.denied || tally.permitted => self.state_of_deciding(&tally),
             _ => self.state(),
         };
-        Verdict { decision, state, part2, parts: tally.parts, capacity_in_question: tally.capacity_in_question && tally.permitted }
+        Verdict {
+            decision,
+            state,
+            part2,
+            parts: tally.parts,
+            capacity_in_question: tally.capacity_in_question && tally.permitted,
+        }
     }
 
     /// A deny by a consent that cannot be read is not an active one.
     fn state_of_deciding(&self, tally: &Tally) -> State {
-        let wanted = if tally.denied { Effect::Deny } else { Effect::Permit };
-        let mut deciding = tally.parts.iter().filter(|p| p.effect == wanted).map(|p| &self.asked[p.consent]);
+        let wanted = if tally.denied {
+            Effect::Deny
+        } else {
+            Effect::Permit
+        };
+        let mut deciding = tally
+            .parts
+            .iter()
+            .filter(|p| p.effect == wanted)
+            .map(|p| &self.asked[p.consent]);
         match deciding.all(|a| a.standing == Standing::Withholds || a.standing == Standing::DenyOnly) {
             true => State::NotComputable,
             false => State::Active,
@@ -141,8 +191,18 @@ impl Inquiry<'_> {
 
     /// How the person stands when no consent decides: the most telling of all states.
     pub fn state(&self) -> State {
-        let order = [State::Active, State::Refused, State::Revoked, State::Expired, State::NotComputable];
-        let has = |state: &State| self.asked.iter().any(|a| a.standing != Standing::Out && a.state == *state);
+        let order = [
+            State::Active,
+            State::Refused,
+            State::Revoked,
+            State::Expired,
+            State::NotComputable,
+        ];
+        let has = |state: &State| {
+            self.asked
+                .iter()
+                .any(|a| a.standing != Standing::Out && a.state == *state)
+        };
         order.into_iter().find(has).unwrap_or(State::NeverAsked)
     }
 }
@@ -154,7 +214,12 @@ impl Tally {
             Effect::Permit => self.permitted = true,
             Effect::Silent => self.silent = true,
         }
-        self.parts.push(Part { consent, rule, effect, failed });
+        self.parts.push(Part {
+            consent,
+            rule,
+            effect,
+            failed,
+        });
     }
 }
 
@@ -169,7 +234,11 @@ fn counts(consent: &Compiled, asked: &Asked, rule: &Rule, datum: &Datum<'_>) -> 
         _ => {}
     }
     if datum.labels.note_kind == NoteKind::Psychotherapy {
-        let named = rule.stated.labels.as_ref().is_some_and(|l| l.names_psychotherapy_notes());
+        let named = rule
+            .stated
+            .labels
+            .as_ref()
+            .is_some_and(|l| l.names_psychotherapy_notes());
         if consent.kind != Kind::HipaaAuthorization || !named {
             return Counts::No;
         }

@@ -14,7 +14,9 @@ pub(super) enum Status {
     Active,
     Refused,
     Revoked,
-    /// `entered-in-error`, or a scope that is no matter of disclosure (advance directives, consent to treatment).
+    /// `entered-in-error`.
+    Error,
+    /// A scope that is no matter of disclosure (advance directives, consent to treatment).
     Elsewhere,
 }
 
@@ -79,7 +81,11 @@ impl Compiled {
 /// An older statement of the same consent (same identifier, or named by `replaces`) no longer counts.
 pub(super) fn mark_superseded(list: &mut [Compiled]) {
     let mut newest: HashMap<(String, String), usize> = HashMap::new();
-    for (i, consent) in list.iter().enumerate().filter(|(_, c)| c.supersedes() && c.stated_at.is_some()) {
+    for (i, consent) in list
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.supersedes() && c.stated_at.is_some())
+    {
         for identifier in &consent.identifiers {
             let entry = newest.entry(identifier.clone()).or_insert(i);
             if list[*entry].stated_at < consent.stated_at {
@@ -95,10 +101,16 @@ pub(super) fn mark_superseded(list: &mut [Compiled]) {
         .collect();
     for i in 0..list.len() {
         let consent = &list[i];
-        let by_identifier = consent.identifiers.iter().filter_map(|id| newest.get(id).copied()).find(|newer| {
-            let newer = &list[*newer];
-            newer.scope == consent.scope && consent.stated_at.is_some() && consent.stated_at < newer.stated_at
-        });
+        let by_identifier = consent
+            .identifiers
+            .iter()
+            .filter_map(|id| newest.get(id).copied())
+            .find(|newer| {
+                let newer = &list[*newer];
+                newer.scope == consent.scope
+                    && consent.stated_at.is_some()
+                    && consent.stated_at < newer.stated_at
+            });
         let by_name = named.get(&format!("Consent/{}", consent.id)).copied();
         // Two that replace each other: neither is older, both count.
         let by_name = by_name.filter(|newer| {

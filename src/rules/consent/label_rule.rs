@@ -22,13 +22,20 @@ pub(super) struct LabelRule {
 impl LabelRule {
     /// An unknown code of a system held here is an error: a typing mistake must not widen or narrow a consent.
     pub(super) fn read(codes: Vec<Code>, by_deny: bool) -> Result<LabelRule, &'static str> {
-        let mut rule = LabelRule { by_deny, ..LabelRule::default() };
+        let mut rule = LabelRule {
+            by_deny,
+            ..LabelRule::default()
+        };
         let mut stated = Sensitivities::NONE;
         for code in codes {
             if known(&code.system, &code.code) == Some(false) {
                 return Err("a securityLabel is no code of its system");
             }
-            match (code.system.as_str(), Confidentiality::from_code(&code.code), Sensitivities::of(&code.code)) {
+            match (
+                code.system.as_str(),
+                Confidentiality::from_code(&code.code),
+                Sensitivities::of(&code.code),
+            ) {
                 (CONFIDENTIALITY, Some(c), _) => {
                     let (low, high) = rule.confidentiality.unwrap_or((c, c));
                     rule.confidentiality = Some((low.min(c), high.max(c)));
@@ -62,12 +69,16 @@ impl LabelRule {
         let labels = datum.labels;
         let part2 = self.part2 && labels.part2;
         let names_sensitivity = !self.permitted.is_empty() || self.part2;
-        if names_sensitivity && !labels.sensitivity.is_empty() {
-            let substance_use = if part2 { substance_use() } else { Sensitivities::NONE };
-            return self.permitted.with(substance_use).covers(labels.sensitivity);
+        if names_sensitivity && !labels.to_permit.is_empty() {
+            let substance_use = if part2 {
+                substance_use()
+            } else {
+                Sensitivities::NONE
+            };
+            return self.permitted.with(substance_use).covers(labels.to_permit);
         }
-        match self.confidentiality {
-            Some((_, high)) if labels.confidentiality <= high => true,
+        match (self.confidentiality, datum.confidentiality(true)) {
+            (Some((_, high)), Some(confidentiality)) if confidentiality <= high => true,
             _ => part2 || self.other(datum),
         }
     }
@@ -75,7 +86,9 @@ impl LabelRule {
     /// At or above the lowest confidentiality stated, or any sensitivity that the table excludes.
     fn denies(&self, datum: &Datum<'_>) -> bool {
         let labels = datum.labels;
-        self.confidentiality.is_some_and(|(low, _)| labels.confidentiality >= low)
+        let confidentiality = datum.confidentiality(false);
+        self.confidentiality
+            .is_some_and(|(low, _)| confidentiality.is_some_and(|c| c >= low))
             || self.denied.intersects(labels.sensitivity)
             || (self.part2 && labels.part2)
             || self.other(datum)
@@ -83,12 +96,22 @@ impl LabelRule {
 
     fn other(&self, datum: &Datum<'_>) -> bool {
         !self.other.is_empty()
-            && datum.resource["meta"]["security"].as_array().into_iter().flatten().any(|tag| {
-                self.other.iter().any(|o| tag["code"] == o.code.as_str() && tag["system"].as_str().unwrap_or("") == o.system)
-            })
+            && datum.resource["meta"]["security"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|tag| {
+                    self.other.iter().any(|o| {
+                        tag["code"] == o.code.as_str() && tag["system"].as_str().unwrap_or("") == o.system
+                    })
+                })
     }
 }
 
 fn substance_use() -> Sensitivities {
-    ["SUD", "ETH"].iter().filter_map(|c| Sensitivities::of(c)).fold(Sensitivities::NONE, Sensitivities::with).and_below()
+    ["SUD", "ETH"]
+        .iter()
+        .filter_map(|c| Sensitivities::of(c))
+        .fold(Sensitivities::NONE, Sensitivities::with)
+        .and_below()
 }

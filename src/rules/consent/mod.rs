@@ -18,6 +18,11 @@ mod label_rule;
 mod part2;
 mod rule;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -105,10 +110,15 @@ impl Consents {
     /// Reads every Consent of one person. What cannot be computed stays in the list with its reason: it never
     /// permits, and withholds when it states or may state a deny. `zone` gives dates their midnight.
     pub fn compile(consents: &[&Value], context: &dyn Context, zone: &TimeZone) -> Consents {
-        let mut list: Vec<facts::Compiled> =
-            consents.iter().map(|c| compile::compile(c, context, zone)).collect();
+        let mut list: Vec<facts::Compiled> = consents
+            .iter()
+            .map(|c| compile::compile(c, context, zone))
+            .collect();
         facts::mark_superseded(&mut list);
-        Consents { list, zone: zone.clone() }
+        Consents {
+            list,
+            zone: zone.clone(),
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -121,8 +131,15 @@ impl Consents {
 
     /// `Consent/x provision[0].provision[1]`; the root provision is `Consent/x provision`.
     pub fn path(&self, part: &Part) -> String {
-        let Some(consent) = self.list.get(part.consent) else { return String::new() };
-        match consent.tree.as_ref().ok().and_then(|tree| tree.rules.get(part.rule)) {
+        let Some(consent) = self.list.get(part.consent) else {
+            return String::new();
+        };
+        match consent
+            .tree
+            .as_ref()
+            .ok()
+            .and_then(|tree| tree.rules.get(part.rule))
+        {
             Some(rule) => format!("Consent/{} {}", consent.id, rule.path),
             None => format!("Consent/{}", consent.id),
         }
@@ -151,6 +168,13 @@ impl Consents {
     /// What a consent is a consent for (`consent-kind`).
     pub fn kind(&self, consent: usize) -> Option<Kind> {
         self.list.get(consent).map(|c| c.kind)
+    }
+
+    /// Is there a consent that its status alone keeps from saying anything (draft, proposed, entered in error)?
+    pub fn has_unstated(&self) -> bool {
+        self.list
+            .iter()
+            .any(|c| matches!(c.status, facts::Status::Unstated | facts::Status::Error))
     }
 
     /// One datum for one request; for many data call [`Consents::ask`] once.

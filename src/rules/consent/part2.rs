@@ -14,7 +14,10 @@ pub(super) const MARKER: &str = "42CFRPart2CD";
 const ELEMENTS: [(&str, &str); 9] = [
     ("patientName", "2.31(a)(1) the name of the patient"),
     ("discloser", "2.31(a)(2) who discloses"),
-    ("description", "2.31(a)(3) a specific description of the information"),
+    (
+        "description",
+        "2.31(a)(3) a specific description of the information",
+    ),
     ("recipient", "2.31(a)(4) the recipients"),
     ("purpose", "2.31(a)(5) the purpose"),
     ("rightToRevoke", "2.31(a)(6) the right to revoke"),
@@ -25,8 +28,14 @@ const ELEMENTS: [(&str, &str); 9] = [
 
 /// (a)(10), and (a)(4)(iii) for covered entities: consents for treatment, payment and operations.
 const TPO_ELEMENTS: [(&str, &str); 2] = [
-    ("redisclosureStatement", "2.31(a)(10) the statement on redisclosure"),
-    ("consequencesOfRefusal", "2.31(a)(10) the consequences of refusing to sign"),
+    (
+        "redisclosureStatement",
+        "2.31(a)(10) the statement on redisclosure",
+    ),
+    (
+        "consequencesOfRefusal",
+        "2.31(a)(10) the consequences of refusing to sign",
+    ),
 ];
 
 #[derive(Clone, Debug, Default)]
@@ -41,7 +50,10 @@ pub(super) struct Part2Facts {
 impl Part2Facts {
     pub(super) fn read(consent: &Value, kind: Kind, zone: &TimeZone) -> Part2Facts {
         if !is_marked(consent) {
-            return Part2Facts { lacks: vec!["the 42 CFR Part 2 consent directive marker"], ..Part2Facts::default() };
+            return Part2Facts {
+                lacks: vec!["the 42 CFR Part 2 consent directive marker"],
+                ..Part2Facts::default()
+            };
         }
         let form = extension(consent, "consent-part2-elements");
         let mut lacks = Vec::new();
@@ -61,12 +73,21 @@ impl Part2Facts {
             }
         };
         missing(consent["patient"]["reference"].as_str().is_none(), ELEMENTS[0].1);
-        missing(consent["performer"][0]["reference"].as_str().is_none(), ELEMENTS[7].1);
+        missing(
+            consent["performer"][0]["reference"].as_str().is_none(),
+            ELEMENTS[7].1,
+        );
         missing(consent["verification"][0]["verified"] != true, ELEMENTS[7].1);
         missing(!states_expiry(consent, kind), ELEMENTS[6].1);
-        let signed = consent["verification"][0]["verificationDate"].as_str().and_then(PartialDate::parse);
+        let signed = consent["verification"][0]["verificationDate"]
+            .as_str()
+            .and_then(PartialDate::parse);
         missing(signed.is_none(), ELEMENTS[8].1);
-        Part2Facts { marked: true, lacks, signed_from: signed.map(|d| d.bounds(zone).0) }
+        Part2Facts {
+            marked: true,
+            lacks,
+            signed_from: signed.map(|d| d.bounds(zone).0),
+        }
     }
 }
 
@@ -77,7 +98,9 @@ fn states_expiry(consent: &Value, kind: Kind) -> bool {
     if date(&consent["provision"]["period"]["end"]) {
         return true;
     }
-    let Some(expiry) = extension(consent, "consent-expiry") else { return false };
+    let Some(expiry) = extension(consent, "consent-expiry") else {
+        return false;
+    };
     part(expiry, "date").is_some_and(|p| date(&p["valueDate"]))
         || kind == Kind::TpoSingle && part(expiry, "none").is_some_and(|p| p["valueBoolean"] == true)
 }
@@ -93,11 +116,17 @@ pub(super) fn is_marked(consent: &Value) -> bool {
 /// An extension of ours on a resource.
 pub(super) fn extension<'a>(resource: &'a Value, name: &str) -> Option<&'a Value> {
     resource["extension"].as_array()?.iter().find(|e| {
-        e["url"].as_str().and_then(|u| u.strip_prefix("https://postern.example/fhir/StructureDefinition/")) == Some(name)
+        e["url"]
+            .as_str()
+            .and_then(|u| u.strip_prefix("https://postern.example/fhir/StructureDefinition/"))
+            == Some(name)
     })
 }
 
 /// A part of a complex extension.
 pub(super) fn part<'a>(extension: &'a Value, name: &str) -> Option<&'a Value> {
-    extension["extension"].as_array()?.iter().find(|e| e["url"] == name)
+    extension["extension"]
+        .as_array()?
+        .iter()
+        .find(|e| e["url"] == name)
 }

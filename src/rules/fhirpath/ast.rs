@@ -10,12 +10,34 @@ pub(super) enum Expr {
     Literal(Literal),
     /// `{}`
     Empty,
-    Variable { variable: Variable, at: usize },
-    Path { head: Option<Box<Expr>>, steps: Vec<Step> },
-    Negative { operand: Box<Expr>, at: usize },
-    Binary { operator: Operator, left: Box<Expr>, right: Box<Expr>, at: usize },
-    Union { parts: Vec<Expr>, at: usize },
-    Type { test: TypeTest, operand: Box<Expr>, wanted: TypeName, at: usize },
+    Variable {
+        variable: Variable,
+        at: usize,
+    },
+    Path {
+        head: Option<Box<Expr>>,
+        steps: Vec<Step>,
+    },
+    Negative {
+        operand: Box<Expr>,
+        at: usize,
+    },
+    Binary {
+        operator: Operator,
+        left: Box<Expr>,
+        right: Box<Expr>,
+        at: usize,
+    },
+    Union {
+        parts: Vec<Expr>,
+        at: usize,
+    },
+    Type {
+        test: TypeTest,
+        operand: Box<Expr>,
+        wanted: TypeName,
+        at: usize,
+    },
 }
 
 #[derive(Debug)]

@@ -9,7 +9,12 @@ use super::{EvalCode, EvalError};
 use std::collections::HashSet;
 
 impl<'a> Evaluator<'_, 'a> {
-    pub(super) fn collection(&self, call: &'a Call, receiver: &[Item<'a>], focus: Focus<'_, 'a>) -> Outcome<'a> {
+    pub(super) fn collection(
+        &self,
+        call: &'a Call,
+        receiver: &[Item<'a>],
+        focus: Focus<'_, 'a>,
+    ) -> Outcome<'a> {
         let at = call.at;
         let bool_item = |b: bool| Ok(vec![Item::Bool(b)]);
         match (call.function, call.args.as_slice()) {
@@ -59,16 +64,31 @@ impl<'a> Evaluator<'_, 'a> {
                 }
                 bool_item(all)
             }
-            (Function::Not, _) => {
-                Ok(self.truth(receiver, at)?.map(|b| Item::Bool(!b)).into_iter().collect())
-            }
+            (Function::Not, _) => Ok(self
+                .truth(receiver, at)?
+                .map(|b| Item::Bool(!b))
+                .into_iter()
+                .collect()),
             _ => Ok(Vec::new()),
         }
     }
 
-    fn test_item(&self, condition: &'a Expr, item: &Item<'a>, index: usize, at: usize) -> Result<Option<bool>, EvalError> {
+    fn test_item(
+        &self,
+        condition: &'a Expr,
+        item: &Item<'a>,
+        index: usize,
+        at: usize,
+    ) -> Result<Option<bool>, EvalError> {
         self.charge(1, at)?;
-        self.test(condition, Focus { items: std::slice::from_ref(item), index: Some(index) }, at)
+        self.test(
+            condition,
+            Focus {
+                items: std::slice::from_ref(item),
+                index: Some(index),
+            },
+            at,
+        )
     }
 
     fn filter(&self, condition: &'a Expr, receiver: &[Item<'a>], at: usize) -> Outcome<'a> {
@@ -85,7 +105,10 @@ impl<'a> Evaluator<'_, 'a> {
         let mut out = Vec::new();
         for (index, item) in receiver.iter().enumerate() {
             self.charge(1, at)?;
-            let focus = Focus { items: std::slice::from_ref(item), index: Some(index) };
+            let focus = Focus {
+                items: std::slice::from_ref(item),
+                index: Some(index),
+            };
             out.extend(self.expr(projection, focus)?);
             self.check_size(out.len(), at)?;
         }
@@ -94,14 +117,22 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// The criterion is a boolean or empty; only the chosen branch is evaluated.
     fn iif(&self, args: &'a [Expr], receiver: &[Item<'a>], focus: Focus<'_, 'a>, at: usize) -> Outcome<'a> {
-        let [criterion, chosen, rest @ ..] = args else { return Ok(Vec::new()) };
+        let [criterion, chosen, rest @ ..] = args else {
+            return Ok(Vec::new());
+        };
         self.one(receiver, "the value before iif()", at)?;
-        let inner = Focus { items: receiver, index: focus.index };
+        let inner = Focus {
+            items: receiver,
+            index: focus.index,
+        };
         self.testing.set(self.testing.get() + 1);
         let found = self.expr(criterion, inner);
         self.testing.set(self.testing.get() - 1);
         let found = found?;
-        let holds = match self.one(&found, "the condition of iif()", at)?.map(|item| (item, item.scalar())) {
+        let holds = match self
+            .one(&found, "the condition of iif()", at)?
+            .map(|item| (item, item.scalar()))
+        {
             None => false,
             Some((_, Scalar::Bool(b))) => b,
             Some((item, _)) => return Err(wrong(item, "the condition of iif()", at)),
@@ -157,8 +188,13 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// `in` and `contains`.
-    pub(super) fn contains(&self, items: &[Item<'a>], wanted: &[Item<'a>], at: usize) -> Result<Option<bool>, EvalError> {
-        items.iter().for_each(|item| self.note(item));
+    pub(super) fn contains(
+        &self,
+        items: &[Item<'a>],
+        wanted: &[Item<'a>],
+        at: usize,
+    ) -> Result<Option<bool>, EvalError> {
+        items.iter().for_each(|item| self.note_leaf(item));
         match self.one(wanted, "the value looked for", at)? {
             Some(wanted) => Ok(Some(self.holds(items, wanted, at)?)),
             None => Ok(None),
@@ -166,8 +202,13 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// `=` of collections: same length, equal one by one in order.
-    pub(super) fn equal_all(&self, a: &[Item<'a>], b: &[Item<'a>], at: usize) -> Result<Option<bool>, EvalError> {
-        a.iter().chain(b).for_each(|item| self.note(item));
+    pub(super) fn equal_all(
+        &self,
+        a: &[Item<'a>],
+        b: &[Item<'a>],
+        at: usize,
+    ) -> Result<Option<bool>, EvalError> {
+        a.iter().chain(b).for_each(|item| self.note_leaf(item));
         if a.is_empty() || b.is_empty() {
             return Ok(None);
         }
@@ -186,7 +227,12 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// `~` of collections: same length, equivalent in some order.
-    pub(super) fn equivalent_all(&self, a: &[Item<'a>], b: &[Item<'a>], at: usize) -> Result<bool, EvalError> {
+    pub(super) fn equivalent_all(
+        &self,
+        a: &[Item<'a>],
+        b: &[Item<'a>],
+        at: usize,
+    ) -> Result<bool, EvalError> {
         if a.len() != b.len() {
             return Ok(false);
         }
@@ -209,8 +255,15 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// A text argument or receiver.
-    pub(super) fn text_of(&self, items: &[Item<'a>], what: &str, at: usize) -> Result<Option<std::borrow::Cow<'a, str>>, EvalError> {
-        let Some(item) = self.one(items, what, at)? else { return Ok(None) };
+    pub(super) fn text_of(
+        &self,
+        items: &[Item<'a>],
+        what: &str,
+        at: usize,
+    ) -> Result<Option<std::borrow::Cow<'a, str>>, EvalError> {
+        let Some(item) = self.one(items, what, at)? else {
+            return Ok(None);
+        };
         match item.string() {
             Some(text) => {
                 self.charge(text.len() / 64, at)?;

@@ -15,9 +15,16 @@ const MAX_TREE: usize = 128;
 
 impl<'a> Evaluator<'_, 'a> {
     /// `=` of two items.
-    pub(super) fn equal(&self, left: &Item<'a>, right: &Item<'a>, at: usize) -> Result<Option<bool>, EvalError> {
+    pub(super) fn equal(
+        &self,
+        left: &Item<'a>,
+        right: &Item<'a>,
+        at: usize,
+    ) -> Result<Option<bool>, EvalError> {
         self.charge(1, at)?;
-        if left.address().is_some_and(|address| right.address() == Some(address))
+        if left
+            .address()
+            .is_some_and(|address| right.address() == Some(address))
             && !matches!(left.value(), Some(Value::Null))
         {
             return Ok(Some(true));
@@ -72,7 +79,12 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// `<` and its relatives. Errors if the two have no order.
-    pub(super) fn order(&self, left: &Item<'a>, right: &Item<'a>, at: usize) -> Result<Option<Ordering>, EvalError> {
+    pub(super) fn order(
+        &self,
+        left: &Item<'a>,
+        right: &Item<'a>,
+        at: usize,
+    ) -> Result<Option<Ordering>, EvalError> {
         self.charge(1, at)?;
         let (a, b) = (left.scalar(), right.scalar());
         if let (Scalar::Text(x, _), Scalar::Text(y, _)) = (&a, &b) {
@@ -98,7 +110,11 @@ impl<'a> Evaluator<'_, 'a> {
     fn same_tree(&self, left: &Value, right: &Value, depth: usize, at: usize) -> Result<bool, EvalError> {
         self.charge(1, at)?;
         if depth > MAX_TREE {
-            return Err(EvalError::new(EvalCode::Limit, at, "values are nested deeper than 128"));
+            return Err(EvalError::new(
+                EvalCode::Limit,
+                at,
+                "values are nested deeper than 128",
+            ));
         }
         Ok(match (left, right) {
             (Value::Object(x), Value::Object(y)) => {
@@ -188,7 +204,11 @@ fn same_unit(x: &Quantity, y: &Quantity, at: usize) -> Result<(), EvalError> {
     if unit(x) == unit(y) {
         return Ok(());
     }
-    Err(EvalError::new(EvalCode::Unsupported, at, "quantities of different units are not converted here"))
+    Err(EvalError::new(
+        EvalCode::Unsupported,
+        at,
+        "quantities of different units are not converted here",
+    ))
 }
 
 /// Calendar units up to the week are the same as UCUM's; months and years are not.
@@ -209,5 +229,8 @@ fn unit(quantity: &Quantity) -> &str {
 
 /// Case and white space do not count.
 fn folded(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_lowercase()
 }

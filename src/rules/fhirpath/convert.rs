@@ -10,14 +10,18 @@ use std::borrow::Cow;
 
 impl<'a> Evaluator<'_, 'a> {
     pub(super) fn convert(&self, call: &'a Call, receiver: &[Item<'a>]) -> Outcome<'a> {
-        let Some(item) = self.one(receiver, call.function.name(), call.at)? else { return Ok(Vec::new()) };
+        let Some(item) = self.one(receiver, call.function.name(), call.at)? else {
+            return Ok(Vec::new());
+        };
         if matches!(item, Item::Delete) {
             return Ok(vec![Item::Delete]);
         }
         let found = match call.function {
             Function::ToText => match item.string() {
                 Some(text) => Some(Item::Text(text)),
-                None => item.to_text().map(|text| Item::Text(Cow::Owned(text.into_owned()))),
+                None => item
+                    .to_text()
+                    .map(|text| Item::Text(Cow::Owned(text.into_owned()))),
             },
             Function::ToInteger => to_integer(&item.scalar()),
             Function::ToDecimal => to_decimal(&item.scalar()),
@@ -68,7 +72,11 @@ fn plain_json(text: &str) -> String {
         None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
     let trimmed = rest.trim_start_matches('0');
-    let zero = if trimmed.is_empty() || trimmed.starts_with('.') { "0" } else { "" };
+    let zero = if trimmed.is_empty() || trimmed.starts_with('.') {
+        "0"
+    } else {
+        ""
+    };
     format!("{sign}{zero}{trimmed}")
 }
 

@@ -15,7 +15,11 @@ pub struct SyntaxError {
 
 impl SyntaxError {
     pub(super) fn new(offset: usize, message: impl Into<String>) -> SyntaxError {
-        SyntaxError { offset, message: message.into(), suggestion: None }
+        SyntaxError {
+            offset,
+            message: message.into(),
+            suggestion: None,
+        }
     }
 
     pub(super) fn suggest(mut self, suggestion: Option<String>) -> SyntaxError {
@@ -65,12 +69,21 @@ pub struct EvalError {
 
 impl EvalError {
     pub fn new(code: EvalCode, offset: usize, message: impl Into<String>) -> EvalError {
-        EvalError { code, offset, message: message.into() }
+        EvalError {
+            code,
+            offset,
+            message: message.into(),
+        }
     }
 
     /// A host function cannot answer.
     pub fn host(offset: usize, message: impl Into<String>) -> EvalError {
         EvalError::new(EvalCode::Host, offset, message)
+    }
+
+    /// Is it a limit, so that the same expression may work on a smaller input?
+    pub fn is_limit(&self) -> bool {
+        self.code == EvalCode::Limit
     }
 }
 

@@ -1,15 +1,14 @@
 //! Evaluation: a walk over the tree with a budget of steps. Its recursion is bounded by the parser's depth.
 //! <http://hl7.org/fhirpath/N1/#expressions>
 
-use super::ast::{Call, Expr, Literal, Operator, Step, TypeName, TypeTest, Variable};
-use super::item::{Item, Node, Quantity};
+use super::ast::{Call, Expr, Literal, Step, TypeName, TypeTest, Variable};
+use super::item::{Item, Node, Quantity, Scalar};
 use super::scope::Scope;
 use super::types::{self, FhirType};
 use super::{Dialect, EvalCode, EvalError, Expression};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::cmp::Ordering;
 
 const MAX_STEPS: usize = 1_000_000;
 const MAX_ITEMS: usize = 100_000;
@@ -23,6 +22,8 @@ pub(super) struct Evaluator<'s, 'a> {
     pub(super) dialect: Dialect,
     pub(super) roots: &'a [String],
     pub(super) input: &'a Value,
+    /// `%context`, where it is not the input
+    context: Option<Item<'a>>,
     steps: Cell<usize>,
     /// how many conditions are being evaluated around this point
     pub(super) testing: Cell<u32>,
@@ -42,6 +43,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             dialect: expression.dialect,
             roots: &expression.roots,
             input,
+            context: None,
             steps: Cell::new(MAX_STEPS),
             testing: Cell::new(0),
         }
@@ -50,7 +52,22 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     pub fn run(&self, ast: &'a Expr) -> Outcome<'a> {
         let mut items = Vec::new();
         self.whole(self.input, &mut items)?;
-        let found = self.expr(ast, Focus { items: &items, index: self.scope.index })?;
+        self.run_on(ast, &items)
+    }
+
+    pub fn run_at(mut self, ast: &'a Expr, node: Item<'a>) -> Outcome<'a> {
+        self.context = Some(node.clone());
+        self.run_on(ast, std::slice::from_ref(&node))
+    }
+
+    fn run_on(&self, ast: &'a Expr, items: &[Item<'a>]) -> Outcome<'a> {
+        let found = self.expr(
+            ast,
+            Focus {
+                items,
+                index: self.scope.index,
+            },
+        )?;
         found.iter().for_each(|item| self.note(item));
         Ok(found)
     }
@@ -63,7 +80,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             (Dialect::Search, _) => FhirType::of_resource(value),
         };
         if of.is_some() {
-            out.push(Item::Node(Node { value, beside: None, of, exact: true }));
+            out.push(Item::Node(Node {
+                value,
+                beside: None,
+                of,
+                exact: true,
+            }));
             return Ok(());
         }
         self.push(value, None, None, false, 0, 0, out)
@@ -75,7 +97,11 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 self.steps.set(left);
                 Ok(())
             }
-            None => Err(EvalError::new(EvalCode::Limit, at, "this takes more than 1 000 000 steps on this input")),
+            None => Err(EvalError::new(
+                EvalCode::Limit,
+                at,
+                "this takes more than 1 000 000 steps on this input",
+            )),
         }
     }
 
@@ -83,7 +109,20 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         if items <= MAX_ITEMS {
             return Ok(());
         }
-        Err(EvalError::new(EvalCode::Limit, at, "a collection has more than 100 000 items"))
+        Err(EvalError::new(
+            EvalCode::Limit,
+            at,
+            "a collection has more than 100 000 items",
+        ))
+    }
+
+    /// A scalar that is read; objects count only when they are the result.
+    pub(super) fn note_leaf(&self, item: &Item<'a>) {
+        if let Item::Node(node) = item
+            && !node.value.is_object()
+        {
+            self.note(item);
+        }
     }
 
     pub(super) fn note(&self, item: &Item<'a>) {
@@ -107,7 +146,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 }
                 self.distinct(all, *at)
             }
-            Expr::Type { test, operand, wanted, at } => {
+            Expr::Type {
+                test,
+                operand,
+                wanted,
+                at,
+            } => {
                 let found = self.expr(operand, focus)?;
                 match test {
                     TypeTest::Is => self.type_is(&found, wanted, *at),
@@ -116,7 +160,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                     TypeTest::As => self.type_as(found, wanted, *at),
                 }
             }
-            Expr::Binary { operator, left, right, at } => self.binary(*operator, left, right, focus, *at),
+            Expr::Binary {
+                operator,
+                left,
+                right,
+                at,
+            } => self.binary(*operator, left, right, focus, *at),
         }
     }
 
@@ -126,13 +175,17 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             Variable::Index => return Ok(focus.index.map(|i| Item::Integer(i as i64)).into_iter().collect()),
             Variable::Constant(text) => return Ok(vec![Item::Text(Cow::Borrowed(text))]),
             Variable::Now => {
-                let now = self.scope.now.and_then(|now| super::Temporal::date_time(&now.to_fhir()));
+                let now = self
+                    .scope
+                    .now
+                    .and_then(|now| super::Temporal::date_time(&now.to_fhir()));
                 return now.map(|now| vec![Item::Moment(now)]).ok_or_else(|| missing(at));
             }
             Variable::Named(name) => {
                 let found = self.scope.named.iter().rev().find(|(known, _)| known == name);
                 return found.map(|(_, items)| items.clone()).ok_or_else(|| missing(at));
             }
+            Variable::Context if self.context.is_some() => return Ok(self.context.iter().cloned().collect()),
             Variable::Source => self.scope.source,
             Variable::Row => self.scope.row,
             Variable::Parent => self.scope.parent,
@@ -148,7 +201,10 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     fn path(&self, head: Option<&'a Expr>, steps: &'a [Step], focus: Focus<'_, 'a>) -> Outcome<'a> {
         let (mut current, rest) = match (head, steps.split_first()) {
             (Some(head), _) => (self.expr(head, focus)?, steps),
-            (None, None) => (focus.items.to_vec(), steps),
+            (None, None) => {
+                self.charge(focus.items.len() / 8, 0)?;
+                (focus.items.to_vec(), steps)
+            }
             (None, Some((first, rest))) => (self.first_step(first, focus)?, rest),
         };
         for step in rest {
@@ -173,7 +229,11 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 let mut out = Vec::with_capacity(focus.items.len());
                 let is_type = name.starts_with(|c: char| c.is_ascii_uppercase());
                 for item in focus.items {
-                    match if is_type { self.root(item, name, *at)? } else { None } {
+                    match if is_type {
+                        self.root(item, name, *at)?
+                    } else {
+                        None
+                    } {
                         Some(true) => out.push(item.clone()),
                         Some(false) => {}
                         None => self.member(item, name, beside, *at, &mut out)?,
@@ -188,108 +248,24 @@ impl<'s, 'a> Evaluator<'s, 'a> {
 
     fn nth(&self, items: &[Item<'a>], index: &'a Expr, focus: Focus<'_, 'a>, at: usize) -> Outcome<'a> {
         let index = self.expr(index, focus)?;
-        let Some(index) = self.integer(&index, "an index", at)? else { return Ok(Vec::new()) };
+        let Some(index) = self.integer(&index, "an index", at)? else {
+            return Ok(Vec::new());
+        };
         let found = usize::try_from(index).ok().and_then(|i| items.get(i));
         Ok(found.cloned().into_iter().collect())
     }
 
-    fn negative(&self, operand: &'a Expr, focus: Focus<'_, 'a>, at: usize) -> Outcome<'a> {
-        let found = self.expr(operand, focus)?;
-        let Some(item) = self.one(&found, "the operand of -", at)? else { return Ok(Vec::new()) };
-        let negative = match item.scalar() {
-            super::item::Scalar::Integer(n) => n.checked_neg().map(Item::Integer),
-            super::item::Scalar::Decimal(text) => Some(match text.strip_prefix('-') {
-                Some(positive) => Item::text_decimal(positive.to_owned()),
-                None => Item::text_decimal(format!("-{text}")),
-            }),
-            super::item::Scalar::Quantity(q) => {
-                let value = q.value.strip_prefix('-').map_or_else(|| format!("-{}", q.value), str::to_owned);
-                Some(Item::Quantity(Box::new(Quantity { value, unit: q.unit.clone() })))
-            }
-            _ => None,
-        };
-        let found = negative.ok_or_else(|| wrong(item, "a number after -", at))?;
-        Ok(vec![found])
-    }
-
-    fn binary(&self, operator: Operator, left: &'a Expr, right: &'a Expr, focus: Focus<'_, 'a>, at: usize) -> Outcome<'a> {
-        use Operator::{And, Implies, Or, Xor};
-        let a = self.expr(left, focus)?;
-        if matches!(operator, And | Or | Xor | Implies) {
-            let a = self.truth(&a, at)?;
-            match (operator, a) {
-                (And, Some(false)) => return Ok(vec![Item::Bool(false)]),
-                (Or, Some(true)) | (Implies, Some(false)) => return Ok(vec![Item::Bool(true)]),
-                _ => {}
-            }
-            let b = self.truth(&self.expr(right, focus)?, at)?;
-            return Ok(logic(operator, a, b).map(Item::Bool).into_iter().collect());
-        }
-        let b = self.expr(right, focus)?;
-        let truth = match operator {
-            Operator::Equal => self.equal_all(&a, &b, at)?,
-            Operator::NotEqual => self.equal_all(&a, &b, at)?.map(|same| !same),
-            Operator::Equivalent => Some(self.equivalent_all(&a, &b, at)?),
-            Operator::NotEquivalent => Some(!self.equivalent_all(&a, &b, at)?),
-            Operator::In => self.contains(&b, &a, at)?,
-            Operator::Contains => self.contains(&a, &b, at)?,
-            Operator::Plus | Operator::Minus => return self.add(operator, &a, &b, at),
-            _ => self.ordered(operator, &a, &b, at)?,
-        };
-        Ok(truth.map(Item::Bool).into_iter().collect())
-    }
-
-    fn ordered(&self, operator: Operator, a: &[Item<'a>], b: &[Item<'a>], at: usize) -> Result<Option<bool>, EvalError> {
-        let left = self.one(a, "the left side of a comparison", at)?;
-        let right = self.one(b, "the right side of a comparison", at)?;
-        let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
-        let order = self.order(left, right, at)?;
-        Ok(order.map(|order| match operator {
-            Operator::Less => order == Ordering::Less,
-            Operator::LessOrEqual => order != Ordering::Greater,
-            Operator::Greater => order == Ordering::Greater,
-            _ => order != Ordering::Less,
-        }))
-    }
-
-    fn add(&self, operator: Operator, a: &[Item<'a>], b: &[Item<'a>], at: usize) -> Outcome<'a> {
-        let left = self.one(a, "the left side of +", at)?;
-        let right = self.one(b, "the right side of +", at)?;
-        let (Some(left), Some(right)) = (left, right) else { return Ok(Vec::new()) };
-        if operator == Operator::Plus
-            && let (Some(x), Some(y)) = (left.string(), right.string())
-        {
-            self.charge((x.len() + y.len()) / 64, at)?;
-            self.check_text(x.len() + y.len(), at)?;
-            return Ok(vec![Item::Text(Cow::Owned(format!("{x}{y}")))]);
-        }
-        use super::item::Scalar::{Decimal, Integer, Moment};
-        match (left.scalar(), right.scalar()) {
-            (Integer(x), Integer(y)) => {
-                let sum = if operator == Operator::Plus { x.checked_add(y) } else { x.checked_sub(y) };
-                let message = "this sum does not fit into 64 bits";
-                let sum = sum.ok_or_else(|| EvalError::new(EvalCode::Limit, at, message))?;
-                Ok(vec![Item::Integer(sum)])
-            }
-            (Decimal(_), Integer(_) | Decimal(_)) | (Integer(_), Decimal(_)) => {
-                Err(EvalError::new(EvalCode::Unsupported, at, "decimals are never added or subtracted"))
-            }
-            (Moment(_), super::item::Scalar::Quantity(_)) => {
-                Err(EvalError::new(EvalCode::Unsupported, at, "dates are not calculated with here"))
-            }
-            _ => {
-                let message = format!("{} and {} cannot be joined by + or -", left.kind(), right.kind());
-                Err(EvalError::new(EvalCode::Type, at, message))
-            }
-        }
-    }
-
     /// At most one item; `what` says which place had more.
-    pub(super) fn one<'i>(&self, items: &'i [Item<'a>], what: &str, at: usize) -> Result<Option<&'i Item<'a>>, EvalError> {
+    pub(super) fn one<'i>(
+        &self,
+        items: &'i [Item<'a>],
+        what: &str,
+        at: usize,
+    ) -> Result<Option<&'i Item<'a>>, EvalError> {
         match items {
             [] => Ok(None),
             [item] => {
-                self.note(item);
+                self.note_leaf(item);
                 Ok(Some(item))
             }
             more => {
@@ -299,10 +275,17 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         }
     }
 
-    pub(super) fn integer(&self, items: &[Item<'a>], what: &str, at: usize) -> Result<Option<i64>, EvalError> {
-        let Some(item) = self.one(items, what, at)? else { return Ok(None) };
+    pub(super) fn integer(
+        &self,
+        items: &[Item<'a>],
+        what: &str,
+        at: usize,
+    ) -> Result<Option<i64>, EvalError> {
+        let Some(item) = self.one(items, what, at)? else {
+            return Ok(None);
+        };
         match item.scalar() {
-            super::item::Scalar::Integer(n) => Ok(Some(n)),
+            Scalar::Integer(n) => Ok(Some(n)),
             _ => Err(wrong(item, what, at)),
         }
     }
@@ -310,13 +293,20 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     /// Three-valued truth: a single value that is no boolean counts as true.
     pub(super) fn truth(&self, items: &[Item<'a>], at: usize) -> Result<Option<bool>, EvalError> {
         let item = self.one(items, "a condition", at)?;
-        Ok(item.map(|item| !matches!(item.scalar(), super::item::Scalar::Bool(false))))
+        Ok(item.map(|item| !matches!(item.scalar(), Scalar::Bool(false))))
     }
 
     /// A condition around each item: what it reads decides, it makes nothing.
-    pub(super) fn test(&self, condition: &'a Expr, focus: Focus<'_, 'a>, at: usize) -> Result<Option<bool>, EvalError> {
+    pub(super) fn test(
+        &self,
+        condition: &'a Expr,
+        focus: Focus<'_, 'a>,
+        at: usize,
+    ) -> Result<Option<bool>, EvalError> {
         self.testing.set(self.testing.get() + 1);
-        let found = self.expr(condition, focus).and_then(|items| self.truth(&items, at));
+        let found = self
+            .expr(condition, focus)
+            .and_then(|items| self.truth(&items, at));
         self.testing.set(self.testing.get() - 1);
         found
     }
@@ -325,39 +315,86 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         if length <= MAX_MADE_TEXT {
             return Ok(());
         }
-        Err(EvalError::new(EvalCode::Limit, at, "a made text is longer than 1 MiB"))
+        Err(EvalError::new(
+            EvalCode::Limit,
+            at,
+            "a made text is longer than 1 MiB",
+        ))
     }
 
     pub(super) fn type_is(&self, items: &[Item<'a>], wanted: &TypeName, at: usize) -> Outcome<'a> {
         let item = self.one(items, "the left side of 'is'", at)?;
-        Ok(item.map(|item| Item::Bool(types::is(item, wanted))).into_iter().collect())
+        Ok(item
+            .map(|item| Item::Bool(types::is(item, wanted)))
+            .into_iter()
+            .collect())
     }
 
+    /// `as` of one value. Several values are an error where their type is declared; where it is dynamic (choices,
+    /// `descendants()`) they are filtered, because R4's own invariant dom-3 is written so.
     pub(super) fn type_as(&self, items: Items<'a>, wanted: &TypeName, at: usize) -> Outcome<'a> {
-        self.one(&items, "the value of 'as'", at)?;
+        let dynamic = |item: &Item<'a>| matches!(item, Item::Node(node) if !node.exact);
+        if self.dialect == Dialect::Mapping || !items.iter().all(dynamic) {
+            self.one(&items, "the value of 'as'", at)?;
+        }
         Ok(only(items, wanted))
     }
 
     pub(super) fn call(&self, call: &'a Call, receiver: &[Item<'a>], focus: Focus<'_, 'a>) -> Outcome<'a> {
-        self.charge(1, call.at)?;
+        self.charge(1 + receiver.len() / 8, call.at)?;
         use super::function::{Function as F, Place};
         match call.function {
             f if f.place() == Place::Host => self.host(call, receiver, focus),
-            F::Where | F::Select | F::First | F::Last | F::Single | F::Exists | F::Empty | F::Count | F::Distinct
-            | F::All | F::AllTrue | F::Intersect | F::IsDistinct | F::Not | F::Iif | F::Trace => {
-                self.collection(call, receiver, focus)
-            }
-            F::Repeat | F::Children | F::Descendants | F::Extension | F::HasValue | F::Resolve | F::Is | F::As
+            F::Where
+            | F::Select
+            | F::First
+            | F::Last
+            | F::Single
+            | F::Exists
+            | F::Empty
+            | F::Count
+            | F::Distinct
+            | F::All
+            | F::AllTrue
+            | F::Intersect
+            | F::IsDistinct
+            | F::Not
+            | F::Iif
+            | F::Trace => self.collection(call, receiver, focus),
+            F::Repeat
+            | F::Children
+            | F::Descendants
+            | F::Extension
+            | F::HasValue
+            | F::Resolve
+            | F::Is
+            | F::As
             | F::OfType => self.tree(call, receiver, focus),
-            F::ToText | F::ToInteger | F::ToDecimal | F::ToDate | F::ToDateTime => self.convert(call, receiver),
+            F::ToText | F::ToInteger | F::ToDecimal | F::ToDate | F::ToDateTime => {
+                self.convert(call, receiver)
+            }
             _ => self.text(call, receiver, focus),
         }
     }
 
     fn host(&self, call: &'a Call, receiver: &[Item<'a>], focus: Focus<'_, 'a>) -> Outcome<'a> {
-        let host = self.scope.host.ok_or_else(|| missing(call.at))?;
-        let args = call.args.iter().map(|arg| self.expr(arg, focus)).collect::<Result<Vec<_>, _>>()?;
-        receiver.iter().chain(args.iter().flatten()).for_each(|item| self.note(item));
+        let none = || {
+            EvalError::new(
+                EvalCode::Missing,
+                call.at,
+                "host functions have nobody to answer them here",
+            )
+        };
+        let host = self.scope.host.ok_or_else(none)?;
+        let args = call
+            .args
+            .iter()
+            .map(|arg| self.expr(arg, focus))
+            .collect::<Result<Vec<_>, _>>()?;
+        receiver
+            .iter()
+            .chain(args.iter().flatten())
+            .for_each(|item| self.note(item));
         let found = host.call(call.function.name(), receiver, &args, call.at)?;
         self.check_size(found.len(), call.at)?;
         Ok(found)
@@ -379,19 +416,11 @@ pub(super) fn wrong(item: &Item<'_>, what: &str, at: usize) -> EvalError {
 }
 
 fn missing(at: usize) -> EvalError {
-    EvalError::new(EvalCode::Missing, at, "this has no value where the expression is evaluated")
-}
-
-fn logic(operator: Operator, a: Option<bool>, b: Option<bool>) -> Option<bool> {
-    match operator {
-        Operator::And if a == Some(false) || b == Some(false) => Some(false),
-        Operator::And => Some(a? && b?),
-        Operator::Or if a == Some(true) || b == Some(true) => Some(true),
-        Operator::Or => Some(a? || b?),
-        Operator::Implies if a == Some(false) || b == Some(true) => Some(true),
-        Operator::Implies => Some(!a? || b?),
-        _ => Some(a? != b?),
-    }
+    EvalError::new(
+        EvalCode::Missing,
+        at,
+        "this has no value where the expression is evaluated",
+    )
 }
 
 fn literal_item(literal: &Literal) -> Item<'_> {
@@ -401,8 +430,9 @@ fn literal_item(literal: &Literal) -> Item<'_> {
         Literal::Decimal(text) => Item::Decimal(Cow::Borrowed(text)),
         Literal::Bool(b) => Item::Bool(*b),
         Literal::Moment(moment) => Item::Moment(*moment),
-        Literal::Quantity { value, unit } => {
-            Item::Quantity(Box::new(Quantity { value: value.clone(), unit: unit.clone() }))
-        }
+        Literal::Quantity { value, unit } => Item::Quantity(Box::new(Quantity {
+            value: value.clone(),
+            unit: unit.clone(),
+        })),
     }
 }

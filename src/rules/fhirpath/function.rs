@@ -76,7 +76,10 @@ functions! {
 
 impl Function {
     pub fn named(name: &str) -> Option<Function> {
-        Function::ALL.iter().find(|entry| entry.1 == name).map(|entry| entry.0)
+        Function::ALL
+            .iter()
+            .find(|entry| entry.1 == name)
+            .map(|entry| entry.0)
     }
 
     fn entry(self) -> &'static (Function, &'static str, usize, usize, Place) {
@@ -110,6 +113,9 @@ impl Function {
     }
 
     pub fn names(dialect: Dialect) -> impl Iterator<Item = &'static str> {
-        Function::ALL.iter().filter(move |e| e.0.exists_in(dialect)).map(|e| e.1)
+        Function::ALL
+            .iter()
+            .filter(move |e| e.0.exists_in(dialect))
+            .map(|e| e.1)
     }
 }

@@ -107,7 +107,12 @@ impl<'a> Item<'a> {
         if is_delete(value) {
             return Item::Delete;
         }
-        Item::Node(Node { value, beside: None, of: None, exact: false })
+        Item::Node(Node {
+            value,
+            beside: None,
+            of: None,
+            exact: false,
+        })
     }
 
     pub fn text(text: impl Into<Cow<'a, str>>) -> Item<'a> {
@@ -166,9 +171,9 @@ impl<'a> Item<'a> {
             Item::Made(value) => (**value).clone(),
             Item::Text(text) => Value::String(text.to_string()),
             Item::Integer(n) => Value::Number((*n).into()),
-            Item::Decimal(text) => {
-                text.parse::<Number>().map_or_else(|_| Value::String(text.to_string()), Value::Number)
-            }
+            Item::Decimal(text) => text
+                .parse::<Number>()
+                .map_or_else(|_| Value::String(text.to_string()), Value::Number),
             Item::Bool(b) => Value::Bool(*b),
             Item::Moment(moment) => Value::String(moment.to_string()),
             Item::Quantity(quantity) => quantity.to_json(),
@@ -202,7 +207,13 @@ impl<'a> Item<'a> {
     pub(super) fn scalar(&self) -> Scalar<'_> {
         match self {
             Item::Node(node) => node.scalar(),
-            Item::Made(value) => Node { value, beside: None, of: None, exact: false }.scalar(),
+            Item::Made(value) => Node {
+                value,
+                beside: None,
+                of: None,
+                exact: false,
+            }
+            .scalar(),
             Item::Text(text) => Scalar::Text(text, false),
             Item::Integer(n) => Scalar::Integer(*n),
             Item::Decimal(text) => Scalar::Decimal(text),
@@ -231,7 +242,10 @@ impl Quantity {
         let member = |name: &str| value.get(name).and_then(Value::as_str);
         let ucum = member("system") == Some("http://unitsofmeasure.org");
         let unit = if ucum { member("code") } else { member("unit") };
-        Some(Quantity { value: number.as_str().to_owned(), unit: Unit::Ucum(unit.unwrap_or("1").to_owned()) })
+        Some(Quantity {
+            value: number.as_str().to_owned(),
+            unit: Unit::Ucum(unit.unwrap_or("1").to_owned()),
+        })
     }
 
     fn to_text(&self) -> String {
@@ -243,10 +257,16 @@ impl Quantity {
 
     fn to_json(&self) -> Value {
         let mut out = Map::new();
-        out.insert("value".to_owned(), Item::Decimal(Cow::Borrowed(&self.value)).to_json());
+        out.insert(
+            "value".to_owned(),
+            Item::Decimal(Cow::Borrowed(&self.value)).to_json(),
+        );
         match &self.unit {
             Unit::Ucum(code) => {
-                out.insert("system".to_owned(), Value::String("http://unitsofmeasure.org".to_owned()));
+                out.insert(
+                    "system".to_owned(),
+                    Value::String("http://unitsofmeasure.org".to_owned()),
+                );
                 out.insert("code".to_owned(), Value::String(code.clone()));
             }
             Unit::Calendar(unit) => {
@@ -258,12 +278,18 @@ impl Quantity {
 }
 
 pub(super) fn is_delete(value: &Value) -> bool {
-    value.as_object().is_some_and(|o| o.len() == 1 && o.get(DELETE_KEY).is_some_and(|v| v == "delete"))
+    value
+        .as_object()
+        .is_some_and(|o| o.len() == 1 && o.get(DELETE_KEY).is_some_and(|v| v == "delete"))
 }
 
 /// A whole number written without point or exponent.
 pub(super) fn integer_of(text: &str) -> Option<i64> {
-    if text.contains(['.', 'e', 'E']) { None } else { text.parse().ok() }
+    if text.contains(['.', 'e', 'E']) {
+        None
+    } else {
+        text.parse().ok()
+    }
 }
 
 fn scalar_number(number: &Number) -> Scalar<'_> {

@@ -25,8 +25,8 @@ pub(super) struct Spot {
 }
 
 const SYMBOLS: [&str; 25] = [
-    "!=", "!~", "<=", ">=", "=", "~", "<", ">", "(", ")", "[", "]", "{", "}", ".", ",", "|", "+", "-", "*", "/",
-    "&", ";", "?", ":",
+    "!=", "!~", "<=", ">=", "=", "~", "<", ">", "(", ")", "[", "]", "{", "}", ".", ",", "|", "+", "-", "*",
+    "/", "&", ";", "?", ":",
 ];
 
 pub(super) fn tokens(text: &str) -> Result<Vec<Spot>, SyntaxError> {
@@ -79,7 +79,9 @@ impl Lexer<'_> {
     }
 
     fn next(&mut self) -> Result<Token, SyntaxError> {
-        let Some(first) = self.rest().chars().next() else { return Ok(Token::End) };
+        let Some(first) = self.rest().chars().next() else {
+            return Ok(Token::End);
+        };
         match first {
             '\'' => Ok(Token::Text(self.quoted('\'')?)),
             '`' | '"' => Ok(Token::Name(self.quoted(first)?, true)),
@@ -150,7 +152,8 @@ impl Lexer<'_> {
         match moment {
             Some(found) => Ok(Token::Moment(found)),
             None => {
-                let message = "not a date, date and time, or time (like @2015-02-04, @2015-02-04T14:30:00Z, @T14:30)";
+                let message =
+                    "not a date, date and time, or time (like @2015-02-04, @2015-02-04T14:30:00Z, @T14:30)";
                 Err(SyntaxError::new(start, message))
             }
         }
@@ -174,7 +177,10 @@ impl Lexer<'_> {
         let zone = self.rest().as_bytes().get(..6).filter(|z| {
             matches!(z[0], b'+' | b'-') && z[3] == b':' && [1, 2, 4, 5].iter().all(|i| z[*i].is_ascii_digit())
         });
-        if let Some(zone) = zone.map(|z| String::from_utf8_lossy(z).into_owned()).filter(|_| !clock.is_empty()) {
+        if let Some(zone) = zone
+            .map(|z| String::from_utf8_lossy(z).into_owned())
+            .filter(|_| !clock.is_empty())
+        {
             self.at += 6;
             *clock += &zone;
         }
@@ -197,8 +203,12 @@ impl Lexer<'_> {
             }
             match chars.next().map(|(_, escaped)| escaped) {
                 Some('u') => {
-                    let code = text.get(here + 2..here + 6).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()));
-                    let found = code.and_then(|h| u32::from_str_radix(h, 16).ok()).and_then(char::from_u32);
+                    let code = text
+                        .get(here + 2..here + 6)
+                        .filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()));
+                    let found = code
+                        .and_then(|h| u32::from_str_radix(h, 16).ok())
+                        .and_then(char::from_u32);
                     let message = "\\u needs four hexadecimal digits of a character";
                     out.push(found.ok_or_else(|| SyntaxError::new(here, message))?);
                     chars.nth(3);
@@ -208,7 +218,12 @@ impl Lexer<'_> {
                 Some('t') => out.push('\t'),
                 Some('f') => out.push('\u{c}'),
                 Some(c @ ('\\' | '/' | '\'' | '"' | '`')) => out.push(c),
-                _ => return Err(SyntaxError::new(here, "unknown escape: write \\\\ for a backslash")),
+                _ => {
+                    return Err(SyntaxError::new(
+                        here,
+                        "unknown escape: write \\\\ for a backslash",
+                    ));
+                }
             }
         }
         Err(SyntaxError::new(start, "this quote is not closed"))
@@ -253,13 +268,26 @@ mod tests {
         assert_eq!(first("1.0.toString()"), Token::Number("1.0".to_owned()));
         assert_eq!(first("1.toString()"), Token::Number("1".to_owned()));
         assert_eq!(first("%`vs-x`"), Token::Variable("vs-x".to_owned()));
-        assert_eq!(tokens("@2015-02-04T14:34:28.123+10:00.is(x)").expect("tokens").len(), 7);
+        assert_eq!(
+            tokens("@2015-02-04T14:34:28.123+10:00.is(x)")
+                .expect("tokens")
+                .len(),
+            7
+        );
         assert_eq!(tokens("a // b\n /* c */ d").expect("tokens").len(), 3);
     }
 
     #[test]
     fn faults_have_an_offset() {
-        for (text, offset) in [("a /* b", 2), ("'abc", 0), ("a = 'b\\x'", 6), ("@2015-13", 0), ("a # b", 2), ("%", 0), ("é", 0)] {
+        for (text, offset) in [
+            ("a /* b", 2),
+            ("'abc", 0),
+            ("a = 'b\\x'", 6),
+            ("@2015-13", 0),
+            ("a # b", 2),
+            ("%", 0),
+            ("é", 0),
+        ] {
             assert_eq!(tokens(text).err().expect(text).offset, offset, "{text}");
         }
     }

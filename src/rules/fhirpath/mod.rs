@@ -15,6 +15,7 @@ mod function;
 mod item;
 mod lexer;
 mod navigate;
+mod operate;
 mod parse_step;
 mod parser;
 mod paths;
@@ -76,6 +77,17 @@ impl Expression {
     /// Limits: 1 000 000 steps, 100 000 items in a collection, 1 MiB in a made text.
     pub fn evaluate<'a>(&'a self, input: &'a Value, scope: &Scope<'a>) -> Result<Vec<Item<'a>>, EvalError> {
         eval::Evaluator::new(self, input, scope).run(&self.ast)
+    }
+
+    /// As `evaluate`, but at a node found by an earlier evaluation, with its type and its `_x` (invariants of
+    /// elements). `resource` is the resource it is part of, for `%resource` and `#id` references.
+    pub fn evaluate_at<'a>(
+        &'a self,
+        node: Item<'a>,
+        resource: &'a Value,
+        scope: &Scope<'a>,
+    ) -> Result<Vec<Item<'a>>, EvalError> {
+        eval::Evaluator::new(self, resource, scope).run_at(&self.ast, node)
     }
 
     pub fn dialect(&self) -> Dialect {

@@ -15,7 +15,14 @@ const EVERYWHERE: [&str; 3] = ["id", "extension", "resourceType"];
 
 impl<'a> Evaluator<'_, 'a> {
     /// The members called `name` of one item, appended to `out`.
-    pub(super) fn member(&self, item: &Item<'a>, name: &str, beside: &str, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
+    pub(super) fn member(
+        &self,
+        item: &Item<'a>,
+        name: &str,
+        beside: &str,
+        at: usize,
+        out: &mut Items<'a>,
+    ) -> Result<(), EvalError> {
         self.charge(1, at)?;
         match item {
             Item::Node(node) => match node.value {
@@ -28,7 +35,9 @@ impl<'a> Evaluator<'_, 'a> {
             },
             Item::Made(value) => {
                 match value.get(name) {
-                    Some(Value::Array(list)) => out.extend(list.iter().filter(|v| !v.is_null()).cloned().map(Item::made)),
+                    Some(Value::Array(list)) => {
+                        out.extend(list.iter().filter(|v| !v.is_null()).cloned().map(Item::made))
+                    }
                     Some(Value::Null) | None => {}
                     Some(found) => out.push(Item::made(found.clone())),
                 }
@@ -38,11 +47,19 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    fn typed_member(&self, node: &Node<'a>, object: &'a Map<String, Value>, name: &str, beside: &str, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
-        let holder = node.of.and_then(FhirType::holder);
+    fn typed_member(
+        &self,
+        node: &Node<'a>,
+        object: &'a Map<String, Value>,
+        name: &str,
+        beside: &str,
+        at: usize,
+        out: &mut Items<'a>,
+    ) -> Result<(), EvalError> {
+        let holder = node.of.and_then(|of| of.content);
         let direct = object.get(name);
-        let besides = object.get(beside);
         let Some(holder) = holder else {
+            let besides = object.get(beside);
             if direct.is_some() || besides.is_some() {
                 return self.push(direct.unwrap_or(&NULL), besides, None, false, 0, at, out);
             }
@@ -50,6 +67,9 @@ impl<'a> Evaluator<'_, 'a> {
         };
         if let Some(child) = holder.child(name) {
             if !child.element.is_choice() {
+                // only primitives have a `_x`
+                let complex = child.type_name.starts_with(|c: char| c.is_ascii_uppercase());
+                let besides = if complex { None } else { object.get(beside) };
                 if direct.is_none() && besides.is_none() {
                     return Ok(());
                 }
@@ -63,7 +83,9 @@ impl<'a> Evaluator<'_, 'a> {
         }
         if node.exact && !self.scope.lenient {
             let stems = holder.elements.iter().map(|e| e.stem());
-            let meant = super::nearest(name, stems).map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            let meant = super::nearest(name, stems)
+                .map(|n| format!("; did you mean {n}?"))
+                .unwrap_or_default();
             let message = format!("{} has no element of this name{meant}", holder.name);
             return Err(EvalError::new(EvalCode::UnknownMember, at, message));
         }
@@ -71,7 +93,15 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// `value` finds `valueQuantity` (and `_valueString`) of the type that R4 allows.
-    fn typed_choice(&self, object: &'a Map<String, Value>, holder: &'static crate::fhir::element::Type, name: &str, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
+    fn typed_choice(
+        &self,
+        object: &'a Map<String, Value>,
+        holder: &'static crate::fhir::element::Type,
+        name: &str,
+        at: usize,
+        out: &mut Items<'a>,
+    ) -> Result<(), EvalError> {
+        self.charge(object.len() / 8, at)?;
         for (key, value) in object {
             let (plain, alone) = match key.strip_prefix('_') {
                 Some(rest) => (rest, true),
@@ -80,20 +110,40 @@ impl<'a> Evaluator<'_, 'a> {
             if !plain.starts_with(name) || (alone && object.contains_key(plain)) {
                 continue;
             }
-            let Some(child) = holder.child(plain).filter(|c| c.element.is_choice() && c.element.stem() == name) else {
+            let Some(child) = holder
+                .child(plain)
+                .filter(|c| c.element.is_choice() && c.element.stem() == name)
+            else {
                 continue;
             };
-            let of = Some(FhirType { name: child.type_name, content: None });
-            let (value, beside) = if alone { (&NULL, Some(value)) } else { (value, beside_of(object, plain)) };
+            let of = Some(FhirType {
+                name: child.type_name,
+                content: None,
+            });
+            let (value, beside) = if alone {
+                (&NULL, Some(value))
+            } else {
+                (value, beside_of(object, plain))
+            };
             self.push(value, beside, of, false, 0, at, out)?;
         }
         Ok(())
     }
 
     /// Without a known type: the stem followed by the name of a type.
-    fn untyped_choice(&self, object: &'a Map<String, Value>, name: &str, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
+    fn untyped_choice(
+        &self,
+        object: &'a Map<String, Value>,
+        name: &str,
+        at: usize,
+        out: &mut Items<'a>,
+    ) -> Result<(), EvalError> {
+        self.charge(object.len() / 8, at)?;
         for (key, value) in object {
-            let Some(rest) = key.strip_prefix(name).filter(|r| r.starts_with(|c: char| c.is_ascii_uppercase())) else {
+            let Some(rest) = key
+                .strip_prefix(name)
+                .filter(|r| r.starts_with(|c: char| c.is_ascii_uppercase()))
+            else {
                 continue;
             };
             let mut lower = rest.to_owned();
@@ -109,13 +159,23 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// A primitive has an id and extensions, and its value.
-    fn primitive_member(&self, node: &Node<'a>, name: &str, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
+    fn primitive_member(
+        &self,
+        node: &Node<'a>,
+        name: &str,
+        at: usize,
+        out: &mut Items<'a>,
+    ) -> Result<(), EvalError> {
         if self.dialect == Dialect::Mapping {
             return Ok(());
         }
         match node.beside.and_then(|b| b.as_object()).and_then(|b| b.get(name)) {
             Some(found) => {
-                let of = if name == "extension" { FhirType::named("Extension") } else { None };
+                let of = if name == "extension" {
+                    FhirType::named("Extension")
+                } else {
+                    None
+                };
                 self.push(found, None, of, false, 0, at, out)
             }
             None if node.exact && !self.scope.lenient && !EVERYWHERE.contains(&name) && name != "value" => {
@@ -126,12 +186,28 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a node, not worth a type of their own")]
-    pub(super) fn push(&self, value: &'a Value, beside: Option<&'a Value>, of: Option<FhirType>, exact: bool, lists: usize, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a node, not worth a type of their own"
+    )]
+    pub(super) fn push(
+        &self,
+        value: &'a Value,
+        beside: Option<&'a Value>,
+        of: Option<FhirType>,
+        exact: bool,
+        lists: usize,
+        at: usize,
+        out: &mut Items<'a>,
+    ) -> Result<(), EvalError> {
         match value {
             Value::Array(list) => {
                 if lists >= MAX_LISTS {
-                    return Err(EvalError::new(EvalCode::Limit, at, "lists are nested deeper than 64"));
+                    return Err(EvalError::new(
+                        EvalCode::Limit,
+                        at,
+                        "lists are nested deeper than 64",
+                    ));
                 }
                 self.charge(list.len(), at)?;
                 out.reserve(list.len());
@@ -158,26 +234,47 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// A node with its type; a resource inside a resource states its own.
-    pub(super) fn typed_item(&self, value: &'a Value, beside: Option<&'a Value>, of: Option<FhirType>, exact: bool) -> Item<'a> {
+    pub(super) fn typed_item(
+        &self,
+        value: &'a Value,
+        beside: Option<&'a Value>,
+        of: Option<FhirType>,
+        exact: bool,
+    ) -> Item<'a> {
         if is_delete(value) {
             return Item::Delete;
         }
         let open = of.is_none_or(|of| of.name == "Resource");
         if self.dialect == Dialect::Search && open && value.is_object() {
             let of = FhirType::of_resource(value);
-            return Item::Node(Node { value, beside, of, exact: false });
+            return Item::Node(Node {
+                value,
+                beside,
+                of,
+                exact: false,
+            });
         }
-        Item::Node(Node { value, beside, of, exact })
+        Item::Node(Node {
+            value,
+            beside,
+            of,
+            exact,
+        })
     }
 
     /// `Patient.name` on a Patient: the name of the type stands for the item itself.
     /// `None`: the name is no type here, so it is a member.
     pub(super) fn root(&self, item: &Item<'a>, name: &str, at: usize) -> Result<Option<bool>, EvalError> {
         let Item::Node(node) = item else { return Ok(None) };
-        let Some(object) = node.value.as_object() else { return Ok(None) };
+        let Some(object) = node.value.as_object() else {
+            return Ok(None);
+        };
         if self.dialect == Dialect::Mapping {
             let stated = object.get("resourceType").and_then(Value::as_str);
             return Ok((stated == Some(name) && !object.contains_key(name)).then_some(true));
+        }
+        if node.of.is_some_and(|of| of.name == name) {
+            return Ok(Some(true));
         }
         if !types::is_resource_name(name) {
             return Ok(None);

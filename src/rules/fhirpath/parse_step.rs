@@ -6,7 +6,7 @@ use super::function::{Function, Place};
 use super::lexer::Token;
 use super::parser::Parser;
 use super::suggest::nearest;
-use super::{Dialect, SyntaxError, pattern, types};
+use super::{SyntaxError, pattern, types};
 
 pub(super) struct GrownStep {
     pub step: Step,
@@ -17,11 +17,20 @@ impl Parser<'_> {
     pub(super) fn step(&mut self, name: String, quoted: bool, at: usize) -> Result<GrownStep, SyntaxError> {
         if quoted || !self.is_call() {
             let beside = format!("_{name}");
-            return Ok(GrownStep { step: Step::Member { name, beside, at }, height: 0 });
+            return Ok(GrownStep {
+                step: Step::Member { name, beside, at },
+                height: 0,
+            });
         }
         let function = self.function(&name, at)?;
         self.expect_symbol("(")?;
-        let mut call = Call { function, args: Vec::new(), at, wanted: None, pattern: None };
+        let mut call = Call {
+            function,
+            args: Vec::new(),
+            at,
+            wanted: None,
+            pattern: None,
+        };
         let mut height = 0;
         if function.takes_type() {
             call.wanted = Some(self.type_name()?);
@@ -40,9 +49,13 @@ impl Parser<'_> {
         if function == Function::Matches
             && let Some(Expr::Literal(Literal::Text(text))) = call.args.first()
         {
-            call.pattern = Some(pattern::compile(text).map_err(|m| SyntaxError::new(at, m))?);
+            call.pattern =
+                Some(pattern::compile(text, pattern::WRITTEN).map_err(|m| SyntaxError::new(at, m))?);
         }
-        Ok(GrownStep { step: Step::Call(Box::new(call)), height })
+        Ok(GrownStep {
+            step: Step::Call(Box::new(call)),
+            height,
+        })
     }
 
     fn function(&self, name: &str, at: usize) -> Result<Function, SyntaxError> {
@@ -105,14 +118,4 @@ fn check_arity(call: &Call) -> Result<(), SyntaxError> {
     };
     let message = format!("{}() takes {wanted}, not {given}", call.function.name());
     Err(SyntaxError::new(call.at, message))
-}
-
-impl Dialect {
-    /// How messages name it.
-    pub fn shown(self) -> &'static str {
-        match self {
-            Dialect::Mapping => "mapping",
-            Dialect::Search => "search expression",
-        }
-    }
 }

@@ -11,8 +11,22 @@ pub(super) const MAX_DEPTH: usize = 64;
 pub(super) const MAX_NODES: usize = 4096;
 
 const CALENDAR: [&str; 16] = [
-    "year", "years", "month", "months", "week", "weeks", "day", "days", "hour", "hours", "minute", "minutes",
-    "second", "seconds", "millisecond", "milliseconds",
+    "year",
+    "years",
+    "month",
+    "months",
+    "week",
+    "weeks",
+    "day",
+    "days",
+    "hour",
+    "hours",
+    "minute",
+    "minutes",
+    "second",
+    "seconds",
+    "millisecond",
+    "milliseconds",
 ];
 const VARIABLES: [&str; 4] = ["source", "row", "now", "parent"];
 const SEARCH_VARIABLES: [&str; 6] = ["context", "resource", "rootResource", "sct", "loinc", "ucum"];
@@ -36,7 +50,14 @@ pub(super) fn parse(text: &str, dialect: Dialect, names: &[&str]) -> Result<Expr
     if text.len() > MAX_TEXT {
         return Err(SyntaxError::new(0, "this expression is longer than 64 KiB"));
     }
-    let mut parser = Parser { dialect, names, spots: tokens(text)?, next: 0, depth: 0, nodes: 0 };
+    let mut parser = Parser {
+        dialect,
+        names,
+        spots: tokens(text)?,
+        next: 0,
+        depth: 0,
+        nodes: 0,
+    };
     if *parser.peek() == Token::End {
         return Err(SyntaxError::new(0, "an expression is missing"));
     }
@@ -75,21 +96,34 @@ impl Parser<'_> {
     }
 
     pub(super) fn expect_symbol(&mut self, symbol: &str) -> Result<(), SyntaxError> {
-        if self.accept(symbol) { Ok(()) } else { Err(self.unexpected(&format!("'{symbol}'"))) }
+        if self.accept(symbol) {
+            Ok(())
+        } else {
+            Err(self.unexpected(&format!("'{symbol}'")))
+        }
     }
 
     pub(super) fn unexpected(&self, wanted: &str) -> SyntaxError {
-        SyntaxError::new(self.at(), format!("expected {wanted}, found {}", self.peek().shown()))
+        SyntaxError::new(
+            self.at(),
+            format!("expected {wanted}, found {}", self.peek().shown()),
+        )
     }
 
     pub(super) fn grow(&mut self, expr: Expr, below: usize) -> Result<Grown, SyntaxError> {
         self.nodes += 1;
         let height = below + 1;
         if height > MAX_DEPTH {
-            return Err(SyntaxError::new(self.at(), "this expression is nested deeper than 64"));
+            return Err(SyntaxError::new(
+                self.at(),
+                "this expression is nested deeper than 64",
+            ));
         }
         if self.nodes > MAX_NODES {
-            return Err(SyntaxError::new(self.at(), "this expression has more than 4096 parts"));
+            return Err(SyntaxError::new(
+                self.at(),
+                "this expression has more than 4096 parts",
+            ));
         }
         Ok(Grown { expr, height })
     }
@@ -98,7 +132,10 @@ impl Parser<'_> {
     pub(super) fn expression(&mut self, least: u8) -> Result<Grown, SyntaxError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(SyntaxError::new(self.at(), "this expression is nested deeper than 64"));
+            return Err(SyntaxError::new(
+                self.at(),
+                "this expression is nested deeper than 64",
+            ));
         }
         let mut left = self.unary()?;
         while let Some((power, infix)) = self.infix()? {
@@ -112,7 +149,12 @@ impl Parser<'_> {
                 Infix::Union => self.union(left, power, at)?,
                 Infix::Type(test) => {
                     let wanted = self.type_name()?;
-                    let expr = Expr::Type { test, operand: Box::new(left.expr), wanted, at };
+                    let expr = Expr::Type {
+                        test,
+                        operand: Box::new(left.expr),
+                        wanted,
+                        at,
+                    };
                     self.grow(expr, left.height)?
                 }
             };
@@ -121,16 +163,28 @@ impl Parser<'_> {
         Ok(left)
     }
 
-    fn binary(&mut self, operator: Operator, left: Grown, power: u8, at: usize) -> Result<Grown, SyntaxError> {
+    fn binary(
+        &mut self,
+        operator: Operator,
+        left: Grown,
+        power: u8,
+        at: usize,
+    ) -> Result<Grown, SyntaxError> {
         let right = self.expression(power)?;
         let adds = matches!(operator, Operator::Plus | Operator::Minus);
         let decimal = |e: &Expr| matches!(e, Expr::Literal(Literal::Decimal(_)));
         if adds && (decimal(&left.expr) || decimal(&right.expr)) {
-            let message = "decimals are never added or subtracted: their digits and precision belong to the source";
+            let message =
+                "decimals are never added or subtracted: their digits and precision belong to the source";
             return Err(SyntaxError::new(at, message));
         }
         let below = left.height.max(right.height);
-        let expr = Expr::Binary { operator, left: Box::new(left.expr), right: Box::new(right.expr), at };
+        let expr = Expr::Binary {
+            operator,
+            left: Box::new(left.expr),
+            right: Box::new(right.expr),
+            at,
+        };
         self.grow(expr, below)
     }
 
@@ -141,7 +195,13 @@ impl Parser<'_> {
             return self.grow(Expr::Union { parts, at }, (left.height - 1).max(right.height));
         }
         let below = left.height.max(right.height);
-        self.grow(Expr::Union { parts: vec![left.expr, right.expr], at }, below)
+        self.grow(
+            Expr::Union {
+                parts: vec![left.expr, right.expr],
+                at,
+            },
+            below,
+        )
     }
 
     fn infix(&self) -> Result<Option<(u8, Infix)>, SyntaxError> {
@@ -171,7 +231,9 @@ impl Parser<'_> {
             "as" => (8, Infix::Type(TypeTest::As)),
             "+" => (9, Op(Operator::Plus)),
             "-" => (9, Op(Operator::Minus)),
-            "&" => return self.refuse("'&' is not used here, it hides what is missing: use '+', which is empty if a part is empty"),
+            "&" => return self.refuse(
+                "'&' is not used here, it hides what is missing: use '+', which is empty if a part is empty",
+            ),
             "*" | "/" | "div" | "mod" => {
                 return self.refuse("multiplying and dividing are not part of this language");
             }
@@ -179,8 +241,14 @@ impl Parser<'_> {
         };
         let search_only = matches!(word, "xor" | "contains" | "~" | "!~" | "is");
         if search_only && self.dialect == Dialect::Mapping {
-            let other = if word == "contains" { ": write 'in' with its sides exchanged" } else { "" };
-            return self.refuse(&format!("'{word}' exists in search expressions and invariants, not in mappings{other}"));
+            let other = if word == "contains" {
+                ": write 'in' with its sides exchanged"
+            } else {
+                ""
+            };
+            return self.refuse(&format!(
+                "'{word}' exists in search expressions and invariants, not in mappings{other}"
+            ));
         }
         Ok(Some(found))
     }
@@ -203,7 +271,10 @@ impl Parser<'_> {
             Expr::Literal(Literal::Decimal(text)) if !text.starts_with('-') => {
                 Expr::Literal(Literal::Decimal(format!("-{text}")))
             }
-            other => Expr::Negative { operand: Box::new(other), at },
+            other => Expr::Negative {
+                operand: Box::new(other),
+                at,
+            },
         };
         self.grow(expr, operand.height)
     }
@@ -222,9 +293,17 @@ impl Parser<'_> {
         loop {
             let at = self.at();
             if self.accept(".") {
+                let at = self.at();
                 let step = match self.advance() {
-                    Token::Name(name, quoted) => self.step(name, quoted, at + 1)?,
+                    Token::Name(name, quoted) => self.step(name, quoted, at)?,
                     Token::Special(name) if name == "this" => continue,
+                    // HL7 v2 fields: PID.5[0].1; the lexer reads `5.1` as one number
+                    Token::Number(number) if self.dialect == Dialect::Mapping => {
+                        for part in number.split('.') {
+                            steps.push(self.step(part.to_owned(), true, at)?.step);
+                        }
+                        continue;
+                    }
                     _ => {
                         self.next -= 1;
                         return Err(self.unexpected("a name after '.'"));
@@ -236,14 +315,20 @@ impl Parser<'_> {
                 let index = self.expression(0)?;
                 self.expect_symbol("]")?;
                 below = below.max(index.height);
-                steps.push(Step::Index { index: index.expr, at });
+                steps.push(Step::Index {
+                    index: index.expr,
+                    at,
+                });
             } else {
                 break;
             }
             self.grow(Expr::Empty, 0)?;
         }
         match head {
-            Some(head) if steps.is_empty() => Ok(Grown { expr: *head, height: primary.height }),
+            Some(head) if steps.is_empty() => Ok(Grown {
+                expr: *head,
+                height: primary.height,
+            }),
             head => self.grow(Expr::Path { head, steps }, below),
         }
     }
@@ -254,29 +339,47 @@ impl Parser<'_> {
             Token::Text(text) => Expr::Literal(Literal::Text(text)),
             Token::Moment(moment) => Expr::Literal(Literal::Moment(moment)),
             Token::Number(number) => self.number(number),
-            Token::Variable(name) => Expr::Variable { variable: self.variable(name, at)?, at },
+            Token::Variable(name) => Expr::Variable {
+                variable: self.variable(name, at)?,
+                at,
+            },
             Token::Special(name) => return self.special(&name, at),
             Token::Name(name, false) if name == "true" => Expr::Literal(Literal::Bool(true)),
             Token::Name(name, false) if name == "false" => Expr::Literal(Literal::Bool(false)),
             Token::Name(name, false)
                 if matches!(name.as_str(), "and" | "or" | "xor" | "implies" | "div" | "mod") =>
             {
-                let message = format!("'{name}' is an operator; as the name of a field write `{name}` between backticks");
+                let message = format!(
+                    "'{name}' is an operator; as the name of a field write `{name}` between backticks"
+                );
                 return Err(SyntaxError::new(at, message));
             }
             Token::Name(name, quoted) => {
                 let step = self.step(name, quoted, at)?;
-                return self.grow(Expr::Path { head: None, steps: vec![step.step] }, step.height);
+                return self.grow(
+                    Expr::Path {
+                        head: None,
+                        steps: vec![step.step],
+                    },
+                    step.height,
+                );
             }
             Token::Symbol("(") => {
                 let inner = self.expression(0)?;
                 self.expect_symbol(")")?;
                 // a path in brackets keeps its own steps: `(a.b)[0]` indexes the whole
                 return match inner.expr {
-                    path @ Expr::Path { .. } => {
-                        self.grow(Expr::Path { head: Some(Box::new(path)), steps: Vec::new() }, inner.height)
-                    }
-                    expr => Ok(Grown { expr, height: inner.height }),
+                    path @ Expr::Path { .. } => self.grow(
+                        Expr::Path {
+                            head: Some(Box::new(path)),
+                            steps: Vec::new(),
+                        },
+                        inner.height,
+                    ),
+                    expr => Ok(Grown {
+                        expr,
+                        height: inner.height,
+                    }),
                 };
             }
             Token::Symbol("{") => {
@@ -294,7 +397,9 @@ impl Parser<'_> {
     fn number(&mut self, number: String) -> Expr {
         let unit = match self.peek() {
             Token::Text(unit) => Some(Unit::Ucum(unit.clone())),
-            Token::Name(name, false) if CALENDAR.contains(&name.as_str()) => Some(Unit::Calendar(name.clone())),
+            Token::Name(name, false) if CALENDAR.contains(&name.as_str()) => {
+                Some(Unit::Calendar(name.clone()))
+            }
             _ => None,
         };
         if let Some(unit) = unit {
@@ -309,11 +414,28 @@ impl Parser<'_> {
 
     fn special(&mut self, name: &str, at: usize) -> Result<Grown, SyntaxError> {
         match name {
-            "this" => self.grow(Expr::Path { head: None, steps: Vec::new() }, 0),
-            "index" => self.grow(Expr::Variable { variable: Variable::Index, at }, 0),
-            "total" => Err(SyntaxError::new(at, "$total belongs to aggregate(), which this language leaves out")),
-            _ => Err(SyntaxError::new(at, "after $ only 'this' and 'index' have a meaning")
-                .suggest(nearest(name, ["this", "index"]).map(|n| format!("${n}")))),
+            "this" => self.grow(
+                Expr::Path {
+                    head: None,
+                    steps: Vec::new(),
+                },
+                0,
+            ),
+            "index" => self.grow(
+                Expr::Variable {
+                    variable: Variable::Index,
+                    at,
+                },
+                0,
+            ),
+            "total" => Err(SyntaxError::new(
+                at,
+                "$total belongs to aggregate(), which this language leaves out",
+            )),
+            _ => Err(
+                SyntaxError::new(at, "after $ only 'this' and 'index' have a meaning")
+                    .suggest(nearest(name, ["this", "index"]).map(|n| format!("${n}"))),
+            ),
         }
     }
 
@@ -338,7 +460,9 @@ impl Parser<'_> {
                     return Ok(Variable::Constant(format!("http://hl7.org/fhir/ValueSet/{set}")));
                 }
                 if let Some(extension) = other.strip_prefix("ext-").filter(|_| search) {
-                    return Ok(Variable::Constant(format!("http://hl7.org/fhir/StructureDefinition/{extension}")));
+                    return Ok(Variable::Constant(format!(
+                        "http://hl7.org/fhir/StructureDefinition/{extension}"
+                    )));
                 }
                 let known = VARIABLES.iter().chain(self.names).copied();
                 let more = SEARCH_VARIABLES.iter().copied().filter(|_| search);

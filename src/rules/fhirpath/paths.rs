@@ -42,7 +42,10 @@ fn below<'e>(expr: &'e Expr, open: &mut Vec<&'e Expr>) {
 }
 
 pub(super) fn source_paths(ast: &Expr) -> Vec<String> {
-    let mut reader = Reader { found: BTreeSet::new(), left: 100_000 };
+    let mut reader = Reader {
+        found: BTreeSet::new(),
+        left: 100_000,
+    };
     let ends = reader.read(ast, &[String::new()]);
     reader.found.extend(ends);
     reader.found.remove("");
@@ -96,7 +99,9 @@ impl Reader {
             }
             Step::Call(call) => {
                 let inner = match call.function {
-                    Function::Where | Function::Exists | Function::All | Function::Select | Function::Iif => &current,
+                    Function::Where | Function::Exists | Function::All | Function::Select | Function::Iif => {
+                        &current
+                    }
                     _ => context,
                 };
                 let ends: Vec<Vec<String>> = call.args.iter().map(|arg| self.read(arg, inner)).collect();
@@ -121,7 +126,11 @@ impl Reader {
 }
 
 fn joined(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 fn variable_path(variable: &Variable) -> Option<String> {

@@ -16,7 +16,7 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .filter(|c| c.len() <= LONGEST)
         .map(|c| (distance(&wanted, &c.to_lowercase()), c))
         .filter(|(d, _)| *d <= allowed)
-        .min_by_key(|(d, _)| *d)
+        .min_by_key(|(d, c)| (*d, distance(name, c)))
         .map(|(_, c)| c)
 }
 

@@ -31,7 +31,10 @@ impl Temporal {
     /// `2015`, `2015-02`, `2015-02-04`.
     pub fn date(text: &str) -> Option<Temporal> {
         let found = Temporal::date_time(text)?;
-        (found.stated <= 3 && !text.contains('T')).then_some(Temporal { kind: TemporalKind::Date, ..found })
+        (found.stated <= 3 && !text.contains('T')).then_some(Temporal {
+            kind: TemporalKind::Date,
+            ..found
+        })
     }
 
     /// A date, or a date with `T` and as much of a time as is stated, with or without offset.
@@ -128,7 +131,10 @@ impl Temporal {
     }
 
     pub fn to_date_time(self) -> Temporal {
-        Temporal { kind: TemporalKind::DateTime, ..self }
+        Temporal {
+            kind: TemporalKind::DateTime,
+            ..self
+        }
     }
 
     /// Order at the precision both state. `None`: of different kinds, or not decidable.
@@ -179,13 +185,25 @@ impl Temporal {
     }
 
     fn in_utc(&self) -> Temporal {
-        let Some(minutes) = self.offset.filter(|m| *m != 0 && self.stated > 3) else { return *self };
+        let Some(minutes) = self.offset.filter(|m| *m != 0 && self.stated > 3) else {
+            return *self;
+        };
         let at = seconds(&self.fields) - i64::from(minutes) * 60;
         let (days, clock) = (at.div_euclid(86_400), at.rem_euclid(86_400));
         let (year, month, day) = civil(days);
-        let fields =
-            [year, month, day, (clock / 3600) as u16, (clock / 60 % 60) as u16, (clock % 60) as u16];
-        Temporal { fields, offset: Some(0), ..*self }
+        let fields = [
+            year,
+            month,
+            day,
+            (clock / 3600) as u16,
+            (clock / 60 % 60) as u16,
+            (clock % 60) as u16,
+        ];
+        Temporal {
+            fields,
+            offset: Some(0),
+            ..*self
+        }
     }
 
     /// A point in time: seconds and offset stated.
@@ -249,7 +267,7 @@ fn offset(zone: &str) -> Option<i16> {
 
 fn days_in(year: u16, month: u16) -> u16 {
     match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
@@ -291,14 +309,21 @@ mod tests {
             ("2012-04-14", "2012-04-15T10:00:00", Some(Less)),
             ("2012-04-15T15:00:00Z", "2012-04-15T10:00:00", None),
             ("2012-04-13T15:00:00Z", "2012-04-15T10:00:00", Some(Less)),
-            ("2012-04-15T15:00:00+02:00", "2012-04-15T16:00:00+03:00", Some(Equal)),
+            (
+                "2012-04-15T15:00:00+02:00",
+                "2012-04-15T16:00:00+03:00",
+                Some(Equal),
+            ),
             ("2012-01-01T00:30:00+01:00", "2011-12-31T23:30:00Z", Some(Equal)),
             ("2012-04-15T15:30:31", "2012-04-15T15:30:31.0", Some(Equal)),
             ("2012-04-15T15:30:31.1", "2012-04-15T15:30:31", Some(Greater)),
             ("2018-03", "2018-03-01", None),
             ("2018", "2019-03-01", Some(Less)),
         ] {
-            let (a, b) = (Temporal::date_time(left).expect(left), Temporal::date_time(right).expect(right));
+            let (a, b) = (
+                Temporal::date_time(left).expect(left),
+                Temporal::date_time(right).expect(right),
+            );
             assert_eq!(a.compare(&b), order, "{left} {right}");
             assert_eq!(b.compare(&a), order.map(Ordering::reverse), "{right} {left}");
         }
@@ -306,10 +331,26 @@ mod tests {
 
     #[test]
     fn text_comes_back_and_nonsense_is_refused() {
-        for good in ["2015", "2015-02", "2015-02-04", "2015-02-04T14:34:28.123+10:00", "2016-02-29T23:59:60Z"] {
+        for good in [
+            "2015",
+            "2015-02",
+            "2015-02-04",
+            "2015-02-04T14:34:28.123+10:00",
+            "2016-02-29T23:59:60Z",
+        ] {
             assert_eq!(Temporal::date_time(good).expect(good).to_string(), good);
         }
-        for bad in ["", "15", "2015-2", "2015-13", "2015-02-30", "2015T10", "2015-02-04T25", "2015-02-04T10:00+", "2015-02-04T1é"] {
+        for bad in [
+            "",
+            "15",
+            "2015-2",
+            "2015-13",
+            "2015-02-30",
+            "2015T10",
+            "2015-02-04T25",
+            "2015-02-04T10:00+",
+            "2015-02-04T1é",
+        ] {
             assert_eq!(Temporal::date_time(bad), None, "{bad}");
         }
         assert_eq!(Temporal::time("14:30").expect("time").to_string(), "14:30");

@@ -21,7 +21,9 @@ impl<'a> Evaluator<'_, 'a> {
         if matches!(receiver, [Item::Delete]) {
             return Ok(vec![Item::Delete]);
         }
-        let Some(text) = self.text_of(receiver, call.function.name(), at)? else { return Ok(Vec::new()) };
+        let Some(text) = self.text_of(receiver, call.function.name(), at)? else {
+            return Ok(Vec::new());
+        };
         match call.function {
             Function::Trim => Ok(vec![Item::Text(trimmed(text))]),
             Function::Lower => Ok(vec![Item::Text(Cow::Owned(text.to_lowercase()))]),
@@ -30,7 +32,9 @@ impl<'a> Evaluator<'_, 'a> {
             Function::Substring => self.substring(text, call, focus),
             Function::Replace => self.replace(&text, call, focus),
             _ => {
-                let Some(argument) = self.argument(call, 0, focus)? else { return Ok(Vec::new()) };
+                let Some(argument) = self.argument(call, 0, focus)? else {
+                    return Ok(Vec::new());
+                };
                 let needle = argument.as_ref();
                 let truth = match call.function {
                     Function::StartsWith => text.starts_with(needle),
@@ -45,7 +49,12 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    fn argument(&self, call: &'a Call, index: usize, focus: Focus<'_, 'a>) -> Result<Option<Cow<'a, str>>, EvalError> {
+    fn argument(
+        &self,
+        call: &'a Call,
+        index: usize,
+        focus: Focus<'_, 'a>,
+    ) -> Result<Option<Cow<'a, str>>, EvalError> {
         match call.args.get(index) {
             Some(arg) => self.text_of(&self.expr(arg, focus)?, call.function.name(), call.at),
             None => Ok(None),
@@ -53,11 +62,12 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     fn matches(&self, text: &str, pattern: &str, call: &Call) -> Result<bool, EvalError> {
+        self.charge(text.len() / 8, call.at)?;
         if let Some(compiled) = &call.pattern {
             return Ok(compiled.is_match(text));
         }
         self.charge(COMPILING, call.at)?;
-        match pattern::compile(pattern) {
+        match pattern::compile(pattern, pattern::MADE) {
             Ok(compiled) => Ok(compiled.is_match(text)),
             Err(message) => Err(EvalError::new(EvalCode::Type, call.at, message)),
         }
@@ -65,18 +75,31 @@ impl<'a> Evaluator<'_, 'a> {
 
     fn substring(&self, text: Cow<'a, str>, call: &'a Call, focus: Focus<'_, 'a>) -> Outcome<'a> {
         let number = |index: usize| match call.args.get(index) {
-            Some(arg) => self.integer(&self.expr(arg, focus)?, "substring() needs whole numbers", call.at),
+            Some(arg) => self.integer(
+                &self.expr(arg, focus)?,
+                "substring() needs whole numbers",
+                call.at,
+            ),
             None => Ok(None),
         };
-        let Some(start) = number(0)? else { return Ok(Vec::new()) };
+        let Some(start) = number(0)? else {
+            return Ok(Vec::new());
+        };
         let length = match number(1)? {
             Some(length) => usize::try_from(length).unwrap_or(0),
             None => usize::MAX,
         };
-        let Some(from) = usize::try_from(start).ok().and_then(|s| text.char_indices().nth(s)).map(|(at, _)| at) else {
+        let Some(from) = usize::try_from(start)
+            .ok()
+            .and_then(|s| text.char_indices().nth(s))
+            .map(|(at, _)| at)
+        else {
             return Ok(Vec::new());
         };
-        let until = text[from..].char_indices().nth(length).map_or(text.len(), |(at, _)| from + at);
+        let until = text[from..]
+            .char_indices()
+            .nth(length)
+            .map_or(text.len(), |(at, _)| from + at);
         Ok(vec![Item::Text(match text {
             Cow::Borrowed(text) => Cow::Borrowed(&text[from..until]),
             Cow::Owned(text) => Cow::Owned(text[from..until].to_owned()),
@@ -86,7 +109,9 @@ impl<'a> Evaluator<'_, 'a> {
     fn replace(&self, text: &str, call: &'a Call, focus: Focus<'_, 'a>) -> Outcome<'a> {
         let old = self.argument(call, 0, focus)?;
         let new = self.argument(call, 1, focus)?;
-        let (Some(old), Some(new)) = (old, new) else { return Ok(Vec::new()) };
+        let (Some(old), Some(new)) = (old, new) else {
+            return Ok(Vec::new());
+        };
         let places = text.matches(old.as_ref()).count();
         let length = text.len().saturating_add(places.saturating_mul(new.len()));
         self.check_text(length, call.at)?;
@@ -102,7 +127,10 @@ impl<'a> Evaluator<'_, 'a> {
         };
         self.charge(parts.len(), at)?;
         self.check_size(parts.len(), at)?;
-        Ok(parts.into_iter().map(|part| Item::Text(Cow::Owned(part.to_owned()))).collect())
+        Ok(parts
+            .into_iter()
+            .map(|part| Item::Text(Cow::Owned(part.to_owned())))
+            .collect())
     }
 
     fn join(&self, call: &'a Call, receiver: &[Item<'a>], focus: Focus<'_, 'a>) -> Outcome<'a> {
@@ -116,7 +144,9 @@ impl<'a> Evaluator<'_, 'a> {
         let mut out = String::new();
         let mut any = false;
         for item in receiver {
-            let Some(text) = self.text_of(std::slice::from_ref(item), "join()", call.at)? else { continue };
+            let Some(text) = self.text_of(std::slice::from_ref(item), "join()", call.at)? else {
+                continue;
+            };
             if any {
                 out.push_str(&separator);
             }
@@ -125,7 +155,11 @@ impl<'a> Evaluator<'_, 'a> {
             self.check_text(out.len(), call.at)?;
         }
         self.charge(receiver.len() + out.len() / 64, call.at)?;
-        Ok(if any { vec![Item::Text(Cow::Owned(out))] } else { Vec::new() })
+        Ok(if any {
+            vec![Item::Text(Cow::Owned(out))]
+        } else {
+            Vec::new()
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! Functions that know FHIR's trees: children, extensions, references, types.
 //! <https://hl7.org/fhir/R4/fhirpath.html#functions>, <http://hl7.org/fhirpath/N1/#tree-navigation>
 
+use super::EvalError;
 use super::ast::Call;
 use super::eval::{Evaluator, Focus, Items, Outcome, only};
 use super::function::Function;
 use super::item::Item;
 use super::types::{self, FhirType};
-use super::{EvalCode, EvalError};
 use serde_json::{Value, json};
 
 impl<'a> Evaluator<'_, 'a> {
@@ -36,8 +36,15 @@ impl<'a> Evaluator<'_, 'a> {
             }
             (Function::Repeat, _) => return self.repeat(call, receiver),
             (Function::Extension, _) => {
-                let found = call.args.first().map(|url| self.expr(url, focus)).transpose()?.unwrap_or_default();
-                let Some(url) = self.text_of(&found, "extension()", at)? else { return Ok(out) };
+                let found = call
+                    .args
+                    .first()
+                    .map(|url| self.expr(url, focus))
+                    .transpose()?
+                    .unwrap_or_default();
+                let Some(url) = self.text_of(&found, "extension()", at)? else {
+                    return Ok(out);
+                };
                 for item in receiver {
                     self.extension(item, &url, at, &mut out)?;
                 }
@@ -65,8 +72,14 @@ impl<'a> Evaluator<'_, 'a> {
     fn children(&self, item: &Item<'a>, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
         let Item::Node(node) = item else { return Ok(()) };
         let beside = node.beside.and_then(Value::as_object);
-        let Some(object) = node.value.as_object().or(beside) else { return Ok(()) };
-        let holder = if node.value.is_object() { node.of.and_then(FhirType::holder) } else { None };
+        let Some(object) = node.value.as_object().or(beside) else {
+            return Ok(());
+        };
+        let holder = if node.value.is_object() {
+            node.of.and_then(|of| of.content)
+        } else {
+            None
+        };
         self.charge(object.len(), at)?;
         for (key, value) in object {
             if key == "resourceType" {
@@ -77,8 +90,14 @@ impl<'a> Evaluator<'_, 'a> {
                 Some(plain) => (plain, &Value::Null, Some(value)),
                 None => (key.as_str(), value, object.get(&format!("_{key}"))),
             };
-            let of = holder.and_then(|h| h.child(plain)).map(|c| FhirType::of_child(&c));
-            let of = of.or_else(|| (plain == "extension").then(|| FhirType::named("Extension")).flatten());
+            let of = holder
+                .and_then(|h| h.child(plain))
+                .map(|c| FhirType::of_child(&c));
+            let of = of.or_else(|| {
+                (plain == "extension")
+                    .then(|| FhirType::named("Extension"))
+                    .flatten()
+            });
             self.push(value, beside, of, false, 0, at, out)?;
         }
         Ok(())
@@ -86,14 +105,19 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// The projection of each new item, again and again, until nothing new comes.
     fn repeat(&self, call: &'a Call, receiver: &[Item<'a>]) -> Outcome<'a> {
-        let Some(projection) = call.args.first() else { return Ok(Vec::new()) };
+        let Some(projection) = call.args.first() else {
+            return Ok(Vec::new());
+        };
         let mut out: Items<'a> = Vec::new();
         let mut level = receiver.to_vec();
         while !level.is_empty() {
             let mut next = Vec::new();
             for (index, item) in level.iter().enumerate() {
                 self.charge(1, call.at)?;
-                let focus = Focus { items: std::slice::from_ref(item), index: Some(index) };
+                let focus = Focus {
+                    items: std::slice::from_ref(item),
+                    index: Some(index),
+                };
                 for found in self.expr(projection, focus)? {
                     if !self.holds(&out, &found, call.at)? {
                         out.push(found.clone());
@@ -110,12 +134,16 @@ impl<'a> Evaluator<'_, 'a> {
     fn extension(&self, item: &Item<'a>, url: &str, at: usize, out: &mut Items<'a>) -> Result<(), EvalError> {
         let Item::Node(node) = item else { return Ok(()) };
         let holder = node.value.as_object().or(node.beside.and_then(Value::as_object));
-        let Some(list) = holder.and_then(|o| o.get("extension")) else { return Ok(()) };
+        let Some(list) = holder.and_then(|o| o.get("extension")) else {
+            return Ok(());
+        };
         let mut found = Vec::new();
         self.push(list, None, FhirType::named("Extension"), false, 0, at, &mut found)?;
-        out.extend(found.into_iter().filter(|e| {
-            e.value().and_then(|v| v.get("url")).and_then(Value::as_str) == Some(url)
-        }));
+        out.extend(
+            found
+                .into_iter()
+                .filter(|e| e.value().and_then(|v| v.get("url")).and_then(Value::as_str) == Some(url)),
+        );
         Ok(())
     }
 
@@ -124,9 +152,10 @@ impl<'a> Evaluator<'_, 'a> {
         let (reference, stated) = match item {
             Item::Node(node) => match node.value {
                 Value::String(text) => (text.as_str(), None),
-                Value::Object(object) => {
-                    (object.get("reference")?.as_str()?, object.get("type").and_then(Value::as_str))
-                }
+                Value::Object(object) => (
+                    object.get("reference")?.as_str()?,
+                    object.get("type").and_then(Value::as_str),
+                ),
                 _ => return None,
             },
             Item::Text(std::borrow::Cow::Borrowed(text)) => (*text, None),
@@ -156,16 +185,10 @@ impl<'a> Evaluator<'_, 'a> {
 
 /// `Patient/123`, `https://host/fhir/Patient/123/_history/2`.
 fn literal_target(reference: &str) -> Option<(&str, &str)> {
-    let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
+    let current = reference
+        .split_once("/_history/")
+        .map_or(reference, |(current, _)| current);
     let (before, id) = current.rsplit_once('/')?;
     let kind = before.rsplit_once('/').map_or(before, |(_, kind)| kind);
     (types::is_resource_name(kind) && !id.is_empty()).then_some((kind, id))
-}
-
-/// Kept here so that a caller's mistake reads well.
-impl EvalError {
-    /// Is it a limit, so that the same expression may work on a smaller input?
-    pub fn is_limit(&self) -> bool {
-        self.code == EvalCode::Limit
-    }
 }

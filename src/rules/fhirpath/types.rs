@@ -7,16 +7,55 @@ use super::temporal::{Temporal, TemporalKind};
 use crate::fhir::element::{self, Type, is_primitive, table};
 use serde_json::Value;
 
-const SYSTEM: [&str; 8] = ["Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity"];
+const SYSTEM: [&str; 8] = [
+    "Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity",
+];
 const FREQUENT: [&str; 42] = [
-    "base64Binary", "boolean", "canonical", "code", "date", "dateTime", "decimal", "id", "instant", "integer",
-    "markdown", "oid", "positiveInt", "string", "time", "unsignedInt", "uri", "url", "uuid", "xhtml", "Address",
-    "Age", "Annotation", "Attachment", "CodeableConcept", "Coding", "ContactPoint", "Dosage", "Duration", "Extension",
-    "HumanName", "Identifier", "Meta", "Money", "Period", "Quantity", "Range", "Ratio", "Reference", "SampledData",
-    "Signature", "Timing",
+    "base64Binary",
+    "boolean",
+    "canonical",
+    "code",
+    "date",
+    "dateTime",
+    "decimal",
+    "id",
+    "instant",
+    "integer",
+    "markdown",
+    "oid",
+    "positiveInt",
+    "string",
+    "time",
+    "unsignedInt",
+    "uri",
+    "url",
+    "uuid",
+    "xhtml",
+    "Address",
+    "Age",
+    "Annotation",
+    "Attachment",
+    "CodeableConcept",
+    "Coding",
+    "ContactPoint",
+    "Dosage",
+    "Duration",
+    "Extension",
+    "HumanName",
+    "Identifier",
+    "Meta",
+    "Money",
+    "Period",
+    "Quantity",
+    "Range",
+    "Ratio",
+    "Reference",
+    "SampledData",
+    "Signature",
+    "Timing",
 ];
 
-/// The FHIR type of a node: its name and, where no datatype of that name holds the children, who holds them.
+/// The FHIR type of a node: its name and who holds its children (`None` for primitives).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FhirType {
     pub name: &'static str,
@@ -27,24 +66,38 @@ impl FhirType {
     /// `Patient`, `HumanName`, `Patient.contact`, `string`.
     pub fn named(name: &str) -> Option<FhirType> {
         if let Some(found) = table().any(name) {
-            return Some(FhirType { name: found.name, content: Some(found) });
+            return Some(FhirType {
+                name: found.name,
+                content: Some(found),
+            });
         }
-        FREQUENT.iter().find(|known| **known == name).map(|known| FhirType { name: known, content: None })
+        FREQUENT
+            .iter()
+            .find(|known| **known == name)
+            .map(|known| FhirType {
+                name: known,
+                content: None,
+            })
     }
 
+    /// Looked up once for all values of a list. Primitives are written small and hold nothing.
     pub fn of_child(child: &element::Child) -> FhirType {
-        FhirType { name: child.type_name, content: child.element.children() }
+        let name = child.type_name;
+        let content = match child.element.children() {
+            Some(backbone) if !child.element.is_choice() => Some(backbone),
+            _ if name.starts_with(|c: char| c.is_ascii_uppercase()) => table().any(name),
+            _ => None,
+        };
+        FhirType { name, content }
     }
 
     pub fn of_resource(value: &Value) -> Option<FhirType> {
         let name = value.as_object()?.get("resourceType")?.as_str()?;
         let found = table().resource(name)?;
-        Some(FhirType { name: found.name, content: Some(found) })
-    }
-
-    /// Who holds the children; `None` for primitives.
-    pub fn holder(self) -> Option<&'static Type> {
-        self.content.or_else(|| table().any(self.name))
+        Some(FhirType {
+            name: found.name,
+            content: Some(found),
+        })
     }
 
     pub fn is_a(self, wanted: &str) -> bool {
@@ -96,8 +149,13 @@ pub(super) fn is(item: &Item<'_>, wanted: &TypeName) -> bool {
 
 /// `as` and `ofType`: exactly of the type, or derived from one that has no values of its own.
 pub(super) fn is_exactly(item: &Item<'_>, wanted: &TypeName) -> bool {
-    let open = matches!(wanted.name.as_str(), "Resource" | "DomainResource" | "Element" | "BackboneElement");
-    judge(item, wanted, |found, name| found.name == name || (open && found.is_a(name)))
+    let open = matches!(
+        wanted.name.as_str(),
+        "Resource" | "DomainResource" | "Element" | "BackboneElement"
+    );
+    judge(item, wanted, |found, name| {
+        found.name == name || (open && found.is_a(name))
+    })
 }
 
 fn judge(item: &Item<'_>, wanted: &TypeName, fits: impl Fn(FhirType, &str) -> bool) -> bool {
@@ -106,7 +164,12 @@ fn judge(item: &Item<'_>, wanted: &TypeName, fits: impl Fn(FhirType, &str) -> bo
     let node = match item {
         Item::Node(node) => node,
         Item::Made(value) => {
-            resource = Node { value, beside: None, of: FhirType::of_resource(value), exact: false };
+            resource = Node {
+                value,
+                beside: None,
+                of: FhirType::of_resource(value),
+                exact: false,
+            };
             &resource
         }
         _ => return wanted.space != Some(Space::Fhir) && system_name(item) == Some(name),
@@ -140,7 +203,10 @@ fn looks_like(value: &Value, name: &str) -> bool {
         (Value::Bool(_), "Boolean" | "boolean") => true,
         (Value::Number(number), "Integer" | "integer") => integer_of(number.as_str()).is_some(),
         (Value::Number(_), "Decimal" | "decimal") => true,
-        (Value::String(_), "String" | "string" | "code" | "uri" | "id" | "markdown" | "url" | "canonical") => true,
+        (
+            Value::String(_),
+            "String" | "string" | "code" | "uri" | "id" | "markdown" | "url" | "canonical",
+        ) => true,
         (Value::String(text), "Date" | "date") => Temporal::date(text).is_some(),
         (Value::String(text), "DateTime" | "dateTime") => Temporal::date_time(text).is_some(),
         (Value::String(text), "instant") => Temporal::date_time(text).is_some_and(|t| t.is_instant()),
@@ -148,7 +214,10 @@ fn looks_like(value: &Value, name: &str) -> bool {
         (Value::Object(object), name) => match object.get("resourceType").and_then(Value::as_str) {
             Some(stated) => FhirType::named(stated).map_or(stated == name, |found| found.is_a(name)),
             None => table().datatype(name).is_some_and(|wanted| {
-                !object.is_empty() && object.keys().all(|k| wanted.child(k.strip_prefix('_').unwrap_or(k)).is_some())
+                !object.is_empty()
+                    && object
+                        .keys()
+                        .all(|k| wanted.child(k.strip_prefix('_').unwrap_or(k)).is_some())
             }),
         },
         _ => false,

@@ -16,10 +16,37 @@ static SHIPPED: LazyLock<CodeLists> = LazyLock::new(|| {
 
 /// Short names of systems in the files; any other first column is the system's address itself.
 const SYSTEMS: [(&str, &[&str]); 8] = [
-    ("icd-10-cm", &["http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"]),
-    ("icd-9-cm", &["http://hl7.org/fhir/sid/icd-9-cm", "http://terminology.hl7.org/CodeSystem/icd9cm"]),
-    ("hcpcs", &["http://terminology.hl7.org/CodeSystem/HCPCS-all-codes", "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets", "urn:oid:2.16.840.1.113883.6.285", "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"]),
-    ("cpt", &["http://www.ama-assn.org/go/cpt", "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes"]),
+    (
+        "icd-10-cm",
+        &[
+            "http://hl7.org/fhir/sid/icd-10-cm",
+            "http://hl7.org/fhir/sid/icd-10",
+            "urn:oid:2.16.840.1.113883.6.90",
+        ],
+    ),
+    (
+        "icd-9-cm",
+        &[
+            "http://hl7.org/fhir/sid/icd-9-cm",
+            "http://terminology.hl7.org/CodeSystem/icd9cm",
+        ],
+    ),
+    (
+        "hcpcs",
+        &[
+            "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes",
+            "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+            "urn:oid:2.16.840.1.113883.6.285",
+            "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
+        ],
+    ),
+    (
+        "cpt",
+        &[
+            "http://www.ama-assn.org/go/cpt",
+            "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes",
+        ],
+    ),
     ("rxnorm", &["http://www.nlm.nih.gov/research/umls/rxnorm"]),
     ("loinc", &["http://loinc.org"]),
     ("snomed", &["http://snomed.info/sct"]),
@@ -63,10 +90,18 @@ impl CodeLists {
                 continue;
             }
             if let Err(problem) = self.line(file, number, line) {
-                problems.push(Issue::error(IssueCode::CodeInvalid, "", format!("{file}:{number}: {problem}")));
+                problems.push(Issue::error(
+                    IssueCode::CodeInvalid,
+                    "",
+                    format!("{file}:{number}: {problem}"),
+                ));
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
     }
 
     fn line(&mut self, file: &str, number: usize, line: &str) -> Result<(), &'static str> {
@@ -85,14 +120,30 @@ impl CodeLists {
         self.reasons.push(format!("{file}:{number}: {codes}: {reason}"));
         let codes = expand(codes)?;
         let hierarchical = system.starts_with("icd-");
-        let addresses = SYSTEMS.iter().find(|(short, _)| *short == system).map_or(&[][..], |(_, a)| *a);
+        let addresses = SYSTEMS
+            .iter()
+            .find(|(short, _)| *short == system)
+            .map_or(&[][..], |(_, a)| *a);
         let named = addresses.is_empty().then_some(system);
         for address in addresses.iter().copied().chain(named) {
             let list = self.systems.entry(address.to_owned()).or_default();
             list.hierarchical |= hierarchical;
             for code in &codes {
-                let hit = list.codes.entry(code.clone()).or_insert(Hit { sensitivity: Sensitivities::NONE, line: index });
-                hit.sensitivity = hit.sensitivity.with(sensitivity);
+                let hit = list.codes.entry(code.clone()).or_insert(Hit {
+                    sensitivity: Sensitivities::NONE,
+                    line: index,
+                });
+                // `-` clears what stood before; lines after it, an operator's file too, may add again.
+                hit.line = if hit.sensitivity.is_empty() || sensitivity.is_empty() {
+                    index
+                } else {
+                    hit.line
+                };
+                hit.sensitivity = if sensitivity.is_empty() {
+                    sensitivity
+                } else {
+                    hit.sensitivity.with(sensitivity)
+                };
             }
         }
         Ok(())
@@ -105,9 +156,10 @@ impl CodeLists {
         let code = plain(code, &mut buffer)?;
         let hit = match list.codes.get(code) {
             Some(hit) => Some(hit),
-            None if list.hierarchical => {
-                (3..code.len()).rev().filter_map(|length| list.codes.get(code.get(..length)?)).next()
-            }
+            None if list.hierarchical => (3..code.len())
+                .rev()
+                .filter_map(|length| list.codes.get(code.get(..length)?))
+                .next(),
             None => None,
         };
         hit.copied().filter(|hit| !hit.sensitivity.is_empty())
@@ -116,9 +168,12 @@ impl CodeLists {
     /// Does any line, also one that clears, speak of this code?
     pub fn speaks_of(&self, system: &str, code: &str) -> bool {
         let mut buffer = [0u8; 32];
-        let (Some(list), Some(code)) = (self.systems.get(system), plain(code, &mut buffer)) else { return false };
+        let (Some(list), Some(code)) = (self.systems.get(system), plain(code, &mut buffer)) else {
+            return false;
+        };
         list.codes.contains_key(code)
-            || list.hierarchical && (3..code.len()).any(|n| code.get(..n).is_some_and(|c| list.codes.contains_key(c)))
+            || list.hierarchical
+                && (3..code.len()).any(|n| code.get(..n).is_some_and(|c| list.codes.contains_key(c)))
     }
 
     /// `file:line: codes: reason` of a hit, for explanations.
@@ -152,11 +207,19 @@ fn plain<'b>(code: &str, buffer: &'b mut [u8; 32]) -> Option<&'b str> {
 fn expand(codes: &str) -> Result<Vec<String>, &'static str> {
     let mut out = Vec::new();
     for part in codes.split(',') {
-        let part: String = part.trim().chars().filter(|c| *c != '.').collect::<String>().to_ascii_uppercase();
+        let part: String = part
+            .trim()
+            .chars()
+            .filter(|c| *c != '.')
+            .collect::<String>()
+            .to_ascii_uppercase();
         if part.is_empty() || part.len() > 65 || !part.is_ascii() {
             return Err("a code is empty, too long or not ASCII");
         }
-        match part.split_once('-').filter(|(_, to)| to.starts_with(|c: char| c.is_ascii_alphanumeric())) {
+        match part
+            .split_once('-')
+            .filter(|(_, to)| to.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        {
             Some((from, to)) if is_range(from, to) => range(from, to, &mut out)?,
             _ => out.push(part),
         }
@@ -169,9 +232,16 @@ fn is_range(from: &str, to: &str) -> bool {
     from.len() == to.len()
 }
 
+/// Letters, a number, and perhaps a letter after it (`4270F`); only the number runs.
 fn range(from: &str, to: &str, out: &mut Vec<String>) -> Result<(), &'static str> {
+    let (from, tail) = split_tail(from);
+    let (to, other_tail) = split_tail(to);
     let head = from.trim_end_matches(|c: char| c.is_ascii_digit());
-    let (first, last) = (&from[head.len()..], to.strip_prefix(head).ok_or("the ends of a range begin differently")?);
+    let last = to
+        .strip_prefix(head)
+        .filter(|_| tail == other_tail)
+        .ok_or("the ends of a range begin or end differently")?;
+    let first = &from[head.len()..];
     let width = first.len();
     let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) else {
         return Err("the ends of a range differ in more than a number");
@@ -179,18 +249,24 @@ fn range(from: &str, to: &str, out: &mut Vec<String>) -> Result<(), &'static str
     if first > last || last - first > 100_000 {
         return Err("a range runs backwards or is too wide");
     }
-    out.extend((first..=last).map(|n| format!("{head}{n:0width$}")));
+    out.extend((first..=last).map(|n| format!("{head}{n:0width$}{tail}")));
     Ok(())
+}
+
+fn split_tail(code: &str) -> (&str, &str) {
+    code.split_at(code.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::CodeLists;
 
     #[test]
     fn the_shipped_file_has_no_problem() {
-        assert_eq!(CodeLists::default().load("codes.tsv", include_str!("codes.tsv")), Ok(()));
+        assert_eq!(
+            CodeLists::default().load("codes.tsv", include_str!("codes.tsv")),
+            Ok(())
+        );
     }
 
     #[test]
@@ -198,22 +274,82 @@ mod tests {
         let mut lists = CodeLists::default();
         let text = "icd-10-cm\tF10-F19\tSUD\tyes\tr\nicd-10-cm\tF17\t-\tyes\tnicotine\nloinc\t75624-7\tSUD\tunverified\tr\n";
         lists.load("t", text).expect("good");
-        let icd = |code| lists.lookup("http://hl7.org/fhir/sid/icd-10-cm", code).map(|h| h.sensitivity);
+        let icd = |code| {
+            lists
+                .lookup("http://hl7.org/fhir/sid/icd-10-cm", code)
+                .map(|h| h.sensitivity)
+        };
         assert_eq!(icd("F10.20"), Sensitivities::of("SUD"));
         assert_eq!(icd("f19"), Sensitivities::of("SUD"));
         assert_eq!(icd("F17.210"), None);
         assert_eq!(icd("F20"), None);
         assert!(lists.lookup("http://loinc.org", "75624-7").is_some());
-        assert!(lists.lookup("http://loinc.org", "75624").is_none(), "only ICD has prefixes");
+        assert!(
+            lists.lookup("http://loinc.org", "75624").is_none(),
+            "only ICD has prefixes"
+        );
     }
 
     #[test]
     fn bad_lines_are_named_and_good_ones_taken() {
         let mut lists = CodeLists::default();
-        let text = "icd-10-cm\tF10\tSUD\tyes\tr\nicd-10-cm\tF11\tNOPE\tyes\tr\nicd-10-cm\tF19-F10\tSUD\tyes\tr\nx\n";
+        let text =
+            "icd-10-cm\tF10\tSUD\tyes\tr\nicd-10-cm\tF11\tNOPE\tyes\tr\nicd-10-cm\tF19-F10\tSUD\tyes\tr\nx\n";
         let problems = lists.load("mine.tsv", text).expect_err("three bad lines");
         assert_eq!(problems.len(), 3);
-        assert!(problems[0].details.starts_with("mine.tsv:2: "), "{}", problems[0].details);
-        assert!(lists.lookup("http://hl7.org/fhir/sid/icd-10-cm", "F10.1").is_some());
+        assert!(
+            problems[0].details.starts_with("mine.tsv:2: "),
+            "{}",
+            problems[0].details
+        );
+        assert!(
+            lists
+                .lookup("http://hl7.org/fhir/sid/icd-10-cm", "F10.1")
+                .is_some()
+        );
+    }
+
+    /// Every code of the public list is labelled, cleared by a line, or stands with its reason in `exceptions.tsv`.
+    #[test]
+    fn the_public_list_is_labelled_or_excepted() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../shared/terminology/sensitivity-codes-public-domain.json"
+        );
+        let Ok(text) = std::fs::read_to_string(file) else {
+            println!("skipped: {file} is not here");
+            return;
+        };
+        let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let mut exceptions = CodeLists::default();
+        for line in include_str!("exceptions.tsv")
+            .lines()
+            .filter(|l| !l.starts_with('#'))
+        {
+            let (codes, reason) = line.rsplit_once('\t').expect("three columns");
+            exceptions
+                .load("exceptions.tsv", &format!("{codes}\tPSY\tyes\t{reason}"))
+                .expect("good lines");
+        }
+        let concepts = list["concepts"].as_array().expect("concepts");
+        let missing: Vec<String> = concepts
+            .iter()
+            .map(|c| {
+                (
+                    c["system"].as_str().unwrap_or(""),
+                    c["code"].as_str().unwrap_or(""),
+                )
+            })
+            .filter(|(s, c)| CodeLists::shipped().lookup(s, c).is_none() && exceptions.lookup(s, c).is_none())
+            .map(|(s, c)| format!("{s}|{c}"))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "{} of {}: {}",
+            missing.len(),
+            concepts.len(),
+            missing.join(" ")
+        );
+        println!("{} codes labelled or excepted", concepts.len());
     }
 }

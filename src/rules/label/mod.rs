@@ -36,6 +36,16 @@ pub enum Basis {
     Code { path: String, line: u32 },
 }
 
+/// Where the confidentiality comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfidentialityBasis {
+    Source,
+    /// Part 2 provenance, a kind of note, or a raised sensitivity.
+    Rule,
+    /// Nothing speaks for more than `N`.
+    Default,
+}
+
 /// Sensitivities with the basis they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
@@ -55,8 +65,11 @@ pub struct Suspicion {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Labels {
     pub confidentiality: Confidentiality,
+    pub confidentiality_basis: ConfidentialityBasis,
     /// All sensitivities, whatever their basis; suspicions are not among them.
     pub sensitivity: Sensitivities,
+    /// What a permit by sensitivity has to cover: the source's labels, and codes' where the source said nothing like it.
+    pub to_permit: Sensitivities,
     pub reasons: Vec<Reason>,
     /// Records of a Part 2 program, by provenance (`meta.security` v3-ActCode|42CFRPart2) only.
     pub part2: bool,
@@ -71,14 +84,19 @@ pub struct Labels {
 /// `raised` are sensitivity codes whose data are `R` when the source states no confidentiality ([`RAISED`]).
 /// Confidentiality: what the source states, else `R` for Part 2 provenance, note kinds and raised sensitivities, else `N`.
 pub fn label(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labels {
-    let raised = raised.iter().filter_map(|c| Sensitivities::of(c)).fold(Sensitivities::NONE, Sensitivities::with);
+    let raised = raised
+        .iter()
+        .filter_map(|c| Sensitivities::of(c))
+        .fold(Sensitivities::NONE, Sensitivities::with);
     walk::label_resource(resource, lists, raised.and_below(), 0)
 }
 
 impl Labels {
     /// Reasons of a given sensitivity, for explanations.
     pub fn reasons_of(&self, sensitivity: Sensitivities) -> impl Iterator<Item = &Reason> {
-        self.reasons.iter().filter(move |r| r.sensitivity.intersects(sensitivity))
+        self.reasons
+            .iter()
+            .filter(move |r| r.sensitivity.intersects(sensitivity))
     }
 }
 
@@ -101,9 +119,20 @@ mod tests {
 
     #[test]
     fn confidentiality_is_what_the_source_states_else_by_rule() {
-        assert_eq!(shipped(&condition("E11.9")).confidentiality, Confidentiality::Normal);
-        assert_eq!(shipped(&condition("F11.20")).confidentiality, Confidentiality::Normal, "SUD codes alone stay N");
-        assert_eq!(shipped(&condition("B20")).confidentiality, Confidentiality::Restricted, "HIV is raised");
+        assert_eq!(
+            shipped(&condition("E11.9")).confidentiality,
+            Confidentiality::Normal
+        );
+        assert_eq!(
+            shipped(&condition("F11.20")).confidentiality,
+            Confidentiality::Normal,
+            "SUD codes alone stay N"
+        );
+        assert_eq!(
+            shipped(&condition("B20")).confidentiality,
+            Confidentiality::Restricted,
+            "HIV is raised"
+        );
         let mut stated = condition("B20");
         stated["meta"] = json!({"security": [{"system": crate::terminology::CONFIDENTIALITY, "code": "N"}]});
         assert_eq!(shipped(&stated).confidentiality, Confidentiality::Normal);
@@ -118,7 +147,10 @@ mod tests {
         let labels = shipped(&condition("F11.20"));
         assert!(sens("SUD").and_below().intersects(labels.sensitivity) && !labels.part2);
         assert!(matches!(&labels.reasons[0].basis, Basis::Code { path, .. } if path == "Condition.code"));
-        assert!(shipped(&condition("F17.210")).sensitivity.is_empty(), "nicotine is no substance use label");
+        assert!(
+            shipped(&condition("F17.210")).sensitivity.is_empty(),
+            "nicotine is no substance use label"
+        );
     }
 
     #[test]
@@ -129,7 +161,11 @@ mod tests {
         let labels = shipped(&plan);
         assert!(labels.sensitivity.is_empty());
         assert_eq!(labels.elements[0].0, "CarePlan.activity[1].detail.code");
-        assert!(sens("SUD").and_below().intersects(labels.elements[0].1.sensitivity));
+        assert!(
+            sens("SUD")
+                .and_below()
+                .intersects(labels.elements[0].1.sensitivity)
+        );
     }
 
     #[test]
@@ -141,18 +177,35 @@ mod tests {
             "contact": [{"name": {"given": ["X", "Y"], "_given": [null, {"extension": inline("SDV")}]}}]});
         let labels = shipped(&patient);
         let paths: Vec<&str> = labels.elements.iter().map(|(p, _)| p.as_str()).collect();
-        assert_eq!(paths, ["Patient.name[1]", "Patient.birthDate", "Patient.contact[0].name.given[1]"]);
+        assert_eq!(
+            paths,
+            [
+                "Patient.name[1]",
+                "Patient.birthDate",
+                "Patient.contact[0].name.given[1]"
+            ]
+        );
         assert_eq!(labels.elements[0].1.confidentiality, Confidentiality::Restricted);
     }
 
     #[test]
     fn text_only_adds_suspicion() {
-        let request = |text: &str| json!({"resourceType": "MedicationRequest", "note": [{"text": "take with food"}],
-            "dosageInstruction": [{"text": text}]});
-        for text in ["Buprenorphine 8 mg", "buprenorphin daily", "suboxone film", "Bupernorphine"] {
+        let request = |text: &str| {
+            json!({"resourceType": "MedicationRequest", "note": [{"text": "take with food"}],
+            "dosageInstruction": [{"text": text}]})
+        };
+        for text in [
+            "Buprenorphine 8 mg",
+            "buprenorphin daily",
+            "suboxone film",
+            "Bupernorphine",
+        ] {
             let labels = shipped(&request(text));
             assert_eq!(labels.suspicions.len(), 1, "{text}");
-            assert_eq!(labels.suspicions[0].path, "MedicationRequest.dosageInstruction[0].text");
+            assert_eq!(
+                labels.suspicions[0].path,
+                "MedicationRequest.dosageInstruction[0].text"
+            );
             assert!(labels.sensitivity.is_empty(), "suspicion is no label");
         }
         assert!(shipped(&request("one tablet daily")).suspicions.is_empty());
@@ -165,7 +218,12 @@ mod tests {
     fn a_source_label_is_not_widened_by_a_code_that_says_less() {
         let mut stated = condition("F10.20");
         stated["meta"] = json!({"security": [{"system": crate::terminology::ACT_CODE, "code": "ETH"}]});
-        assert_eq!(shipped(&stated).sensitivity, sens("ETH"));
+        let labels = shipped(&stated);
+        assert_eq!(labels.to_permit, sens("ETH"));
+        assert!(
+            labels.sensitivity.covers(sens("ETHUD")),
+            "a deny may still use the code"
+        );
     }
 
     #[test]
@@ -174,6 +232,9 @@ mod tests {
         let psychotherapy = shipped(&note(crate::terminology::ACT_CODE, "PSYTHPN"));
         assert_eq!(psychotherapy.note_kind, NoteKind::Psychotherapy);
         assert_eq!(psychotherapy.confidentiality, Confidentiality::Restricted);
-        assert_eq!(shipped(&note(source::NOTE_KIND, "sud-counseling-notes")).note_kind, NoteKind::SudCounseling);
+        assert_eq!(
+            shipped(&note(source::NOTE_KIND, "sud-counseling-notes")).note_kind,
+            NoteKind::SudCounseling
+        );
     }
 }

@@ -22,10 +22,18 @@ static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::read(include_str!("terms
 
 impl Terms {
     fn read(text: &'static str) -> Terms {
-        let mut terms = Terms { exact: HashMap::new(), longest_phrase: 1, near: HashMap::new() };
+        let mut terms = Terms {
+            exact: HashMap::new(),
+            longest_phrase: 1,
+            near: HashMap::new(),
+        };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let Some((term, code)) = line.split_once('\t') else { continue };
-            terms.exact.insert(term, Sensitivities::of(code.trim()).unwrap_or_default());
+            let Some((term, code)) = line.split_once('\t') else {
+                continue;
+            };
+            terms
+                .exact
+                .insert(term, Sensitivities::of(code.trim()).unwrap_or_default());
             terms.longest_phrase = terms.longest_phrase.max(term.split(' ').count());
             if term.chars().count() >= FUZZY_LENGTH && !term.contains(' ') {
                 for key in shortened(term).chain([term.to_owned()]) {
@@ -43,8 +51,13 @@ impl Terms {
         if word.chars().count() + 1 < FUZZY_LENGTH || word.len() > 40 {
             return Sensitivities::NONE;
         }
-        let candidates = shortened(word).chain([word.to_owned()]).filter_map(|key| self.near.get(&key)).flatten();
-        let close = candidates.filter(|term| one_slip(word, term)).filter_map(|term| self.exact.get(*term));
+        let candidates = shortened(word)
+            .chain([word.to_owned()])
+            .filter_map(|key| self.near.get(&key))
+            .flatten();
+        let close = candidates
+            .filter(|term| one_slip(word, term))
+            .filter_map(|term| self.exact.get(*term));
         close.fold(Sensitivities::NONE, |set, found| set.with(*found))
     }
 }
@@ -53,7 +66,10 @@ impl Terms {
 pub(super) fn suspect(text: &str) -> Sensitivities {
     let terms = &*TERMS;
     let lower = text.to_lowercase();
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .collect();
     let mut found = Sensitivities::NONE;
     let mut phrase = String::new();
     for (i, word) in words.iter().enumerate() {
@@ -70,7 +86,8 @@ pub(super) fn suspect(text: &str) -> Sensitivities {
 }
 
 fn shortened(word: &str) -> impl Iterator<Item = String> + '_ {
-    word.char_indices().map(|(at, c)| [&word[..at], &word[at + c.len_utf8()..]].concat())
+    word.char_indices()
+        .map(|(at, c)| [&word[..at], &word[at + c.len_utf8()..]].concat())
 }
 
 /// One letter more, less, other, or two neighbours swapped.
@@ -94,8 +111,18 @@ mod tests {
 
     #[test]
     fn one_slip_of_the_keyboard_is_still_found() {
-        for text in ["Buprenorphine", "buprenorphne", "bupernorphine", "bupprenorphine", "buprenorphane", "on SUBOXONE film"] {
-            assert!(suspect(text).intersects(Sensitivities::of("SUD").expect("code")), "{text}");
+        for text in [
+            "Buprenorphine",
+            "buprenorphne",
+            "bupernorphine",
+            "bupprenorphine",
+            "buprenorphane",
+            "on SUBOXONE film",
+        ] {
+            assert!(
+                suspect(text).intersects(Sensitivities::of("SUD").expect("code")),
+                "{text}"
+            );
         }
         for text in ["attends an AA meeting", "methadone clinic, 8:00", "uses heroin"] {
             assert!(!suspect(text).is_empty(), "{text}");

@@ -1,38 +1,65 @@
 //! One pass over a resource that collects codes, inline labels and texts with their paths.
 //! <https://hl7.org/fhir/R4/security-labels.html>
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
 use super::source::Stated;
-use super::{Basis, CodeLists, Labels, NoteKind, Reason, Suspicion, terms};
+use super::{Basis, CodeLists, ConfidentialityBasis, Labels, NoteKind, Reason, Suspicion, terms};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// The JSON door lets 64 levels in; what is deeper did not come through it and is not followed.
 const MAX_DEPTH: usize = 128;
 
 /// Members that never hold a sentence a person wrote about health.
-const NO_TEXT: [&str; 19] = [
-    "reference", "system", "url", "code", "id", "contentType", "data", "profile", "versionId", "lastUpdated", "status",
-    "use", "family", "given", "resourceType", "identifier", "telecom", "address", "unit",
+const NO_TEXT: [&str; 14] = [
+    "reference",
+    "system",
+    "url",
+    "code",
+    "id",
+    "contentType",
+    "data",
+    "status",
+    "use",
+    "family",
+    "given",
+    "resourceType",
+    "unit", // Narrative is generated again from what is released.
+    "div",
 ];
+
+/// A code hit: path of the coded element, how deep it stands below the resource, what was found, on which line.
+type Found = (String, usize, Sensitivities, u32);
 
 struct Walk<'a> {
     lists: &'a CodeLists,
     raised: Sensitivities,
     path: String,
-    /// Code hits: path of the coded element, how deep it stands below the resource, what was found.
-    codes: Vec<(String, usize, Sensitivities, u32)>,
+    codes: Vec<Found>,
     inline: Vec<(String, Stated)>,
     contained: Vec<(String, Labels)>,
     texts: Vec<Suspicion>,
 }
 
-pub(super) fn label_resource(resource: &Value, lists: &CodeLists, raised: Sensitivities, depth: usize) -> Labels {
+pub(super) fn label_resource(
+    resource: &Value,
+    lists: &CodeLists,
+    raised: Sensitivities,
+    depth: usize,
+) -> Labels {
     let path = resource["resourceType"].as_str().unwrap_or("Resource").to_owned();
-    let mut walk =
-        Walk { lists, raised, path, codes: Vec::new(), inline: Vec::new(), contained: Vec::new(), texts: Vec::new() };
+    let mut walk = Walk {
+        lists,
+        raised,
+        path,
+        codes: Vec::new(),
+        inline: Vec::new(),
+        contained: Vec::new(),
+        texts: Vec::new(),
+    };
     if let Some(members) = resource.as_object() {
         walk.members(members, depth, 0);
     }
@@ -81,22 +108,33 @@ impl Walk<'_> {
 
     /// A Coding, or a Quantity-like pair of system and code: both are looked up.
     fn coding(&mut self, key: &str, members: &Map<String, Value>, level: usize) {
-        let (Some(system), Some(code)) =
-            (members.get("system").and_then(Value::as_str), members.get("code").and_then(Value::as_str))
-        else {
+        let (Some(system), Some(code)) = (
+            members.get("system").and_then(Value::as_str),
+            members.get("code").and_then(Value::as_str),
+        ) else {
             return;
         };
-        let Some(hit) = self.lists.lookup(system, code) else { return };
+        let Some(hit) = self.lists.lookup(system, code) else {
+            return;
+        };
         // `level` counts the objects above this one; inside a CodeableConcept the concept is the element.
         let (path, level) = match key {
-            "coding" => (self.path.rsplit_once(".coding").map_or(&*self.path, |(concept, _)| concept), level.saturating_sub(1)),
+            "coding" => (
+                self.path
+                    .rsplit_once(".coding")
+                    .map_or(&*self.path, |(concept, _)| concept),
+                level.saturating_sub(1),
+            ),
             _ => (&*self.path, level),
         };
-        self.codes.push((path.to_owned(), level, hit.sensitivity, hit.line));
+        self.codes
+            .push((path.to_owned(), level, hit.sensitivity, hit.line));
     }
 
     fn inline_label(&mut self, extensions: &Value) -> bool {
-        let Some(stated) = Stated::of_extensions(extensions) else { return false };
+        let Some(stated) = Stated::of_extensions(extensions) else {
+            return false;
+        };
         self.inline.push((self.path.clone(), stated));
         // Other extensions beside the label are still walked.
         extensions.as_array().is_some_and(|list| list.len() == 1)
@@ -112,7 +150,12 @@ impl Walk<'_> {
                 self.contained.push((here(&path), inner));
             }
             self.texts.extend(
-                std::mem::take(&mut labels.suspicions).into_iter().map(|s| Suspicion { path: here(&s.path), ..s }),
+                std::mem::take(&mut labels.suspicions)
+                    .into_iter()
+                    .map(|s| Suspicion {
+                        path: here(&s.path),
+                        ..s
+                    }),
             );
             self.contained.push((self.path.clone(), labels));
         }
@@ -121,40 +164,60 @@ impl Walk<'_> {
     fn text(&mut self, text: &str) {
         let sensitivity = terms::suspect(text);
         if !sensitivity.is_empty() {
-            self.texts.push(Suspicion { path: self.path.clone(), sensitivity });
+            self.texts.push(Suspicion {
+                path: self.path.clone(),
+                sensitivity,
+            });
         }
     }
 
     fn finish(self, stated: Stated) -> Labels {
         let (own, below): (Vec<_>, Vec<_>) = self.codes.into_iter().partition(|(_, level, _, _)| *level == 0);
         let mut labels = compose(stated, &own, self.raised);
-        for (path, inline) in self.inline {
-            let codes: Vec<_> = below.iter().filter(|(p, ..)| *p == path).cloned().collect();
-            labels.elements.push((path, compose(inline, &codes, self.raised)));
-        }
-        for hit in below {
-            if !labels.elements.iter().any(|(path, _)| *path == hit.0) {
-                let path = hit.0.clone();
-                labels.elements.push((path, compose(Stated::default(), &[hit], self.raised)));
-            } else if let Some((_, element)) = labels.elements.iter_mut().find(|(path, _)| *path == hit.0) {
-                add(element, &hit);
+        // A hostile resource may hold a hundred thousand labels: every path is looked up, none searched for.
+        let mut at: HashMap<String, usize> = HashMap::new();
+        let mut elements: Vec<(String, Stated, Vec<Found>)> = Vec::new();
+        let found = self.inline.into_iter().map(|(path, stated)| (path, stated, None));
+        let found = found.chain(
+            below
+                .into_iter()
+                .map(|hit| (hit.0.clone(), Stated::default(), Some(hit))),
+        );
+        for (path, stated, hit) in found {
+            let index = *at.entry(path.clone()).or_insert(elements.len());
+            if index == elements.len() {
+                elements.push((path, stated, Vec::new()));
             }
+            elements[index].2.extend(hit);
         }
-        labels.elements.extend(self.contained.into_iter().filter(|(_, inner)| {
-            inner.part2 || inner.note_kind != NoteKind::General || !inner.sensitivity.is_empty()
-                || inner.confidentiality > Confidentiality::Normal
-        }));
-        labels.suspicions = self.texts;
-        drop_labelled(&mut labels);
+        let composed = elements
+            .into_iter()
+            .map(|(path, stated, hits)| (path, compose(stated, &hits, self.raised)));
+        labels.elements.extend(composed);
+        labels.elements.extend(
+            self.contained
+                .into_iter()
+                .filter(|(_, inner)| says_something(inner)),
+        );
+        labels.suspicions = open_suspicions(self.texts, &labels);
         labels
     }
 }
 
+fn says_something(labels: &Labels) -> bool {
+    labels.part2
+        || labels.note_kind != NoteKind::General
+        || !labels.sensitivity.is_empty()
+        || labels.confidentiality > Confidentiality::Normal
+}
+
 /// Labels from what is stated and what codes imply; the source's word is kept when it says the same more exactly.
-fn compose(stated: Stated, codes: &[(String, usize, Sensitivities, u32)], raised: Sensitivities) -> Labels {
+fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
     let mut labels = Labels {
         confidentiality: Confidentiality::Normal,
+        confidentiality_basis: ConfidentialityBasis::Default,
         sensitivity: stated.sensitivity,
+        to_permit: stated.sensitivity,
         reasons: Vec::new(),
         part2: stated.part2,
         note_kind: stated.note_kind,
@@ -162,49 +225,68 @@ fn compose(stated: Stated, codes: &[(String, usize, Sensitivities, u32)], raised
         suspicions: Vec::new(),
     };
     if !stated.sensitivity.is_empty() {
-        labels.reasons.push(Reason { sensitivity: stated.sensitivity, basis: Basis::Source });
+        labels.reasons.push(Reason {
+            sensitivity: stated.sensitivity,
+            basis: Basis::Source,
+        });
     }
     for hit in codes {
         add(&mut labels, hit);
     }
     let restricted =
         stated.part2 || stated.note_kind != NoteKind::General || labels.sensitivity.intersects(raised);
-    let by_rule = if restricted { Confidentiality::Restricted } else { Confidentiality::Normal };
-    labels.confidentiality = stated.confidentiality.unwrap_or(by_rule);
+    (labels.confidentiality, labels.confidentiality_basis) = match stated.confidentiality {
+        Some(stated) => (stated, ConfidentialityBasis::Source),
+        None if restricted => (Confidentiality::Restricted, ConfidentialityBasis::Rule),
+        None => (Confidentiality::Normal, ConfidentialityBasis::Default),
+    };
     labels
 }
 
-fn add(labels: &mut Labels, (path, _, sensitivity, line): &(String, usize, Sensitivities, u32)) {
-    let stated = labels.reasons.first().filter(|r| r.basis == Basis::Source).map_or(Sensitivities::NONE, |r| r.sensitivity);
-    let new = sensitivity.codes().filter_map(Sensitivities::of).filter(|code| {
-        // The source said as much: the same, something below it, or a code that a deny treats as one with it.
-        !stated.intersects(code.denied_with())
+/// A code that says what the source already said, more or less exactly, is one more reason to deny but nothing more
+/// for a permit to cover: a source that labels F10.20 as ETH has been understood.
+fn add(labels: &mut Labels, (path, _, sensitivity, line): &Found) {
+    let stated = labels.reasons.first().filter(|r| r.basis == Basis::Source);
+    let stated = stated.map_or(Sensitivities::NONE, |r| r.sensitivity);
+    labels.sensitivity = labels.sensitivity.with(*sensitivity);
+    labels.to_permit = labels.to_permit.with(unsaid(*sensitivity, stated));
+    labels.reasons.push(Reason {
+        sensitivity: *sensitivity,
+        basis: Basis::Code {
+            path: path.clone(),
+            line: *line,
+        },
     });
-    let new = new.fold(Sensitivities::NONE, Sensitivities::with);
-    if !new.is_empty() {
-        labels.sensitivity = labels.sensitivity.with(new);
-        labels.reasons.push(Reason { sensitivity: new, basis: Basis::Code { path: path.clone(), line: *line } });
-    }
+}
+
+/// What of `found` is neither above, below nor equivalent to anything `known`.
+fn unsaid(found: Sensitivities, known: Sensitivities) -> Sensitivities {
+    let known_widely = known.denied_with();
+    let new = found.codes().filter_map(Sensitivities::of);
+    let new = new.filter(|code| !known.intersects(code.denied_with()) && !known_widely.intersects(*code));
+    new.fold(Sensitivities::NONE, Sensitivities::with)
 }
 
 /// A suspicion that a label already covers, on the resource or on an element around the text, says nothing new.
-fn drop_labelled(labels: &mut Labels) {
-    let suspicions = std::mem::take(&mut labels.suspicions);
-    for mut suspicion in suspicions {
-        let mut known = labels.sensitivity;
-        for (path, element) in &labels.elements {
-            if covers(path, &suspicion.path) {
-                known = known.with(element.sensitivity);
-            }
-        }
-        let open = suspicion.sensitivity.codes().filter_map(Sensitivities::of).filter(|c| !known.intersects(c.denied_with()));
-        suspicion.sensitivity = open.fold(Sensitivities::NONE, Sensitivities::with);
-        if !suspicion.sensitivity.is_empty() {
-            labels.suspicions.push(suspicion);
-        }
+fn open_suspicions(mut suspicions: Vec<Suspicion>, labels: &Labels) -> Vec<Suspicion> {
+    if suspicions.is_empty() {
+        return suspicions;
     }
-}
-
-fn covers(outer: &str, inner: &str) -> bool {
-    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    let mut elements: HashMap<&str, Sensitivities> = HashMap::new();
+    for (path, element) in &labels.elements {
+        let known = elements.entry(path).or_default();
+        *known = known.with(element.sensitivity);
+    }
+    for suspicion in &mut suspicions {
+        let path = &suspicion.path;
+        let ends = path
+            .match_indices(['.', '['])
+            .map(|(at, _)| at)
+            .chain([path.len()]);
+        let around = ends.filter_map(|end| elements.get(&path[..end]));
+        let known = around.fold(labels.sensitivity, |known, element| known.with(*element));
+        suspicion.sensitivity = unsaid(suspicion.sensitivity, known);
+    }
+    suspicions.retain(|s| !s.sensitivity.is_empty());
+    suspicions
 }

@@ -32,7 +32,11 @@ pub(super) fn calls(text: &str) -> Vec<Call<'_>> {
                 let name = &text[start..at];
                 let open = text[at..].len() - text[at..].trim_start().len() + at;
                 if NAMES.contains(&name) && bytes.get(open) == Some(&b'(') {
-                    found.push(Call { name, offset: start, arguments: arguments(text, open) });
+                    found.push(Call {
+                        name,
+                        offset: start,
+                        arguments: arguments(text, open),
+                    });
                 }
             }
             _ => at += 1,
@@ -109,12 +113,16 @@ mod tests {
 
     #[test]
     fn calls_are_found_outside_of_quotes() {
-        let text = "iif(a = 'b.code(\\'x\\')', c.code('m'), d.date( 'h:mm, a' , 'UTC')).id('P', %source.id) + code";
+        let text =
+            "iif(a = 'b.code(\\'x\\')', c.code('m'), d.date( 'h:mm, a' , 'UTC')).id('P', %source.id) + code";
         let found = calls(text);
         let names: Vec<&str> = found.iter().map(|call| call.name).collect();
         assert_eq!(names, ["code", "date", "id"]);
         assert_eq!(found[0].arguments, [Some("m".to_owned())]);
-        assert_eq!(found[1].arguments, [Some("h:mm, a".to_owned()), Some("UTC".to_owned())]);
+        assert_eq!(
+            found[1].arguments,
+            [Some("h:mm, a".to_owned()), Some("UTC".to_owned())]
+        );
         assert_eq!(found[2].arguments, [Some("P".to_owned()), None]);
         assert_eq!(&text[found[2].offset..found[2].offset + 2], "id");
     }
@@ -123,9 +131,19 @@ mod tests {
     fn odd_text_ends_quietly() {
         assert_eq!(calls("x.id()")[0].arguments, []);
         assert_eq!(calls("x.id('a' + 'b')")[0].arguments, [None]);
-        for text in ["x.id(", "x.id('", "x.id('\\", "`", "x.date('yyyy-MM-dd\\'T\\'')", "é.id('é'"] {
+        for text in [
+            "x.id(",
+            "x.id('",
+            "x.id('\\",
+            "`",
+            "x.date('yyyy-MM-dd\\'T\\'')",
+            "é.id('é'",
+        ] {
             let _ = calls(text);
         }
-        assert_eq!(calls("x.date('yyyy\\'T\\'')")[0].arguments, [Some("yyyy'T'".to_owned())]);
+        assert_eq!(
+            calls("x.date('yyyy\\'T\\'')")[0].arguments,
+            [Some("yyyy'T'".to_owned())]
+        );
     }
 }

@@ -8,7 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Ids in cases are made with this key, `%now` is this instant.
-const SETTINGS: Settings<'static> = Settings { id_key: b"case", now: Instant(1_769_000_000_000_000) };
+const SETTINGS: Settings<'static> = Settings {
+    id_key: b"case",
+    now: Instant(1_769_000_000_000_000),
+};
 
 struct Agency {
     folder: PathBuf,
@@ -18,7 +21,9 @@ struct Agency {
 }
 
 fn files(folder: &Path, ending: &str) -> Vec<(String, String)> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let mut found: Vec<(String, String)> = entries
         .filter_map(|entry| {
             let path = entry.expect("readable folder").path();
@@ -32,12 +37,18 @@ fn files(folder: &Path, ending: &str) -> Vec<(String, String)> {
 
 fn agencies() -> Vec<Agency> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../mappings");
-    let Ok(entries) = fs::read_dir(&root) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(&root) else {
+        return Vec::new();
+    };
     let mut found: Vec<Agency> = entries
         .map(|entry| entry.expect("readable folder").path())
         .filter(|path| path.is_dir())
         .map(|folder| Agency {
-            name: folder.file_name().and_then(|n| n.to_str()).expect("UTF-8 name").to_owned(),
+            name: folder
+                .file_name()
+                .and_then(|n| n.to_str())
+                .expect("UTF-8 name")
+                .to_owned(),
             maps: files(&folder, ".map.yaml"),
             codes: files(&folder.join("codes"), ".csv"),
             folder,
@@ -49,8 +60,18 @@ fn agencies() -> Vec<Agency> {
 
 fn compile(agency: &Agency, record: &str, map: &str) -> Result<Mapping, String> {
     let map_name = format!("mappings/{}/{record}.map.yaml", agency.name);
-    let codes = agency.codes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let files = MappingFiles { source: &agency.name, record, map_name: &map_name, map, codes };
+    let codes = agency
+        .codes
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let files = MappingFiles {
+        source: &agency.name,
+        record,
+        map_name: &map_name,
+        map,
+        codes,
+    };
     Mapping::compile(&files).map_err(|problems| lines(&problems))
 }
 
@@ -72,21 +93,35 @@ fn as_json(problem: &Problem) -> Value {
 /// Does a problem have every member that the case names?
 fn answers(wanted: &Value, problem: &Problem) -> bool {
     let found = as_json(problem);
-    wanted.as_object().expect("an object").iter().all(|(key, value)| found.get(key) == Some(value))
+    wanted
+        .as_object()
+        .expect("an object")
+        .iter()
+        .all(|(key, value)| found.get(key) == Some(value))
 }
 
-fn check(case: &str, outcome: Result<Vec<Value>, Vec<Problem>>, good: Option<&Path>, bad: Option<&Path>) -> Option<String> {
+fn check(
+    case: &str,
+    outcome: Result<Vec<Value>, Vec<Problem>>,
+    good: Option<&Path>,
+    bad: Option<&Path>,
+) -> Option<String> {
     let read = |path: &Path| json(&fs::read_to_string(path).expect("UTF-8 file"));
     match (outcome, good, bad) {
         (Ok(resources), Some(path), None) => {
             let wanted = read(path);
             let wanted = wanted.as_array().expect("a list of resources");
-            let first = resources.iter().zip(wanted).find(|(found, wanted)| found != wanted);
+            let first = resources
+                .iter()
+                .zip(wanted)
+                .find(|(found, wanted)| found != wanted);
             match first {
                 Some((found, wanted)) => Some(format!("{case}: made {found:#}\ninstead of {wanted:#}")),
-                None if resources.len() != wanted.len() => {
-                    Some(format!("{case}: made {} resources instead of {}", resources.len(), wanted.len()))
-                }
+                None if resources.len() != wanted.len() => Some(format!(
+                    "{case}: made {} resources instead of {}",
+                    resources.len(),
+                    wanted.len()
+                )),
                 None => None,
             }
         }
@@ -121,13 +156,18 @@ fn every_case_comes_out_as_its_file_says() {
                     continue;
                 }
             };
-            let own = inputs.iter().filter(|(name, _)| name.split('.').next() == Some(record.as_str()));
+            let own = inputs
+                .iter()
+                .filter(|(name, _)| name.split('.').next() == Some(record.as_str()));
             let before = run;
             for (name, text) in own {
                 run += 1;
                 let record = json(text);
-                let outcome = mapping.convert(&record, &SETTINGS).map(|conversion| conversion.resources);
-                let path = |ending: &str| Some(cases.join(format!("{name}{ending}"))).filter(|path| path.exists());
+                let outcome = mapping
+                    .convert(&record, &SETTINGS)
+                    .map(|conversion| conversion.resources);
+                let path =
+                    |ending: &str| Some(cases.join(format!("{name}{ending}"))).filter(|path| path.exists());
                 let (good, bad) = (path(".fhir.json"), path(".errors.json"));
                 wrong.extend(check(name, outcome, good.as_deref(), bad.as_deref()));
             }
@@ -150,14 +190,13 @@ fn write_missing_expectations() {
         for (name, text) in files(&cases, ".in.json") {
             let place = |ending: &str| cases.join(format!("{name}{ending}"));
             let of = name.split('.').next().unwrap_or_default();
-            let Some((record, map)) = agency.maps.iter().find(|(record, _)| record == of) else { continue };
+            let Some((record, map)) = agency.maps.iter().find(|(record, _)| record == of) else {
+                continue;
+            };
             if place(".fhir.json").exists() || place(".errors.json").exists() {
                 continue;
             }
-            let mapping = match compile(&agency, record, map) {
-                Ok(mapping) => mapping,
-                Err(problems) => panic!("{problems}"),
-            };
+            let mapping = compile(&agency, record, map).expect("compiles");
             let input = json(&text);
             let (ending, out) = match mapping.convert(&input, &SETTINGS) {
                 Ok(conversion) => {

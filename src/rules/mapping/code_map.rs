@@ -72,7 +72,11 @@ impl CodeMap {
                 }
             };
             let at = at(record.position());
-            let told = if headed { map.row(&record, at) } else { header(&record) };
+            let told = if headed {
+                map.row(&record, at)
+            } else {
+                header(&record)
+            };
             headed = true;
             if let Err(why) = told {
                 wrong.push((at, why));
@@ -132,7 +136,10 @@ impl CodeMap {
         if !display.is_empty() {
             coding.insert("display".to_owned(), Value::String(display.to_owned()));
         }
-        Ok(Row { code, coding: Value::Object(coding) })
+        Ok(Row {
+            code,
+            coding: Value::Object(coding),
+        })
     }
 
     /// What `word` becomes; blanks at both ends do not count, anything else does.
@@ -147,7 +154,13 @@ impl CodeMap {
 
     /// The known source words, for a message; the first fifty.
     pub fn known(&self) -> String {
-        let mut words = self.known.iter().take(50).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let mut words = self
+            .known
+            .iter()
+            .take(50)
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         if self.known.len() > 50 {
             words.push_str(", …");
         }
@@ -165,7 +178,10 @@ fn header(record: &csv::StringRecord) -> Result<(), String> {
 
 fn at(position: Option<&csv::Position>) -> At {
     let line = position.map_or(1, csv::Position::line);
-    At { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 }
+    At {
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: 1,
+    }
 }
 
 #[cfg(test)]
@@ -177,25 +193,39 @@ mod tests {
         found.into_iter().map(|(at, why)| (at.line, why)).collect()
     }
 
+    fn row<'m>(map: &'m CodeMap, word: &str) -> Option<&'m Row> {
+        match map.find(word) {
+            Found::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+
     #[test]
     fn words_are_compared_exactly_after_trimming() {
-        let map = CodeMap::read("source,system,code,display\n Male ,,male,\nF,http://x.example,female,Female\n")
-            .expect("good");
-        let Found::Row(row) = map.find(" Male ") else { panic!("not found") };
-        assert_eq!(row.code, "male");
+        let map =
+            CodeMap::read("source,system,code,display\n Male ,,male,\nF,http://x.example,female,Female\n")
+                .expect("good");
+        assert_eq!(
+            row(&map, " Male ").map(|row| &row.code),
+            Some(&Value::from("male"))
+        );
         assert!(matches!(map.find("male"), Found::Unknown));
-        let Found::Row(row) = map.find("F") else { panic!("not found") };
-        assert_eq!(row.coding, serde_json::json!({"system": "http://x.example", "code": "female", "display": "Female"}));
+        let wanted = serde_json::json!({"system": "http://x.example", "code": "female", "display": "Female"});
+        assert_eq!(row(&map, "F").map(|row| &row.coding), Some(&wanted));
         assert_eq!(map.known(), "`Male`, `F`");
         assert_eq!(map.without_system, Some(At { line: 2, column: 1 }));
     }
 
     #[test]
     fn the_star_row_says_what_becomes_of_other_words() {
-        let with = |row: &str| CodeMap::read(&format!("source,system,code,display,note\na,,b,,\n{row}\n")).expect("good");
+        let with = |row: &str| {
+            CodeMap::read(&format!("source,system,code,display,note\na,,b,,\n{row}\n")).expect("good")
+        };
         assert!(matches!(with("*,,text,,").find("x"), Found::Text));
         assert!(matches!(with("*,,drop,,").find("x"), Found::Drop));
-        assert!(matches!(with("*,http://x.example,o,Other,why").find("x"), Found::Row(row) if row.code == "o"));
+        assert!(
+            matches!(with("*,http://x.example,o,Other,why").find("x"), Found::Row(row) if row.code == "o")
+        );
     }
 
     #[test]

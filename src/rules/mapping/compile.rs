@@ -3,8 +3,9 @@
 //!
 //! This file holds what is made around values: objects, lists, `$each`, `$if`, `$as`, `$do`. Scalars are in `scalar.rs`.
 
-use super::code_map::CodeMap;
 use super::MappingFiles;
+use super::calls::calls;
+use super::code_map::CodeMap;
 use super::date::Format;
 use super::problem::{At, Problem, Rule, suggestion};
 use super::scalar::{Context, names_of};
@@ -12,7 +13,7 @@ use super::template::{Control, Each, Field, Made, Object, Required, Shape, Slot}
 use super::yaml::{Body, Key, Node};
 use crate::fhir::element::{self, Type};
 use jiff::tz::TimeZone;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What compiling gathers besides the template.
 pub(super) struct Compiler {
@@ -24,6 +25,8 @@ pub(super) struct Compiler {
     pub names: Vec<String>,
     /// Source fields that some expression names, without indexes.
     pub reads: HashSet<String>,
+    /// Code maps that some expression names.
+    pub used: BTreeSet<String>,
     pub problems: Vec<Problem>,
     /// What bare paths mean at this place of the template.
     pub context: Context,
@@ -43,7 +46,10 @@ const CONTROLS: [&str; 4] = ["$if", "$each", "$as", "$do"];
 impl Compiler {
     /// Reads the code maps; their problems are the first.
     pub fn new(files: &MappingFiles<'_>) -> Compiler {
-        let folder = files.map_name.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let folder = files
+            .map_name
+            .rsplit_once('/')
+            .map_or(String::new(), |(folder, _)| format!("{folder}/"));
         let mut compiler = Compiler {
             file: String::new(),
             maps: HashMap::new(),
@@ -51,6 +57,7 @@ impl Compiler {
             zones: HashMap::new(),
             names: Vec::new(),
             reads: HashSet::new(),
+            used: BTreeSet::new(),
             problems: Vec::new(),
             context: Context::record(),
         };
@@ -59,7 +66,9 @@ impl Compiler {
             match CodeMap::read(text) {
                 Ok(map) => drop(compiler.maps.insert((*name).to_owned(), map)),
                 Err(wrong) => {
-                    wrong.into_iter().for_each(|(at, why)| compiler.problem(at, Rule::Map, "", why));
+                    wrong
+                        .into_iter()
+                        .for_each(|(at, why)| compiler.problem(at, Rule::Map, "", why));
                     // known, though bad: its absence is not a second problem
                     compiler.maps.insert((*name).to_owned(), CodeMap::default());
                 }
@@ -83,7 +92,9 @@ impl Compiler {
 
     /// What a key of an object holds: one thing, or a list of them.
     pub fn value(&mut self, node: &Node, slot: Slot, path: &str) -> Option<Made> {
-        let Body::List(items) = &node.body else { return self.entry(node, slot, path) };
+        let Body::List(items) = &node.body else {
+            return self.entry(node, slot, path);
+        };
         if !slot.is_list() {
             let told = format!("`{path}` takes one {}, not a list", slot.type_name());
             self.problem(node.at, Rule::List, path, told);
@@ -105,7 +116,11 @@ impl Compiler {
             }
         }
         let dynamic = made.iter().any(|item| item.dynamic);
-        (made.len() == items.len()).then_some(Made { at, shape: Shape::List(made), dynamic })
+        (made.len() == items.len()).then_some(Made {
+            at,
+            shape: Shape::List(made),
+            dynamic,
+        })
     }
 
     fn entry(&mut self, node: &Node, slot: Slot, path: &str) -> Option<Made> {
@@ -127,7 +142,9 @@ impl Compiler {
         let before = self.problems.len();
         let controls = self.controls(entries, path);
         let outer = self.context.clone();
-        let each = controls.each.and_then(|node| Some((node.at, self.each(node, path)?)));
+        let each = controls
+            .each
+            .and_then(|node| Some((node.at, self.each(node, path)?)));
         let condition = controls.condition.and_then(|node| {
             let found = self.bare_expression(node, path, "$if")?;
             Some((node.at, found))
@@ -135,12 +152,15 @@ impl Compiler {
         let mut body = match controls.body {
             Some(node) => self.entry(node, slot, path),
             None => {
-                let rest: Vec<&(Key, Node)> = entries.iter().filter(|(key, _)| !key.text.starts_with('$')).collect();
+                let rest: Vec<&(Key, Node)> = entries
+                    .iter()
+                    .filter(|(key, _)| !key.text.starts_with('$'))
+                    .collect();
                 self.object_of(at, &rest, slot, path)
             }
         };
         if let (Some(node), Some(body)) = (controls.name, body.as_mut()) {
-            self.declare(node, body, slot, path);
+            self.declare(node, body, path);
         }
         self.context = outer;
         if self.problems.len() > before {
@@ -150,7 +170,15 @@ impl Compiler {
         if each.is_none() && condition.is_none() {
             return Some(body);
         }
-        Some(Made { at, shape: Shape::Control(Box::new(Control { each, condition, body })), dynamic: true })
+        Some(Made {
+            at,
+            shape: Shape::Control(Box::new(Control {
+                each,
+                condition,
+                body,
+            })),
+            dynamic: true,
+        })
     }
 
     fn controls<'n>(&mut self, entries: &'n [(Key, Node)], path: &str) -> Controls<'n> {
@@ -170,7 +198,12 @@ impl Compiler {
         }
         if found.body.is_some() {
             for (key, _) in entries.iter().filter(|(key, _)| !key.text.starts_with('$')) {
-                self.problem(key.at, Rule::Key, path, format!("`{}` stands beside `$do`: put it inside", key.text));
+                self.problem(
+                    key.at,
+                    Rule::Key,
+                    path,
+                    format!("`{}` stands beside `$do`: put it inside", key.text),
+                );
             }
         }
         found
@@ -181,7 +214,7 @@ impl Compiler {
             && let Some(name) = scalar.expression().and_then(names_of)
         {
             self.context = self.context.inside(None);
-            return self.named(scalar.place(2), name, path).map(Each::Names);
+            return self.named(scalar.place(1), name, path).map(Each::Names);
         }
         let source = self.bare_expression(node, path, "$each")?;
         let text = source.scalar.expression().unwrap_or_default();
@@ -190,7 +223,7 @@ impl Compiler {
     }
 
     /// `$as: name` on a resource.
-    fn declare(&mut self, node: &Node, body: &mut Made, slot: Slot, path: &str) {
+    fn declare(&mut self, node: &Node, body: &mut Made, path: &str) {
         let Body::Scalar(scalar) = &node.body else {
             self.problem(node.at, Rule::Key, path, "`$as` takes a name");
             return;
@@ -199,10 +232,20 @@ impl Compiler {
         let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
             && name.starts_with(|c: char| c.is_ascii_alphabetic());
         if !plain || ["source", "row", "now", "parent"].contains(&name) {
-            self.problem(node.at, Rule::Key, path, "`$as` takes a name of letters, digits and `_` that is not in use");
+            self.problem(
+                node.at,
+                Rule::Key,
+                path,
+                "`$as` takes a name of letters, digits and `_` that is not in use",
+            );
         } else if self.names.iter().any(|known| known == name) {
-            self.problem(node.at, Rule::Key, path, format!("`{name}` already names an earlier template"));
-        } else if let (true, Shape::Object(object)) = (slot.is_resource(), &mut body.shape) {
+            self.problem(
+                node.at,
+                Rule::Key,
+                path,
+                format!("`{name}` already names an earlier template"),
+            );
+        } else if let (true, Shape::Object(object)) = (path.is_empty(), &mut body.shape) {
             object.name = Some(self.names.len());
             self.names.push(name.to_owned());
         } else {
@@ -224,27 +267,72 @@ impl Compiler {
         } else if let Some(kind) = slot.content() {
             (kind, false)
         } else {
-            let told = format!("a {} is one value; extensions of a primitive go beside it, under `_` and its name", slot.type_name());
+            let told = format!(
+                "a {} is one value; extensions of a primitive go beside it, under `_` and its name",
+                slot.type_name()
+            );
             self.problem(at, Rule::Element, path, told);
             return None;
         };
         let path = if path.is_empty() { kind.name } else { path };
         let before = self.problems.len();
         let mut fields = Vec::with_capacity(entries.len());
-        for (key, node) in entries.iter().filter(|(key, _)| !(resource && key.text == "resourceType")) {
+        for (key, node) in entries
+            .iter()
+            .filter(|(key, _)| !(resource && key.text == "resourceType"))
+        {
             fields.extend(self.field(key, node, kind, slot, path));
         }
         let required = self.required(at, entries, &fields, kind, path);
         self.pairs(&mut fields);
-        if resource && path == kind.name && !fields.iter().any(|field| field.key == "id") {
-            self.problem(at, Rule::Key, &format!("{path}.id"), "every resource of a mapping needs an `id`");
+        if resource && path == kind.name {
+            self.id_is_made(at, &fields, path);
         }
         if self.problems.len() > before {
             return None;
         }
         let dynamic = fields.iter().any(|field| field.made.dynamic);
-        let object = Object { kind, resource, name: None, fields, required };
-        Some(Made { at, shape: Shape::Object(Box::new(object)), dynamic })
+        let object = Object {
+            kind,
+            resource,
+            name: None,
+            fields,
+            required,
+        };
+        Some(Made {
+            at,
+            shape: Shape::Object(Box::new(object)),
+            dynamic,
+        })
+    }
+
+    /// An identifier of the source never becomes an id as it stands: ids go into URLs and logs.
+    fn id_is_made(&mut self, at: At, fields: &[Field], path: &str) {
+        let target = format!("{path}.id");
+        let Some(field) = fields.iter().find(|field| field.key == "id") else {
+            self.problem(
+                at,
+                Rule::Key,
+                &target,
+                "every resource of a mapping needs an `id`",
+            );
+            return;
+        };
+        let made = match &field.made.shape {
+            Shape::Expression(source) => {
+                let text = source.scalar.expression().unwrap_or_default();
+                calls(text).iter().any(|call| call.name == "id")
+            }
+            _ => false,
+        };
+        if !made {
+            self.problem(
+                field.made.at,
+                Rule::Id,
+                &target,
+                "the id of a resource is made by `.id(…)`",
+            );
+        }
     }
 
     fn resource_type(&mut self, at: At, entries: &[&(Key, Node)], path: &str) -> Option<&'static Type> {
@@ -261,12 +349,24 @@ impl Compiler {
                 Body::Scalar(scalar) => suggestion(&scalar.text, element::table().resource_types()),
                 _ => String::new(),
             };
-            self.problem(node.at, Rule::Element, path, format!("`resourceType` names an R4 resource type{hint}"));
+            self.problem(
+                node.at,
+                Rule::Element,
+                path,
+                format!("`resourceType` names an R4 resource type{hint}"),
+            );
         }
         found
     }
 
-    fn field(&mut self, key: &Key, node: &Node, kind: &'static Type, holder: Slot, path: &str) -> Option<Field> {
+    fn field(
+        &mut self,
+        key: &Key,
+        node: &Node,
+        kind: &'static Type,
+        holder: Slot,
+        path: &str,
+    ) -> Option<Field> {
         let (beside, name) = match key.text.strip_prefix('_') {
             Some(name) => (true, name),
             None => (false, key.text.as_str()),
@@ -279,7 +379,10 @@ impl Compiler {
             self.problem(key.at, Rule::Element, &target, told);
             return None;
         };
-        let mut slot = Slot { beside, ..Slot::new(child) };
+        let mut slot = Slot {
+            beside,
+            ..Slot::new(child)
+        };
         if kind.name == "Reference" && name == "reference" {
             slot.targets = holder.child.element.targets;
         }
@@ -293,7 +396,12 @@ impl Compiler {
             return None;
         }
         let made = self.value(node, slot, &target)?;
-        Some(Field { key: key.text.clone(), slot, made, follows: None })
+        Some(Field {
+            key: key.text.clone(),
+            slot,
+            made,
+            follows: None,
+        })
     }
 
     /// The elements that R4 requires, each with the fields that can make it.
@@ -307,10 +415,21 @@ impl Compiler {
     ) -> Vec<Required> {
         let mut found = Vec::new();
         for element in kind.elements.iter().filter(|element| element.min > 0) {
-            let is = |key: &str| kind.child(key.strip_prefix('_').unwrap_or(key)).is_some_and(|c| c.element.path == element.path);
+            let is = |key: &str| {
+                kind.child(key.strip_prefix('_').unwrap_or(key))
+                    .is_some_and(|c| c.element.path == element.path)
+            };
             if entries.iter().any(|(key, _)| is(&key.text)) {
-                let makers = fields.iter().enumerate().filter(|(_, field)| is(&field.key)).map(|(i, _)| i).collect();
-                found.push(Required { element, fields: makers });
+                let makers = fields
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, field)| is(&field.key))
+                    .map(|(i, _)| i)
+                    .collect();
+                found.push(Required {
+                    element,
+                    fields: makers,
+                });
             } else {
                 let told = format!("R4 requires `{}`, and nothing here makes it", element.name);
                 self.problem(at, Rule::Required, &format!("{path}.{}", element.name), told);

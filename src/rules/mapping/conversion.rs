@@ -1,10 +1,10 @@
 //! What converting a record gave: the resources, and on demand where each value came from and what nobody mapped.
 //! `README.md`; traces answer <https://hl7.org/fhir/R4/provenance.html> for the conversion itself.
 
+use super::Mapping;
 use super::path::{Paths, Places, address, each_node, is_leaf};
 use super::problem::At;
 use super::run::{Run, Traced};
-use super::Mapping;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -38,8 +38,22 @@ pub struct Trace {
 
 impl<'a> Conversion<'a> {
     pub(super) fn new(mapping: &'a Mapping, record: Cow<'a, Value>, run: Finished<'a>) -> Conversion<'a> {
-        let Finished { resources, starts, paths, trace, touched } = run;
-        Conversion { resources, mapping, record, starts, paths, trace, touched }
+        let Finished {
+            resources,
+            starts,
+            paths,
+            trace,
+            touched,
+        } = run;
+        Conversion {
+            resources,
+            mapping,
+            record,
+            starts,
+            paths,
+            trace,
+            touched,
+        }
     }
 
     /// One entry for each primitive value made, in the order of the resources.
@@ -48,7 +62,10 @@ impl<'a> Conversion<'a> {
         let mut found = Vec::with_capacity(self.trace.len());
         for (number, resource) in self.resources.iter().enumerate() {
             let from = self.starts[number].0 as usize;
-            let to = self.starts.get(number + 1).map_or(self.trace.len(), |next| next.0 as usize);
+            let to = self
+                .starts
+                .get(number + 1)
+                .map_or(self.trace.len(), |next| next.0 as usize);
             let part = |key: &str| resource.get(key).and_then(Value::as_str).unwrap_or_default();
             let name = format!("{}/{}", part("resourceType"), part("id"));
             found.extend(self.trace[from..to].iter().map(|traced| Trace {
@@ -69,7 +86,12 @@ impl<'a> Conversion<'a> {
         each_node(&self.record, |_, names, node| {
             let nothing = node.is_null() || node.as_str().is_some_and(|text| text.trim().is_empty());
             if is_leaf(node) && !nothing && !read.contains(&address(node)) {
-                let ignored = self.mapping.header.ignore.iter().any(|ignored| ignored.covers(names));
+                let ignored = self
+                    .mapping
+                    .header
+                    .ignore
+                    .iter()
+                    .any(|ignored| ignored.covers(names));
                 let field = names.join(".");
                 if !ignored && !self.mapping.reads.contains(&field) {
                     found.insert(field);
@@ -96,6 +118,12 @@ pub(super) struct Finished<'a> {
 
 impl<'a> Finished<'a> {
     pub fn of(run: Run<'a, '_>) -> Finished<'a> {
-        Finished { resources: run.resources, starts: run.starts, paths: run.paths, trace: run.trace, touched: run.touched }
+        Finished {
+            resources: run.resources,
+            starts: run.starts,
+            paths: run.paths,
+            trace: run.trace,
+            touched: run.touched,
+        }
     }
 }

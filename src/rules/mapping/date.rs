@@ -58,15 +58,25 @@ struct Read {
     epoch: Option<i64>,
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 impl Format {
     /// # Errors
     /// A letter that means nothing, or a format that does not say at least a year.
     pub fn parse(pattern: &str) -> Result<Format, &'static str> {
         match pattern {
-            "epoch-ms" => return Ok(Format { parts: vec![Part::Epoch(1_000)] }),
-            "epoch-s" => return Ok(Format { parts: vec![Part::Epoch(1_000_000)] }),
+            "epoch-ms" => {
+                return Ok(Format {
+                    parts: vec![Part::Epoch(1_000)],
+                });
+            }
+            "epoch-s" => {
+                return Ok(Format {
+                    parts: vec![Part::Epoch(1_000_000)],
+                });
+            }
             _ => {}
         }
         let mut parts = Vec::new();
@@ -89,19 +99,32 @@ impl Format {
         if quoted {
             return Err("has an open quote");
         }
-        format.complete().then_some(format).ok_or("must say a year, and each larger unit before a smaller one")
+        format
+            .complete()
+            .then_some(format)
+            .ok_or("must say a year, and each larger unit before a smaller one")
     }
 
     fn has(&self, field: Field) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Number(found, ..) if *found == field))
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Number(found, ..) if *found == field))
     }
 
     fn complete(&self) -> bool {
         let month = self.has(Field::Month) || self.parts.contains(&Part::MonthName);
         let half = self.has(Field::Hour12) == self.parts.contains(&Part::HalfDay);
         let hour = self.has(Field::Hour24) || self.has(Field::Hour12);
-        let chain = [self.has(Field::Year), month, self.has(Field::Day), hour, self.has(Field::Minute)];
-        let chain = chain.into_iter().chain([self.has(Field::Second), self.has(Field::Milli)]);
+        let chain = [
+            self.has(Field::Year),
+            month,
+            self.has(Field::Day),
+            hour,
+            self.has(Field::Minute),
+        ];
+        let chain = chain
+            .into_iter()
+            .chain([self.has(Field::Second), self.has(Field::Milli)]);
         let mut ended = false;
         let ordered = chain.into_iter().all(|present| {
             let fine = !(present && ended);
@@ -130,7 +153,9 @@ impl Format {
         let mut read = Read::default();
         let mut rest = text;
         for part in &self.parts {
-            rest = part.read(rest, &mut read).ok_or("the text is not in the stated format")?;
+            rest = part
+                .read(rest, &mut read)
+                .ok_or("the text is not in the stated format")?;
         }
         if !rest.is_empty() {
             return Err("the text is not in the stated format");
@@ -210,8 +235,16 @@ fn offset<'t>(text: &'t str, read: &mut Read) -> Option<&'t str> {
         _ => return None,
     };
     let (hours, minutes) = stated[1..].split_once(':')?;
-    let two = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<i32>().ok()).flatten();
-    let (hours, minutes) = (two(hours).filter(|h| *h <= 14)?, two(minutes).filter(|m| *m < 60)?);
+    let two = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| part.parse::<i32>().ok())
+            .flatten()
+    };
+    let (hours, minutes) = (
+        two(hours).filter(|h| *h <= 14)?,
+        two(minutes).filter(|m| *m < 60)?,
+    );
     read.offset = Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok();
     read.offset.map(|_| rest)
 }
@@ -240,25 +273,33 @@ impl Read {
             return Ok(Stamp::DateTime(written(zoned.datetime(), milli, zoned.offset())));
         }
         let year = self.year.filter(|year| *year > 0).ok_or(IMPOSSIBLE)?;
-        let Some(month) = self.month else { return Ok(Stamp::Date(format!("{year:04}"))) };
+        let Some(month) = self.month else {
+            return Ok(Stamp::Date(format!("{year:04}")));
+        };
         let small = |number: i64| i8::try_from(number).map_err(|_| IMPOSSIBLE);
         let year = i16::try_from(year).map_err(|_| IMPOSSIBLE)?;
-        let first = civil::Date::new(year, small(month)?, small(self.day.unwrap_or(1))?).map_err(|_| IMPOSSIBLE)?;
+        let first =
+            civil::Date::new(year, small(month)?, small(self.day.unwrap_or(1))?).map_err(|_| IMPOSSIBLE)?;
         if self.day.is_none() {
             return Ok(Stamp::Date(format!("{year:04}-{month:02}")));
         }
-        let Some(hour) = self.hour_of_day()? else { return Ok(Stamp::Date(first.to_string())) };
+        let Some(hour) = self.hour_of_day()? else {
+            return Ok(Stamp::Date(first.to_string()));
+        };
         let (minute, second) = (self.minute.unwrap_or(0), self.second.unwrap_or(0));
         let nanosecond = i32::try_from(self.milli.unwrap_or(0) * 1_000_000).map_err(|_| IMPOSSIBLE)?;
         const NO_TIME: &str = "there is no such time of day";
-        let time = civil::Time::new(small(hour)?, small(minute)?, small(second)?, nanosecond).map_err(|_| NO_TIME)?;
+        let time = civil::Time::new(small(hour)?, small(minute)?, small(second)?, nanosecond)
+            .map_err(|_| NO_TIME)?;
         self.zoned(first.to_datetime(time), zone)
     }
 
     fn hour_of_day(&self) -> Result<Option<i64>, &'static str> {
         match (self.hour, self.hour12, self.afternoon) {
             (Some(hour), _, _) => Ok(Some(hour)),
-            (None, Some(hour @ 1..=12), Some(afternoon)) => Ok(Some(hour % 12 + if afternoon { 12 } else { 0 })),
+            (None, Some(hour @ 1..=12), Some(afternoon)) => {
+                Ok(Some(hour % 12 + if afternoon { 12 } else { 0 }))
+            }
             (None, Some(_), _) => Err("there is no such time of day"),
             (None, None, _) => Ok(None),
         }
@@ -347,28 +388,65 @@ mod tests {
     fn times_get_the_offset_of_their_zone_at_that_moment() {
         let ny = "America/New_York";
         let minute = "yyyy-MM-dd HH:mm";
-        assert_eq!(read(minute, "2024-01-10 09:05", ny).as_deref(), Ok("2024-01-10T09:05:00-05:00"));
-        assert_eq!(read(minute, "2024-07-10 09:05", ny).as_deref(), Ok("2024-07-10T09:05:00-04:00"));
+        assert_eq!(
+            read(minute, "2024-01-10 09:05", ny).as_deref(),
+            Ok("2024-01-10T09:05:00-05:00")
+        );
+        assert_eq!(
+            read(minute, "2024-07-10 09:05", ny).as_deref(),
+            Ok("2024-07-10T09:05:00-04:00")
+        );
         assert!(read(minute, "2024-03-10 02:30", ny).is_err(), "skipped");
-        assert_eq!(read(minute, "2024-11-03 01:30", ny).as_deref(), Ok("2024-11-03T01:30:00-04:00"), "twice");
+        assert_eq!(
+            read(minute, "2024-11-03 01:30", ny).as_deref(),
+            Ok("2024-11-03T01:30:00-04:00"),
+            "twice"
+        );
         assert!(read(minute, "2024-01-10 24:00", ny).is_err());
         assert!(read(minute, "2024-01-10 09:05", "").is_err(), "no zone");
         let half = "M/d/yyyy h:mm a";
-        assert_eq!(read(half, "1/10/2024 12:05 AM", ny).as_deref(), Ok("2024-01-10T00:05:00-05:00"));
-        assert_eq!(read(half, "1/10/2024 12:05 PM", ny).as_deref(), Ok("2024-01-10T12:05:00-05:00"));
+        assert_eq!(
+            read(half, "1/10/2024 12:05 AM", ny).as_deref(),
+            Ok("2024-01-10T00:05:00-05:00")
+        );
+        assert_eq!(
+            read(half, "1/10/2024 12:05 PM", ny).as_deref(),
+            Ok("2024-01-10T12:05:00-05:00")
+        );
         let own = "yyyy-MM-ddTHH:mm:ss.SSSXXX";
-        assert_eq!(read(own, "2024-01-10T09:05:01.250Z", "").as_deref(), Ok("2024-01-10T09:05:01.250+00:00"));
-        assert_eq!(read("epoch-ms", "1704877501250", "").as_deref(), Ok("2024-01-10T09:05:01.250+00:00"));
-        assert_eq!(read("epoch-s", "1704877501", ny).as_deref(), Ok("2024-01-10T04:05:01-05:00"));
+        assert_eq!(
+            read(own, "2024-01-10T09:05:01.250Z", "").as_deref(),
+            Ok("2024-01-10T09:05:01.250+00:00")
+        );
+        assert_eq!(
+            read("epoch-ms", "1704877501250", "").as_deref(),
+            Ok("2024-01-10T09:05:01.250+00:00")
+        );
+        assert_eq!(
+            read("epoch-s", "1704877501", ny).as_deref(),
+            Ok("2024-01-10T04:05:01-05:00")
+        );
         assert!(read("epoch-ms", "99999999999999999999", "").is_err());
     }
 
     #[test]
     fn a_format_must_make_sense() {
-        for format in ["", "dd/MM", "yyyy-dd", "yyyy-MM-dd h:mm", "yyyy-MM-dd HH", "yyyy-MM-dd Q", "yyyy-MM-ddXXX", "yy"] {
+        for format in [
+            "",
+            "dd/MM",
+            "yyyy-dd",
+            "yyyy-MM-dd h:mm",
+            "yyyy-MM-dd HH",
+            "yyyy-MM-dd Q",
+            "yyyy-MM-ddXXX",
+            "yy",
+        ] {
             assert!(Format::parse(format).is_err(), "{format}");
         }
-        assert_eq!(Format::parse("yyyy-MM-dd HH:mm").map(|f| f.needs_zone()), Ok(true));
+        assert_eq!(
+            Format::parse("yyyy-MM-dd HH:mm").map(|f| f.needs_zone()),
+            Ok(true)
+        );
         assert_eq!(Format::parse("epoch-s").map(|f| f.is_epoch()), Ok(true));
     }
 }

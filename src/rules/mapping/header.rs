@@ -34,7 +34,12 @@ pub(super) struct Ignored {
 impl Ignored {
     /// Does it cover this field, given by its names without indexes?
     pub fn covers(&self, field: &[&str]) -> bool {
-        field.len() >= self.path.len() && self.path.iter().zip(field).all(|(own, name)| own == "*" || own == name)
+        field.len() >= self.path.len()
+            && self
+                .path
+                .iter()
+                .zip(field)
+                .all(|(own, name)| own == "*" || own == name)
     }
 }
 
@@ -44,10 +49,18 @@ impl Compiler {
     /// Reads the keys of the file but `resources`, which is handed back as it stands.
     pub fn header<'n>(&mut self, root: &'n Node, wanted: &str) -> (Option<Header>, Option<&'n Node>) {
         let Body::Object(entries) = &root.body else {
-            self.problem(root.at, Rule::Key, "", "a mapping is an object with the keys mapping, version, source, namespace, resources");
+            self.problem(
+                root.at,
+                Rule::Key,
+                "",
+                "a mapping is an object with the keys mapping, version, source, namespace, resources",
+            );
             return (None, None);
         };
-        for (key, _) in entries.iter().filter(|(key, _)| !KEYS.contains(&key.text.as_str())) {
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| !KEYS.contains(&key.text.as_str()))
+        {
             let told = format!("no top-level key `{}`{}", key.text, suggestion(&key.text, KEYS));
             self.problem(key.at, Rule::Key, "", told);
         }
@@ -55,7 +68,12 @@ impl Compiler {
         if let Some((at, name)) = &name
             && name != wanted
         {
-            self.problem(*at, Rule::Key, "", format!("`mapping` must say `{wanted}`, after the folder and the file"));
+            self.problem(
+                *at,
+                Rule::Key,
+                "",
+                format!("`mapping` must say `{wanted}`, after the folder and the file"),
+            );
         }
         let version = self.text(root.at, entries, "version").and_then(|(at, text)| {
             let number = text.parse::<u32>().ok().filter(|number| *number > 0);
@@ -64,24 +82,36 @@ impl Compiler {
             }
             number
         });
-        let kind = self.text(root.at, entries, "source").and_then(|(at, text)| match text.as_str() {
-            "json" => Some(Kind::Json),
-            "csv" => Some(Kind::Csv),
-            _ => {
-                self.problem(at, Rule::Key, "", "`source` is json or csv");
-                None
-            }
-        });
+        let kind = self
+            .text(root.at, entries, "source")
+            .and_then(|(at, text)| match text.as_str() {
+                "json" => Some(Kind::Json),
+                "csv" => Some(Kind::Csv),
+                _ => {
+                    self.problem(at, Rule::Key, "", "`source` is json or csv");
+                    None
+                }
+            });
         let namespace = self.text(root.at, entries, "namespace").map(|(_, text)| text);
-        let ignore = entries.iter().find(|(key, _)| key.text == "ignore").map_or_else(Vec::new, |(_, n)| self.ignored(n));
-        let resources = entries.iter().find(|(key, _)| key.text == "resources").map(|(_, node)| node);
+        let ignore = entries
+            .iter()
+            .find(|(key, _)| key.text == "ignore")
+            .map_or_else(Vec::new, |(_, n)| self.ignored(n));
+        let resources = entries
+            .iter()
+            .find(|(key, _)| key.text == "resources")
+            .map(|(_, node)| node);
         if resources.is_none() {
             self.problem(root.at, Rule::Key, "", "the key `resources` is missing");
         }
         let header = match (name, version, kind, namespace) {
-            (Some((_, name)), Some(version), Some(kind), Some(namespace)) => {
-                Some(Header { name, version, kind, namespace, ignore })
-            }
+            (Some((_, name)), Some(version), Some(kind), Some(namespace)) => Some(Header {
+                name,
+                version,
+                kind,
+                namespace,
+                ignore,
+            }),
             _ => None,
         };
         (header, resources)
@@ -90,7 +120,13 @@ impl Compiler {
     fn text(&mut self, at: At, entries: &[(Key, Node)], key: &str) -> Option<(At, String)> {
         match entries.iter().find(|(found, _)| found.text == key) {
             None => self.problem(at, Rule::Key, "", format!("the key `{key}` is missing")),
-            Some((_, Node { body: Body::Scalar(scalar), at })) if scalar.expression().is_none() && !scalar.text.trim().is_empty() => {
+            Some((
+                _,
+                Node {
+                    body: Body::Scalar(scalar),
+                    at,
+                },
+            )) if scalar.expression().is_none() && !scalar.text.trim().is_empty() => {
                 return Some((*at, scalar.text.clone()));
             }
             Some((_, node)) => self.problem(node.at, Rule::Key, "", format!("`{key}` takes a text")),
@@ -106,18 +142,41 @@ impl Compiler {
         let mut found = Vec::with_capacity(items.len());
         for item in items {
             let Body::Object(entries) = &item.body else {
-                self.problem(item.at, Rule::Key, "", "an entry of `ignore` is {field: …, reason: …}");
+                self.problem(
+                    item.at,
+                    Rule::Key,
+                    "",
+                    "an entry of `ignore` is {field: …, reason: …}",
+                );
                 continue;
             };
-            for (key, _) in entries.iter().filter(|(key, _)| !["field", "reason"].contains(&key.text.as_str())) {
-                self.problem(key.at, Rule::Key, "", "an entry of `ignore` has the keys field and reason only");
+            for (key, _) in entries
+                .iter()
+                .filter(|(key, _)| !["field", "reason"].contains(&key.text.as_str()))
+            {
+                self.problem(
+                    key.at,
+                    Rule::Key,
+                    "",
+                    "an entry of `ignore` has the keys field and reason only",
+                );
             }
             let field = self.text(item.at, entries, "field");
             let reason = self.text(item.at, entries, "reason");
             if let (Some((at, field)), Some(_)) = (field, reason) {
-                let path: Vec<String> = field.strip_suffix(".*").unwrap_or(&field).split('.').map(str::to_owned).collect();
+                let path: Vec<String> = field
+                    .strip_suffix(".*")
+                    .unwrap_or(&field)
+                    .split('.')
+                    .map(str::to_owned)
+                    .collect();
                 if path.iter().any(|name| name.is_empty() || name.contains('[')) {
-                    self.problem(at, Rule::Key, "", "`field` is names with dots between, without indexes");
+                    self.problem(
+                        at,
+                        Rule::Key,
+                        "",
+                        "`field` is names with dots between, without indexes",
+                    );
                 } else {
                     found.push(Ignored { path });
                 }

@@ -5,6 +5,7 @@
 //! all resources of a record or none.
 
 mod problem;
+mod yaml_scalar;
 mod yaml;
 mod code_map;
 mod date;
@@ -16,6 +17,7 @@ mod header;
 mod path;
 mod host;
 mod written;
+mod leaf;
 mod run;
 mod report;
 mod conversion;
@@ -41,7 +43,7 @@ use host::Functions;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use template::{Made, Slot};
 
@@ -88,8 +90,14 @@ pub struct Mapping {
 
 /// `resources` takes what `contained` takes: a list of any resources.
 fn resources() -> Slot {
-    let holder = element::table().any("DomainResource").expect("R4 has DomainResource");
-    Slot::new(holder.child("contained").expect("R4 has DomainResource.contained"))
+    let holder = element::table()
+        .any("DomainResource")
+        .expect("R4 has DomainResource");
+    Slot::new(
+        holder
+            .child("contained")
+            .expect("R4 has DomainResource.contained"),
+    )
 }
 
 impl Mapping {
@@ -116,7 +124,7 @@ impl Mapping {
             (Some(header), Some(template)) if compiler.problems.is_empty() => Ok(Mapping {
                 file: compiler.file,
                 header,
-                digest: digest(files),
+                digest: digest(files, &compiler.used),
                 maps: compiler.maps,
                 formats: compiler.formats,
                 zones: compiler.zones,
@@ -126,7 +134,9 @@ impl Mapping {
                 slot,
             }),
             _ => {
-                compiler.problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+                compiler
+                    .problems
+                    .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
                 Err(compiler.problems)
             }
         }
@@ -141,14 +151,17 @@ impl Mapping {
         self.header.version
     }
 
-    /// SHA-256 of the mapping file and its code maps, in hexadecimal.
+    /// SHA-256 of the mapping file and the code maps it uses, in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
     /// `hearthstone/care-plan 3 sha256:…`: names exactly this mapping in traces and provenance.
     pub fn stamp(&self) -> String {
-        format!("{} {} sha256:{}", self.header.name, self.header.version, self.digest)
+        format!(
+            "{} {} sha256:{}",
+            self.header.name, self.header.version, self.digest
+        )
     }
 
     /// Is a record one row of a CSV file, an object of strings?
@@ -160,7 +173,11 @@ impl Mapping {
     ///
     /// # Errors
     /// Every problem of the record, without its values.
-    pub fn convert<'a>(&'a self, record: &'a Value, settings: &Settings<'_>) -> Result<Conversion<'a>, Vec<Problem>> {
+    pub fn convert<'a>(
+        &'a self,
+        record: &'a Value,
+        settings: &Settings<'_>,
+    ) -> Result<Conversion<'a>, Vec<Problem>> {
         let record = self.record(record);
         let functions = Functions::new(self, settings.id_key);
         let recorder = Recorder::default();
@@ -184,7 +201,10 @@ impl Mapping {
         let blank = |value: &Value| value.as_str().is_some_and(|text| text.trim().is_empty());
         match record {
             Value::Object(row) if self.is_csv() && row.values().any(blank) => {
-                let kept = row.iter().filter(|(_, value)| !blank(value)).map(|(key, value)| (key.clone(), value.clone()));
+                let kept = row
+                    .iter()
+                    .filter(|(_, value)| !blank(value))
+                    .map(|(key, value)| (key.clone(), value.clone()));
                 Cow::Owned(Value::Object(kept.collect()))
             }
             _ => Cow::Borrowed(record),
@@ -192,10 +212,14 @@ impl Mapping {
     }
 }
 
-/// Over the mapping and its code maps in order of name, each with its length.
-fn digest(files: &MappingFiles<'_>) -> String {
-    let mut codes = files.codes.clone();
-    codes.sort_unstable();
+/// Over the mapping and the code maps it uses in order of name, each with its length.
+fn digest(files: &MappingFiles<'_>, used: &BTreeSet<String>) -> String {
+    let codes: BTreeMap<&str, &str> = files
+        .codes
+        .iter()
+        .copied()
+        .filter(|(name, _)| used.contains(*name))
+        .collect();
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());

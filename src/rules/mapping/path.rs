@@ -45,7 +45,10 @@ impl<'m> Paths<'m> {
     fn push(&mut self, before: Path, part: Part<'m>) -> Path {
         // a conversion makes at most 10 000 values, so their number fits
         let number = u32::try_from(self.steps.len()).unwrap_or(u32::MAX - 1);
-        self.steps.push(Step { before: before.0, part });
+        self.steps.push(Step {
+            before: before.0,
+            part,
+        });
         Path(number)
     }
 
@@ -95,14 +98,18 @@ impl Places {
         Places { by_address }
     }
 
-    /// The path of the node at this address; empty for the record itself and for nodes of no record.
-    pub fn text(&self, address: usize) -> &str {
-        self.by_address.get(&address).map_or("", |(path, _)| path)
+    /// The path of the node at this address, empty for the record itself; `None` for a node of no record.
+    pub fn text(&self, address: usize) -> Option<&str> {
+        self.by_address.get(&address).map(|(path, _)| path.as_str())
     }
 
     /// The paths of the values read, without repeats; of objects and lists only where no value was read.
     pub fn read(&self, addresses: &[usize]) -> Vec<String> {
-        let known = || addresses.iter().filter_map(|address| self.by_address.get(address));
+        let known = || {
+            addresses
+                .iter()
+                .filter_map(|address| self.by_address.get(address))
+        };
         let any_leaf = known().any(|(_, leaf)| *leaf);
         let mut found: Vec<String> = Vec::new();
         for (path, leaf) in known() {
@@ -125,32 +132,53 @@ pub(super) fn each_node<'r>(record: &'r Value, mut visit: impl FnMut(&str, &[&'r
         visit(&path, &names, node);
         match node {
             Value::Object(members) => waiting.extend(members.iter().rev().map(|(key, member)| {
-                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 let names = names.iter().copied().chain([key.as_str()]).collect();
                 (below, names, member)
             })),
             Value::Array(items) => {
-                waiting.extend(items.iter().enumerate().rev().map(|(i, item)| (format!("{path}[{i}]"), names.clone(), item)));
+                waiting.extend(
+                    items
+                        .iter()
+                        .enumerate()
+                        .rev()
+                        .map(|(i, item)| (format!("{path}[{i}]"), names.clone(), item)),
+                );
             }
             _ => {}
         }
     }
 }
 
-/// Is the record nested deeper than this?
-pub(super) fn deeper_than(record: &Value, limit: usize) -> bool {
+/// What is too much about a record, if anything.
+pub(super) fn oversize(record: &Value, depth: usize, nodes: usize) -> Option<&'static str> {
     let mut waiting = vec![(record, 1)];
-    while let Some((node, depth)) = waiting.pop() {
-        if depth > limit {
-            return true;
+    let mut left = nodes;
+    while let Some((node, level)) = waiting.pop() {
+        if level > depth {
+            return Some("the record is nested deeper than 64 levels");
         }
+        let members = match node {
+            Value::Object(members) => members.len(),
+            Value::Array(items) => items.len(),
+            _ => 0,
+        };
+        let Some(rest) = left.checked_sub(members) else {
+            return Some("the record has more than 10 000 fields and items");
+        };
+        left = rest;
+        let inner = |node: &&Value| !is_leaf(node);
         match node {
-            Value::Object(members) => waiting.extend(members.values().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1))),
-            Value::Array(items) => waiting.extend(items.iter().filter(|n| !is_leaf(n)).map(|n| (n, depth + 1))),
+            Value::Object(members) => waiting.extend(members.values().filter(inner).map(|n| (n, level + 1))),
+            Value::Array(items) => waiting.extend(items.iter().filter(inner).map(|n| (n, level + 1))),
             _ => {}
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -177,7 +205,8 @@ mod tests {
         let leaf = address(&record["a"]["b"][1]["c"]);
         assert_eq!(places.read(&[list, leaf, leaf]), ["a.b[1].c"]);
         assert_eq!(places.read(&[list]), ["a.b"]);
-        assert_eq!(places.text(address(&record)), "");
-        assert!(!deeper_than(&record, 4) && deeper_than(&record, 3));
+        assert_eq!(places.text(address(&record)), Some(""));
+        assert_eq!(oversize(&record, 4, 5), None);
+        assert!(oversize(&record, 3, 9).is_some() && oversize(&record, 9, 4).is_some());
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! A message names elements, fields, formats and the known values of a code map; it never quotes the record.
 
+use crate::fhir::{Issue, IssueCode};
 use crate::fhirpath::nearest;
 use std::fmt;
 
@@ -101,6 +102,24 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// As an issue of an OperationOutcome, with its place in the mapping.
+    pub fn issue(&self) -> Issue {
+        let code = match self.rule {
+            Rule::Yaml | Rule::Key | Rule::Element | Rule::List | Rule::R4 => IssueCode::Structure,
+            Rule::Literal | Rule::Type | Rule::Value | Rule::Date | Rule::Id | Rule::Reference => {
+                IssueCode::Value
+            }
+            Rule::Map | Rule::Code => IssueCode::CodeInvalid,
+            Rule::Syntax | Rule::Condition | Rule::Expression | Rule::Many => IssueCode::Invalid,
+            Rule::Required => IssueCode::Required,
+            Rule::Duplicate => IssueCode::Duplicate,
+            Rule::Limit => IssueCode::TooCostly,
+        };
+        Issue::error(code, self.target.as_str(), self.to_string())
+    }
+}
+
 impl fmt::Display for Problem {
     /// `file:line:column: target: message (from source)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,5 +163,6 @@ mod tests {
         problem.source = "client.lastName".to_owned();
         let line = "m.map.yaml:3:9: Patient.name[0].family: a value is required (from client.lastName)";
         assert_eq!(problem.to_string(), line);
+        assert_eq!(problem.issue().code, IssueCode::Required);
     }
 }

@@ -5,29 +5,23 @@
 //! every problem is kept; whether there were any is asked once, at the end.
 
 use super::host::Functions;
+use super::leaf::Out;
 use super::path::{Path, Paths, address};
 use super::problem::{At, Rule};
 use super::template::{Control, Each, Field, Made, Object, Shape, Slot, Source};
-use super::written::written;
 use crate::fhir::Instant;
-use crate::fhirpath::{Item, Recorder, Scope};
+use crate::fhirpath::{Item, Recorder};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-
-/// More values than this are not made from one record.
-const MAX_VALUES: usize = 10_000;
-
-/// Problems beyond this are not listed.
-const MAX_PROBLEMS: usize = 1_000;
 
 /// What expressions see at one place.
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'f> {
-    item: &'f Value,
-    parent: &'f Value,
-    index: Option<usize>,
-    /// What the `$each` read, for items that are no nodes of the record.
-    each: (u32, u32),
+    pub item: &'f Value,
+    pub parent: &'f Value,
+    pub index: Option<usize>,
+    /// For an item that is no node of the record: what the `$each` that made it read.
+    pub each: Option<(u32, u32)>,
 }
 
 /// One value of a resource: where it went, what was read for it, which line made it.
@@ -53,26 +47,26 @@ pub(super) enum Origin<'m> {
     Nothing,
     Read(u32, u32),
     /// Nothing was there: the fields that the expression names, seen from these nodes.
-    Named { source: &'m Source, item: usize, parent: usize },
+    Named {
+        source: &'m Source,
+        item: usize,
+        parent: usize,
+        each: Option<(u32, u32)>,
+    },
 }
 
 /// A resource named by `$as`.
-struct Reference {
-    text: String,
-    read: (u32, u32),
+pub(super) struct Reference {
+    pub text: String,
+    pub read: (u32, u32),
 }
 
-/// Where made values go.
-enum Out {
-    One(Option<Value>),
-    Many(Vec<Value>),
-}
-
+/// One conversion while it runs.
 pub(super) struct Run<'m, 'r> {
     pub record: &'r Value,
-    now: Instant,
-    functions: &'r Functions<'r>,
-    recorder: &'r Recorder,
+    pub now: Instant,
+    pub functions: &'r Functions<'r>,
+    pub recorder: &'r Recorder,
     pub resources: Vec<Value>,
     /// For each resource, where its traces start and where its template stands.
     pub starts: Vec<(u32, At)>,
@@ -81,10 +75,12 @@ pub(super) struct Run<'m, 'r> {
     /// Addresses of the nodes read, in order.
     pub touched: Vec<usize>,
     pub problems: Vec<Raw<'m>>,
-    names: Vec<Vec<Reference>>,
-    by_id: HashMap<(&'static str, String), usize>,
-    values: usize,
-    stopped: bool,
+    pub names: Vec<Vec<Reference>>,
+    pub by_id: HashMap<(&'static str, String), usize>,
+    pub values: usize,
+    pub stopped: bool,
+    /// A resource that others refer to by name has no id.
+    pub unnamed: bool,
 }
 
 impl<'m, 'r> Run<'m, 'r> {
@@ -110,12 +106,18 @@ impl<'m, 'r> Run<'m, 'r> {
             by_id: HashMap::new(),
             values: 0,
             stopped: false,
+            unnamed: false,
         }
     }
 
     /// Makes all resources of the mapping.
     pub fn resources(&mut self, template: &'m Made, slot: &'m Slot) {
-        let frame = Frame { item: self.record, parent: self.record, index: None, each: (0, 0) };
+        let frame = Frame {
+            item: self.record,
+            parent: self.record,
+            index: None,
+            each: None,
+        };
         // resources are placed one by one as they are made, so nothing gathers here
         self.make(template, slot, &frame, Path::START, &mut Out::Many(Vec::new()));
     }
@@ -146,34 +148,56 @@ impl<'m, 'r> Run<'m, 'r> {
         }
     }
 
-    fn control(&mut self, control: &'m Control, slot: &'m Slot, frame: &Frame<'_>, path: Path, out: &mut Out) -> bool {
+    fn control(
+        &mut self,
+        control: &'m Control,
+        slot: &'m Slot,
+        frame: &Frame<'_>,
+        path: Path,
+        out: &mut Out,
+    ) -> bool {
         let Some((at, each)) = &control.each else {
             return self.conditional(control, slot, frame, path, out);
         };
         match each {
             Each::Names(name) => {
-                let texts: Vec<Value> = self.names[*name].iter().map(|r| Value::String(r.text.clone())).collect();
+                let texts: Vec<Value> = self.names[*name]
+                    .iter()
+                    .map(|r| Value::String(r.text.clone()))
+                    .collect();
                 let mut live = false;
                 for (index, text) in texts.iter().enumerate() {
                     let read = self.names[*name][index].read;
-                    let inner = Frame { item: text, parent: frame.item, index: Some(index), each: read };
+                    let inner = Frame {
+                        item: text,
+                        parent: frame.item,
+                        index: Some(index),
+                        each: Some(read),
+                    };
                     live |= self.turn(*at, control, slot, &inner, path, out);
                 }
                 live
             }
             Each::Source(source) => {
-                let Some((items, read)) = self.evaluate(source, frame, path) else { return true };
+                let Some((items, read)) = self.evaluate(source, frame, path) else {
+                    return true;
+                };
                 let mut live = false;
                 for (index, item) in items.iter().enumerate() {
                     let owned;
-                    let node = match item {
-                        Item::Node(node) => node.value(),
+                    let (node, each) = match item {
+                        Item::Node(node) => (node.value(), None),
                         made => {
                             owned = made.to_json();
-                            &owned
+                            (&owned, Some(read))
                         }
                     };
-                    let inner = Frame { item: node, parent: frame.item, index: Some(index), each: read };
+                    let inner = Frame {
+                        item: node,
+                        parent: frame.item,
+                        index: Some(index),
+                        each,
+                    };
                     live |= self.turn(*at, control, slot, &inner, path, out);
                 }
                 live
@@ -181,20 +205,39 @@ impl<'m, 'r> Run<'m, 'r> {
         }
     }
 
-    fn turn(&mut self, at: At, control: &'m Control, slot: &'m Slot, frame: &Frame<'_>, path: Path, out: &mut Out) -> bool {
+    fn turn(
+        &mut self,
+        at: At,
+        control: &'m Control,
+        slot: &'m Slot,
+        frame: &Frame<'_>,
+        path: Path,
+        out: &mut Out,
+    ) -> bool {
         self.count(at, path);
         !self.stopped && self.conditional(control, slot, frame, path, out)
     }
 
     /// What stands under a condition that holds counts as a value, literals included.
-    fn conditional(&mut self, control: &'m Control, slot: &'m Slot, frame: &Frame<'_>, path: Path, out: &mut Out) -> bool {
+    fn conditional(
+        &mut self,
+        control: &'m Control,
+        slot: &'m Slot,
+        frame: &Frame<'_>,
+        path: Path,
+        out: &mut Out,
+    ) -> bool {
         if let Some((at, source)) = &control.condition {
-            let Some((items, read)) = self.evaluate(source, frame, path) else { return true };
+            let Some((items, read)) = self.evaluate(source, frame, path) else {
+                return true;
+            };
             let holds = match items.as_slice() {
                 [] => Some(false),
                 [item] => match item {
                     Item::Bool(holds) => Some(*holds),
-                    other => other.value().and_then(|v| if v.is_null() { Some(false) } else { v.as_bool() }),
+                    other => other
+                        .value()
+                        .and_then(|v| if v.is_null() { Some(false) } else { v.as_bool() }),
                 },
                 _ => None,
             };
@@ -226,7 +269,11 @@ impl<'m, 'r> Run<'m, 'r> {
             return false;
         }
         let top = path == Path::START;
-        let place = if top { self.paths.key(Path::START, object.kind.name) } else { self.place(path, out) };
+        let place = if top {
+            self.paths.key(Path::START, object.kind.name)
+        } else {
+            self.place(path, out)
+        };
         let outer = self.functions.resource.get();
         if object.resource {
             self.functions.resource.set(object.kind.name);
@@ -234,7 +281,10 @@ impl<'m, 'r> Run<'m, 'r> {
         let (traces, problems) = (self.trace.len(), self.problems.len());
         let mut map = Map::with_capacity(object.fields.len() + 1);
         if object.resource {
-            map.insert("resourceType".to_owned(), Value::String(object.kind.name.to_owned()));
+            map.insert(
+                "resourceType".to_owned(),
+                Value::String(object.kind.name.to_owned()),
+            );
         }
         let mut live = false;
         let mut id_read = (0, 0);
@@ -248,8 +298,10 @@ impl<'m, 'r> Run<'m, 'r> {
         self.functions.resource.set(outer);
         let empty = map.len() == usize::from(object.resource);
         if empty || (made.dynamic && !live) {
+            let failed = self.problems.len() > problems;
+            self.unnamed |= failed && object.name.is_some();
             self.trace.truncate(traces);
-            return live && self.problems.len() > problems;
+            return live && failed;
         }
         if self.problems.len() == problems {
             self.required(made.at, object, &map, frame, place);
@@ -262,12 +314,26 @@ impl<'m, 'r> Run<'m, 'r> {
         live
     }
 
-    fn field(&mut self, object: &'m Object, field: &'m Field, frame: &Frame<'_>, place: Path, map: &mut Map<String, Value>) -> bool {
-        if field.follows.is_some_and(|other| !map.contains_key(&object.fields[other].key)) {
+    fn field(
+        &mut self,
+        object: &'m Object,
+        field: &'m Field,
+        frame: &Frame<'_>,
+        place: Path,
+        map: &mut Map<String, Value>,
+    ) -> bool {
+        if field
+            .follows
+            .is_some_and(|other| !map.contains_key(&object.fields[other].key))
+        {
             return false;
         }
         let path = self.paths.key(place, &field.key);
-        let mut out = if field.slot.is_list() { Out::Many(Vec::new()) } else { Out::One(None) };
+        let mut out = if field.slot.is_list() {
+            Out::Many(Vec::new())
+        } else {
+            Out::One(None)
+        };
         let live = self.make(&field.made, &field.slot, frame, path, &mut out);
         if let Some(value) = out.value() {
             map.insert(field.key.clone(), value);
@@ -276,7 +342,14 @@ impl<'m, 'r> Run<'m, 'r> {
     }
 
     /// What R4 requires and the record did not give. Only where nothing else went wrong: that would say it twice.
-    fn required(&mut self, at: At, object: &'m Object, map: &Map<String, Value>, frame: &Frame<'_>, place: Path) {
+    fn required(
+        &mut self,
+        at: At,
+        object: &'m Object,
+        map: &Map<String, Value>,
+        frame: &Frame<'_>,
+        place: Path,
+    ) {
         for required in &object.required {
             let fields = || required.fields.iter().map(|index| &object.fields[*index]);
             if fields().any(|field| map.contains_key(&field.key)) {
@@ -286,18 +359,40 @@ impl<'m, 'r> Run<'m, 'r> {
                 Shape::Expression(source) => Some(named(source, frame)),
                 _ => None,
             });
+            if self.unnamed && origin.is_none() {
+                // what is missing may be a reference to a resource whose own problems are listed
+                continue;
+            }
             let at = fields().next().map_or(at, |field| field.made.at);
             let path = self.paths.key(place, required.element.name);
-            let told = format!("R4 requires `{}`, and the record gave it no value", required.element.name);
+            let told = format!(
+                "R4 requires `{}`, and the record gave it no value",
+                required.element.name
+            );
             self.problem(at, Rule::Required, path, told, origin.unwrap_or(Origin::Nothing));
         }
     }
 
     /// A finished resource takes its place; the same one twice is one.
-    fn resource(&mut self, at: At, object: &'m Object, map: Map<String, Value>, place: Path, traces: usize, read: (u32, u32)) {
+    fn resource(
+        &mut self,
+        at: At,
+        object: &'m Object,
+        map: Map<String, Value>,
+        place: Path,
+        traces: usize,
+        read: (u32, u32),
+    ) {
         let Some(id) = map.get("id").and_then(Value::as_str).map(str::to_owned) else {
+            self.unnamed |= object.name.is_some();
             if self.problems.is_empty() {
-                self.problem(at, Rule::Id, place, "the resource got no id".to_owned(), Origin::Nothing);
+                self.problem(
+                    at,
+                    Rule::Id,
+                    place,
+                    "the resource got no id".to_owned(),
+                    Origin::Nothing,
+                );
             }
             return;
         };
@@ -311,7 +406,8 @@ impl<'m, 'r> Run<'m, 'r> {
         match self.by_id.get(&(object.kind.name, id.clone())) {
             Some(first) if self.resources[*first] == value => self.trace.truncate(traces),
             Some(_) => {
-                let told = "another resource of this record has the same type and id, and is not equal".to_owned();
+                let told =
+                    "another resource of this record has the same type and id, and is not equal".to_owned();
                 self.problem(at, Rule::Duplicate, place, told, Origin::Read(read.0, read.1));
             }
             None => {
@@ -321,190 +417,18 @@ impl<'m, 'r> Run<'m, 'r> {
             }
         }
     }
-
-    fn expression(&mut self, at: At, source: &'m Source, slot: &'m Slot, frame: &Frame<'_>, path: Path, out: &mut Out) -> bool {
-        let functions = self.functions;
-        let Some((items, read)) = self.evaluate(source, frame, path) else { return true };
-        let mut live = false;
-        let mut filled = 0;
-        for item in &items {
-            match written(item, slot, functions) {
-                Ok(None) => {}
-                Ok(Some(value)) => {
-                    filled += 1;
-                    live = true;
-                    let read = self.read_for(item, read, frame);
-                    let place = self.place(path, out);
-                    self.note(place, read, at);
-                    if filled == 1 || out.is_list() {
-                        self.put(value, at, path, out);
-                    }
-                }
-                Err((rule, why)) => {
-                    live = true;
-                    let origin = match item.address() {
-                        Some(_) => {
-                            let read = self.read_for(item, (0, 0), frame);
-                            Origin::Read(read.0, read.1)
-                        }
-                        None => Origin::Read(read.0, read.1),
-                    };
-                    let place = self.place(path, out);
-                    self.problem(at, rule, place, why, origin);
-                }
-            }
-        }
-        if filled > 1 && !out.is_list() {
-            let told = format!("{filled} values where R4 takes one: choose with `first()` or `where(…)`");
-            self.problem(at, Rule::Many, path, told, Origin::Read(read.0, read.1));
-        }
-        live
-    }
-
-    /// What was read for one of several values: itself, where it is a node of the record.
-    fn read_for(&mut self, item: &Item<'_>, read: (u32, u32), frame: &Frame<'_>) -> (u32, u32) {
-        match item.address() {
-            Some(node) if read.1 != read.0 + 1 && !self.functions.codings.borrow().contains(&node) => {
-                let from = short(self.touched.len());
-                self.touched.push(node);
-                (from, from + 1)
-            }
-            _ if read.0 == read.1 => frame.each,
-            _ => read,
-        }
-    }
-
-    fn references(&mut self, at: At, name: usize, slot: &'m Slot, path: Path, out: &mut Out) -> bool {
-        let mut live = false;
-        for index in 0..self.names[name].len() {
-            live = true;
-            let Reference { text, read } = &self.names[name][index];
-            let (text, read) = (Value::String(text.clone()), *read);
-            let place = self.place(path, out);
-            self.note(place, read, at);
-            let value = if slot.type_name() == "Reference" {
-                let mut reference = Map::new();
-                reference.insert("reference".to_owned(), text);
-                Value::Object(reference)
-            } else {
-                text
-            };
-            self.put(value, at, path, out);
-        }
-        live
-    }
-
-    /// The values of an expression and what was read for them; `None` after an error.
-    fn evaluate<'f>(&mut self, source: &'m Source, frame: &Frame<'f>, path: Path) -> Option<(Vec<Item<'f>>, (u32, u32))>
-    where
-        'm: 'f,
-        'r: 'f,
-    {
-        self.functions.codings.borrow_mut().clear();
-        let scope = Scope {
-            source: Some(self.record),
-            row: Some(frame.item),
-            parent: Some(frame.parent),
-            now: Some(self.now),
-            index: frame.index,
-            host: Some(self.functions),
-            recorder: Some(self.recorder),
-            ..Scope::default()
-        };
-        let result = source.expression.evaluate(frame.item, &scope);
-        let from = short(self.touched.len());
-        self.touched.extend(self.recorder.take_made());
-        let read = (from, short(self.touched.len()));
-        self.touched.extend(self.recorder.take_tested());
-        match result {
-            Ok(items) => Some((items, read)),
-            Err(error) => {
-                let rule = self.functions.broken.take().unwrap_or(Rule::Expression);
-                let origin = match rule {
-                    Rule::Required => named(source, frame),
-                    _ if read.0 == read.1 => named(source, frame),
-                    _ => Origin::Read(read.0, read.1),
-                };
-                let at = source.scalar.place(1 + error.offset);
-                self.problem(at, rule, path, error.message, origin);
-                None
-            }
-        }
-    }
-
-    /// The path of what is put next.
-    fn place(&mut self, path: Path, out: &Out) -> Path {
-        match out {
-            Out::Many(list) => self.paths.index(path, list.len()),
-            Out::One(_) => path,
-        }
-    }
-
-    fn put(&mut self, value: Value, at: At, path: Path, out: &mut Out) {
-        match out {
-            Out::Many(list) => list.push(value),
-            Out::One(place @ None) => *place = Some(value),
-            Out::One(Some(_)) => {
-                let told = "more than one value where R4 takes one".to_owned();
-                self.problem(at, Rule::Many, path, told, Origin::Nothing);
-            }
-        }
-    }
-
-    fn note(&mut self, path: Path, read: (u32, u32), at: At) {
-        self.count(at, path);
-        self.trace.push(Traced { path, read, at });
-    }
-
-    fn count(&mut self, at: At, path: Path) {
-        self.values += 1;
-        if self.values > MAX_VALUES && !self.stopped {
-            self.stopped = true;
-            let told = format!("more than {MAX_VALUES} values from one record");
-            self.problem(at, Rule::Limit, path, told, Origin::Nothing);
-        }
-    }
-
-    pub fn problem(&mut self, at: At, rule: Rule, path: Path, message: String, origin: Origin<'m>) {
-        if self.problems.len() < MAX_PROBLEMS {
-            self.problems.push(Raw { at, rule, path, message, origin, stated: None });
-        } else {
-            self.stopped = true;
-        }
-    }
-
-    /// A problem at a target that is already written out.
-    pub fn stated(&mut self, at: At, rule: Rule, target: String, message: String, origin: Origin<'m>) {
-        let stated = Some(target);
-        self.problems.push(Raw { at, rule, path: Path::START, message, origin, stated });
-    }
 }
 
-impl Out {
-    fn is_list(&self) -> bool {
-        matches!(self, Out::Many(_))
+pub(super) fn named<'m>(source: &'m Source, frame: &Frame<'_>) -> Origin<'m> {
+    Origin::Named {
+        source,
+        item: address(frame.item),
+        parent: address(frame.parent),
+        each: frame.each,
     }
-
-    fn len(&self) -> usize {
-        match self {
-            Out::One(value) => usize::from(value.is_some()),
-            Out::Many(list) => list.len(),
-        }
-    }
-
-    fn value(self) -> Option<Value> {
-        match self {
-            Out::One(value) => value,
-            Out::Many(list) => (!list.is_empty()).then_some(Value::Array(list)),
-        }
-    }
-}
-
-fn named<'m>(source: &'m Source, frame: &Frame<'_>) -> Origin<'m> {
-    Origin::Named { source, item: address(frame.item), parent: address(frame.parent) }
 }
 
 /// Positions in the lists of one conversion, which its limits keep small.
-fn short(position: usize) -> u32 {
+pub(super) fn short(position: usize) -> u32 {
     u32::try_from(position).unwrap_or(u32::MAX)
 }

@@ -21,12 +21,18 @@ pub(super) struct Context {
 impl Context {
     /// Outside every `$each`: the record.
     pub fn record() -> Context {
-        Context { item: Some(String::new()), parent: Some(String::new()) }
+        Context {
+            item: Some(String::new()),
+            parent: Some(String::new()),
+        }
     }
 
     /// Inside a `$each` over this path.
     pub fn inside(&self, item: Option<String>) -> Context {
-        Context { item, parent: self.item.clone() }
+        Context {
+            item,
+            parent: self.item.clone(),
+        }
     }
 
     /// The field of the record that a path names.
@@ -66,7 +72,10 @@ impl Read {
             "%row" | "$this" => (From::Item, rest),
             _ => (From::Item, path),
         };
-        Read { from, path: path.to_owned() }
+        Read {
+            from,
+            path: path.to_owned(),
+        }
     }
 }
 
@@ -81,31 +90,53 @@ impl Compiler {
     pub fn scalar(&mut self, at: At, scalar: &Scalar, slot: Slot, path: &str) -> Option<Made> {
         let Some(text) = scalar.expression() else {
             let value = self.literal(at, &scalar.text, slot, path)?;
-            return Some(Made { at, shape: Shape::Literal(value), dynamic: false });
+            return Some(Made {
+                at,
+                shape: Shape::Literal(value),
+                dynamic: false,
+            });
         };
         if let Some(name) = names_of(text) {
-            let shape = self.named(scalar.place(2), name, path).map(Shape::Names)?;
+            let shape = self.named(scalar.place(1), name, path).map(Shape::Names)?;
             if slot.is_primitive() || slot.type_name() == "Reference" {
-                return Some(Made { at, shape, dynamic: true });
+                return Some(Made {
+                    at,
+                    shape,
+                    dynamic: true,
+                });
             }
             self.problem(at, Rule::Type, path, "a name of `$as` is a reference");
             return None;
         }
-        let source = self.expression(scalar, path);
-        if slot.is_resource() || !(slot.is_primitive() || matches!(slot.type_name(), "Coding" | "CodeableConcept")) {
-            let told = format!("one expression cannot make a {}: write its elements", slot.type_name());
+        let source = self.expression(scalar, Some(slot), path);
+        if slot.is_resource()
+            || !(slot.is_primitive() || matches!(slot.type_name(), "Coding" | "CodeableConcept"))
+        {
+            let told = format!(
+                "one expression cannot make a {}: write its elements",
+                slot.type_name()
+            );
             self.problem(at, Rule::Type, path, told);
             return None;
         }
-        Some(Made { at, shape: Shape::Expression(Box::new(source?)), dynamic: true })
+        Some(Made {
+            at,
+            shape: Shape::Expression(Box::new(source?)),
+            dynamic: true,
+        })
     }
 
     /// A value of `$if` or `$each`.
     pub fn bare_expression(&mut self, node: &Node, path: &str, key: &str) -> Option<Source> {
         match &node.body {
-            Body::Scalar(scalar) if scalar.expression().is_some() => self.expression(scalar, path),
+            Body::Scalar(scalar) if scalar.expression().is_some() => self.expression(scalar, None, path),
             _ => {
-                self.problem(node.at, Rule::Key, path, format!("`{key}` takes an expression: start it with `=`"));
+                self.problem(
+                    node.at,
+                    Rule::Key,
+                    path,
+                    format!("`{key}` takes an expression: start it with `=`"),
+                );
                 None
             }
         }
@@ -132,7 +163,12 @@ impl Compiler {
         let value = typed(type_name, text);
         let wrong = primitive::check(type_name, &value).err();
         if let Some(why) = wrong {
-            self.problem(at, Rule::Literal, path, format!("not a {type_name}: {why}"));
+            self.problem(
+                at,
+                Rule::Literal,
+                path,
+                format!("no value of type {type_name}: {why}"),
+            );
             return None;
         }
         if !slot.targets.is_empty()
@@ -147,13 +183,16 @@ impl Compiler {
         Some(value)
     }
 
-    fn expression(&mut self, scalar: &Scalar, path: &str) -> Option<Source> {
+    fn expression(&mut self, scalar: &Scalar, slot: Option<Slot>, path: &str) -> Option<Source> {
         let text = scalar.expression()?;
         // the `=` is part of the scalar, not of the expression
         let expression = match Expression::parse(text, Dialect::Mapping) {
             Ok(expression) => expression,
             Err(error) => {
-                let hint = error.suggestion.map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+                let hint = error
+                    .suggestion
+                    .map(|name| format!(" (did you mean `{name}`?)"))
+                    .unwrap_or_default();
                 let at = scalar.place(1 + error.offset);
                 self.problem(at, Rule::Syntax, path, format!("{}{hint}", error.message));
                 return None;
@@ -161,41 +200,90 @@ impl Compiler {
         };
         let before = self.problems.len();
         for call in calls(text) {
-            self.call(&call, scalar.place(1 + call.offset), path);
+            self.call(&call, slot, scalar.place(1 + call.offset), path);
         }
-        let reads: Vec<Read> = expression.source_paths().iter().map(|path| Read::of(path.as_ref())).collect();
-        self.reads.extend(reads.iter().filter_map(|read| self.context.resolve(read)));
-        (self.problems.len() == before).then(|| Source { expression, scalar: scalar.clone(), reads })
+        let reads: Vec<Read> = expression
+            .source_paths()
+            .iter()
+            .map(|path| Read::of(path.as_ref()))
+            .collect();
+        self.reads
+            .extend(reads.iter().filter_map(|read| self.context.resolve(read)));
+        (self.problems.len() == before).then(|| Source {
+            expression,
+            scalar: scalar.clone(),
+            reads,
+        })
     }
 
-    fn call(&mut self, call: &Call<'_>, at: At, path: &str) {
+    fn call(&mut self, call: &Call<'_>, slot: Option<Slot>, at: At, path: &str) {
         let first = call.arguments.first().cloned().flatten();
         match (call.name, first) {
             ("code" | "coding", Some(map)) => self.map_is_known(call.name, &map, at, path),
             ("id" | "reference", Some(name)) => {
                 if element::table().resource(&name).is_none() {
                     let hint = suggestion(&name, element::table().resource_types());
-                    self.problem(at, Rule::Reference, path, format!("`{name}` is no R4 resource type{hint}"));
+                    let told = format!("`{name}` is no R4 resource type{hint}");
+                    self.problem(at, Rule::Reference, path, told);
+                } else if let Some(slot) = slot {
+                    self.type_fits(call.name, &name, slot, at, path);
                 }
             }
             ("date", Some(format)) => self.date_format(call, &format, at, path),
             ("id", None) if call.arguments.is_empty() => {}
             (name, None) => {
-                let told = format!("the first argument of `{name}` is a text in quotes, known when the mapping is loaded");
+                let told = format!(
+                    "the first argument of `{name}` is a text in quotes, known when the mapping is loaded"
+                );
                 self.problem(at, Rule::Syntax, path, told);
             }
             _ => {}
         }
     }
 
+    /// An id is of the resource that has it; a reference is to a type the element allows.
+    fn type_fits(&mut self, function: &str, name: &str, slot: Slot, at: At, path: &str) {
+        let owner = slot
+            .child
+            .element
+            .path
+            .strip_suffix(".id")
+            .filter(|_| slot.type_name() == "id");
+        if function == "reference" && !fits(slot.targets, name) {
+            let told = format!(
+                "a reference here is to {}, not to {name}",
+                slot.targets.join(" or ")
+            );
+            self.problem(at, Rule::Reference, path, told);
+        } else if let (true, Some(owner)) = (function == "id", owner)
+            && owner != name
+        {
+            self.problem(
+                at,
+                Rule::Id,
+                path,
+                format!("the id of a {owner} made as that of a {name}"),
+            );
+        }
+    }
+
     fn map_is_known(&mut self, function: &str, name: &str, at: At, path: &str) {
         let Some(map) = self.maps.get(name) else {
             let hint = suggestion(name, self.maps.keys().map(String::as_str));
-            self.problem(at, Rule::Map, path, format!("no code map `codes/{name}.csv`{hint}"));
+            self.problem(
+                at,
+                Rule::Map,
+                path,
+                format!("no code map `codes/{name}.csv`{hint}"),
+            );
             return;
         };
+        self.used.insert(name.to_owned());
         if let (true, Some(row)) = (function == "coding", map.without_system) {
-            let told = format!("`coding` needs a system in every row, and `codes/{name}.csv` line {} has none", row.line);
+            let told = format!(
+                "`coding` needs a system in every row, and `codes/{name}.csv` line {} has none",
+                row.line
+            );
             self.problem(at, Rule::Map, path, told);
         }
     }

@@ -19,7 +19,11 @@ pub(super) struct Slot {
 
 impl Slot {
     pub fn new(child: Child) -> Slot {
-        Slot { child, beside: false, targets: &[] }
+        Slot {
+            child,
+            beside: false,
+            targets: &[],
+        }
     }
 
     pub fn is_list(&self) -> bool {
@@ -27,7 +31,11 @@ impl Slot {
     }
 
     pub fn type_name(&self) -> &'static str {
-        if self.beside { "Element" } else { self.child.type_name }
+        if self.beside {
+            "Element"
+        } else {
+            self.child.type_name
+        }
     }
 
     pub fn is_primitive(&self) -> bool {
@@ -44,7 +52,10 @@ impl Slot {
         if self.beside {
             return element::table().any("Element");
         }
-        self.child.element.children().or_else(|| element::table().datatype(self.child.type_name))
+        self.child
+            .element
+            .children()
+            .or_else(|| element::table().datatype(self.child.type_name))
     }
 }
 

@@ -15,7 +15,11 @@ type Wrong = (Rule, String);
 ///
 /// # Errors
 /// The rule and a sentence that names types, never the value.
-pub(super) fn written(item: &Item<'_>, slot: &Slot, functions: &Functions<'_>) -> Result<Option<Value>, Wrong> {
+pub(super) fn written(
+    item: &Item<'_>,
+    slot: &Slot,
+    functions: &Functions<'_>,
+) -> Result<Option<Value>, Wrong> {
     if is_blank(item) {
         return Ok(None);
     }
@@ -23,9 +27,23 @@ pub(super) fn written(item: &Item<'_>, slot: &Slot, functions: &Functions<'_>) -
     if matches!(type_name, "Coding" | "CodeableConcept") {
         return coded(item, type_name, functions).map(Some);
     }
-    let value = if fits_type(item, type_name) { json(item) } else { None };
-    let value = value.ok_or_else(|| (Rule::Type, format!("a {type_name} cannot be made from {}{}", item.kind(), hint(item, type_name))))?;
-    primitive::check(type_name, &value).map_err(|why| (Rule::Value, format!("not a {type_name}: {why}")))?;
+    let value = if fits_type(item, type_name) {
+        json(item)
+    } else {
+        None
+    };
+    let value = value.ok_or_else(|| {
+        (
+            Rule::Type,
+            format!(
+                "{} cannot become a value of type {type_name}{}",
+                item.kind(),
+                hint(item, type_name)
+            ),
+        )
+    })?;
+    primitive::check(type_name, &value)
+        .map_err(|why| (Rule::Value, format!("no value of type {type_name}: {why}")))?;
     reference(&value, slot)?;
     Ok(Some(value))
 }
@@ -36,8 +54,16 @@ pub(super) fn reference(value: &Value, slot: &Slot) -> Result<(), Wrong> {
         return Ok(());
     }
     match value.as_str().and_then(|text| text.split_once('/')) {
-        Some((kind, _)) if crate::fhir::element::table().resource(kind).is_some() && !fits(slot.targets, kind) => {
-            Err((Rule::Reference, format!("a reference here is to {}, not to {kind}", slot.targets.join(" or "))))
+        Some((kind, _))
+            if crate::fhir::element::table().resource(kind).is_some() && !fits(slot.targets, kind) =>
+        {
+            Err((
+                Rule::Reference,
+                format!(
+                    "a reference here is to {}, not to {kind}",
+                    slot.targets.join(" or ")
+                ),
+            ))
         }
         _ => Ok(()),
     }
@@ -65,11 +91,14 @@ fn fits_type(item: &Item<'_>, type_name: &str) -> bool {
 
 /// What the analyst most likely forgot.
 fn hint(item: &Item<'_>, type_name: &str) -> &'static str {
-    let number = matches!(item, Item::Integer(_) | Item::Decimal(_)) || item.value().is_some_and(Value::is_number);
+    let number =
+        matches!(item, Item::Integer(_) | Item::Decimal(_)) || item.value().is_some_and(Value::is_number);
     match (type_name, item) {
         ("date", Item::Moment(_)) => ": use a date format without a time",
         ("string" | "markdown" | "code" | "uri" | "id", _) if number => ": say `.toString()`",
-        ("integer" | "positiveInt" | "unsignedInt" | "decimal", _) => ": say `.toInteger()` or `.toDecimal()`",
+        ("integer" | "positiveInt" | "unsignedInt" | "decimal", _) => {
+            ": say `.toInteger()` or `.toDecimal()`"
+        }
         _ if item.value().is_some_and(Value::is_object) => ": name its fields",
         _ => "",
     }
@@ -84,11 +113,16 @@ fn json(item: &Item<'_>) -> Option<Value> {
 
 /// A Coding from `coding('map')`, wrapped where a CodeableConcept is wanted. One without a code is kept text.
 fn coded(item: &Item<'_>, type_name: &str, functions: &Functions<'_>) -> Result<Value, Wrong> {
+    // any other object is the record's, and its fields are to be named
+    let handed = |node: &Value| node.is_object() && functions.handed.borrow().contains(&address(node));
     let coding = match item {
         Item::Made(value) if value.is_object() => (**value).clone(),
-        Item::Node(node) if functions.codings.borrow().contains(&address(node.value())) => node.value().clone(),
+        Item::Node(node) if handed(node.value()) => node.value().clone(),
         _ => {
-            let told = format!("a {type_name} is made by `.coding('map')` or from its elements, not from {}", item.kind());
+            let told = format!(
+                "a {type_name} is made by `.coding('map')` or from its elements, not from {}",
+                item.kind()
+            );
             return Err((Rule::Type, told));
         }
     };
@@ -98,7 +132,10 @@ fn coded(item: &Item<'_>, type_name: &str, functions: &Functions<'_>) -> Result<
     let mut concept = Map::new();
     match coding.get("code") {
         Some(_) => concept.insert("coding".to_owned(), Value::Array(vec![coding])),
-        None => concept.insert("text".to_owned(), coding.get("display").cloned().unwrap_or_default()),
+        None => concept.insert(
+            "text".to_owned(),
+            coding.get("display").cloned().unwrap_or_default(),
+        ),
     };
     Ok(Value::Object(concept))
 }

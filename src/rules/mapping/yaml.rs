@@ -5,6 +5,8 @@
 //! silently cut from an expression. Nothing here knows what a mapping means, but that `=` starts an expression.
 
 use super::problem::At;
+pub(super) use super::yaml_scalar::Scalar;
+use super::yaml_scalar::{balanced, closes, hint};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use std::collections::HashSet;
 
@@ -30,37 +32,6 @@ pub(super) struct Key {
     pub text: String,
 }
 
-/// The text of a scalar and where its characters stand in the file.
-#[derive(Clone, Debug)]
-pub(super) struct Scalar {
-    pub text: String,
-    /// For each line of the file the text comes from: its first character there, and how many it holds.
-    lines: Vec<(At, u32)>,
-}
-
-impl Scalar {
-    /// The expression after `=`, if this is one.
-    pub fn expression(&self) -> Option<&str> {
-        self.text.strip_prefix('=')
-    }
-
-    /// Where the character at this byte offset of `text` stands.
-    pub fn place(&self, offset: usize) -> At {
-        let before = self.text.char_indices().take_while(|(at, _)| *at < offset).count();
-        let mut left = u32::try_from(before).unwrap_or(u32::MAX);
-        let mut last = At { line: 1, column: 1 };
-        for (at, length) in &self.lines {
-            last = *at;
-            if left < *length {
-                return At { line: at.line, column: at.column.saturating_add(left) };
-            }
-            // the end of a line counts as one character, folded or not
-            left = left.saturating_sub(length + 1);
-        }
-        last
-    }
-}
-
 /// What is wrong with the YAML, and where.
 pub(super) type Refusal = (At, String);
 
@@ -70,21 +41,35 @@ pub(super) type Refusal = (At, String);
 /// Every refusal; when YAML itself cannot be read further, the last one says so.
 pub(super) fn read(text: &str) -> Result<Node, Vec<Refusal>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { lines: text.lines().collect(), open: Vec::new(), root: None, refused: Vec::new() };
+    let mut reader = Reader {
+        lines: text.lines().collect(),
+        open: Vec::new(),
+        root: None,
+        refused: Vec::new(),
+    };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {
             Ok(found) => found,
             Err(error) => {
                 let at = place(*error.marker());
-                reader.refused.push((at, format!("not readable as YAML: {}{}", error.info(), reader.hint(at))));
+                reader.refused.push((
+                    at,
+                    format!(
+                        "not readable as YAML: {}{}",
+                        error.info(),
+                        hint(reader.line(at.line).unwrap_or(""))
+                    ),
+                ));
                 break;
             }
         };
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
             if documents > 1 {
-                reader.refused.push((place(span.start), "a mapping is one YAML document".to_owned()));
+                reader
+                    .refused
+                    .push((place(span.start), "a mapping is one YAML document".to_owned()));
                 break;
             }
         }
@@ -93,7 +78,9 @@ pub(super) fn read(text: &str) -> Result<Node, Vec<Refusal>> {
         }
     }
     if reader.refused.is_empty() && reader.root.is_none() {
-        reader.refused.push((At { line: 1, column: 1 }, "the file is empty".to_owned()));
+        reader
+            .refused
+            .push((At { line: 1, column: 1 }, "the file is empty".to_owned()));
     }
     match reader.root {
         Some(root) if reader.refused.is_empty() => Ok(root),
@@ -117,7 +104,11 @@ struct Open {
 
 enum Partial {
     List(Vec<Node>),
-    Object { entries: Vec<(Key, Node)>, seen: HashSet<String>, key: Option<Key> },
+    Object {
+        entries: Vec<(Key, Node)>,
+        seen: HashSet<String>,
+        key: Option<Key>,
+    },
 }
 
 /// The rest of the file cannot be read sensibly.
@@ -141,16 +132,22 @@ impl Reader<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.plain_features(at, anchor, tag.is_some());
-                let body = Partial::Object { entries: Vec::new(), seen: HashSet::new(), key: None };
+                let body = Partial::Object {
+                    entries: Vec::new(),
+                    seen: HashSet::new(),
+                    key: None,
+                };
                 self.start(at, '{', body)
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 self.end();
                 Ok(())
             }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
-                Ok(())
-            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
         }
     }
 
@@ -194,19 +191,28 @@ impl Reader<'_> {
         }
         if style == ScalarStyle::Plain && matches!(text, "" | "~" | "null" | "Null" | "NULL") {
             let hint = if self.in_flow() { COMMA } else { "" };
-            self.refuse(at, &format!("an empty value: write a value or leave the key out{hint}"));
+            self.refuse(
+                at,
+                &format!("an empty value: write a value or leave the key out{hint}"),
+            );
         }
         let lines = self.lines_of(text, style, at);
         if text.starts_with('=') {
             self.expression_traps(text, style, at, lines.is_none());
         }
         let lines = lines.unwrap_or_else(|| vec![(at, u32::MAX)]);
-        self.place_node(Node { at, body: Body::Scalar(Scalar { text: text.trim_end_matches('\n').to_owned(), lines }) });
+        self.place_node(Node {
+            at,
+            body: Body::Scalar(Scalar {
+                text: text.trim_end_matches('\n').to_owned(),
+                lines,
+            }),
+        });
     }
 
     fn expression_traps(&mut self, text: &str, style: ScalarStyle, at: At, broken: bool) {
         let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-        if broken && !(quoted && self.closes_on_its_line(at)) {
+        if broken && !(quoted && closes(self.rest_of_line(at))) {
             self.refuse(at, "an expression over several lines: write it as a block (`>-`)");
         } else if style == ScalarStyle::Plain {
             let rest: String = self.rest_of_line(at).chars().skip(text.chars().count()).collect();
@@ -223,17 +229,25 @@ impl Reader<'_> {
 
     fn key(&mut self, text: &str, at: At) {
         if text.starts_with('=') {
-            let told = "an expression with `: ` inside was read as a key: put the whole expression in double quotes";
+            let told =
+                "an expression with `: ` inside was read as a key: put the whole expression in double quotes";
             self.refuse(at, told);
         } else if text == "<<" {
             self.refuse(at, "merge keys (`<<`) are not allowed in a mapping");
         } else if text.is_empty() {
             self.refuse(at, "an empty key");
         }
-        let Some(Open { body: Partial::Object { seen, key, .. }, .. }) = self.open.last_mut() else {
+        let Some(Open {
+            body: Partial::Object { seen, key, .. },
+            ..
+        }) = self.open.last_mut()
+        else {
             return;
         };
-        *key = Some(Key { at, text: text.to_owned() });
+        *key = Some(Key {
+            at,
+            text: text.to_owned(),
+        });
         if !seen.insert(text.to_owned()) {
             self.refuse(at, &format!("the key `{text}` stands twice in the same object"));
         }
@@ -252,7 +266,13 @@ impl Reader<'_> {
     }
 
     fn expects_key(&self) -> bool {
-        matches!(self.open.last(), Some(Open { body: Partial::Object { key: None, .. }, .. }))
+        matches!(
+            self.open.last(),
+            Some(Open {
+                body: Partial::Object { key: None, .. },
+                ..
+            })
+        )
     }
 
     fn in_flow(&self) -> bool {
@@ -270,17 +290,27 @@ impl Reader<'_> {
     fn rest_of_line(&self, at: At) -> &str {
         let line = self.line(at.line).unwrap_or("");
         let skip = at.column.saturating_sub(1) as usize;
-        line.char_indices().nth(skip).map_or("", |(start, _)| &line[start..])
+        line.char_indices()
+            .nth(skip)
+            .map_or("", |(start, _)| &line[start..])
     }
 
     /// Where the lines of a scalar stand; `None` when it is not written exactly as it reads.
     fn lines_of(&self, text: &str, style: ScalarStyle, at: At) -> Option<Vec<(At, u32)>> {
         let length = |part: &str| u32::try_from(part.chars().count()).unwrap_or(u32::MAX);
         match style {
-            ScalarStyle::Plain => self.rest_of_line(at).starts_with(text).then(|| vec![(at, length(text))]),
+            ScalarStyle::Plain => self
+                .rest_of_line(at)
+                .starts_with(text)
+                .then(|| vec![(at, length(text))]),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-                let inside = At { line: at.line, column: at.column + 1 };
-                self.rest_of_line(inside).starts_with(text).then(|| vec![(inside, length(text))])
+                let inside = At {
+                    line: at.line,
+                    column: at.column + 1,
+                };
+                self.rest_of_line(inside)
+                    .starts_with(text)
+                    .then(|| vec![(inside, length(text))])
             }
             ScalarStyle::Literal | ScalarStyle::Folded => {
                 let mut found = Vec::new();
@@ -290,7 +320,13 @@ impl Reader<'_> {
                     let line = self.line(number)?;
                     let content = line.trim();
                     let indent = length(line) - length(line.trim_start());
-                    found.push((At { line: number, column: indent + 1 }, length(content)));
+                    found.push((
+                        At {
+                            line: number,
+                            column: indent + 1,
+                        },
+                        length(content),
+                    ));
                     left = left.saturating_sub(content.chars().count() + 1);
                     if left == 0 {
                         break;
@@ -300,58 +336,17 @@ impl Reader<'_> {
             }
         }
     }
-
-    /// Does the quoted scalar that starts here end on the same line? (It holds escapes, then.)
-    fn closes_on_its_line(&self, at: At) -> bool {
-        let mut rest = self.rest_of_line(at).chars();
-        let Some(quote) = rest.next() else { return false };
-        let mut escaped = false;
-        for c in rest {
-            if escaped {
-                escaped = false;
-            } else if c == '\\' && quote == '"' {
-                escaped = true;
-            } else if c == quote {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// What an analyst most likely did when YAML itself broke on a line with an expression.
-    fn hint(&self, at: At) -> &'static str {
-        let line = self.line(at.line).unwrap_or("");
-        if line.contains('\t') && line.trim_start_matches(' ').starts_with('\t') {
-            "; indent with blanks, not tabs"
-        } else if line.contains(" =") || line.contains("[=") || line.contains("{=") {
-            "; put an expression with `: `, ` #`, or (inside [ ] and { }) a comma or bracket in double quotes"
-        } else {
-            ""
-        }
-    }
 }
 
-const COMMA: &str = "; inside [ ] and { } a comma or bracket ends a plain value: put the expression in double quotes";
+const COMMA: &str =
+    "; inside [ ] and { } a comma or bracket ends a plain value: put the expression in double quotes";
 
 fn place(marker: Marker) -> At {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    At { line: number(marker.line()).max(1), column: number(marker.col()).saturating_add(1) }
-}
-
-/// Are the parentheses and brackets outside quotes closed?
-fn balanced(expression: &str) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0i64, false, false);
-    for c in expression.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '\'' => quoted = !quoted,
-            '(' | '[' if !quoted => depth += 1,
-            ')' | ']' if !quoted => depth -= 1,
-            _ => {}
-        }
+    At {
+        line: number(marker.line()).max(1),
+        column: number(marker.col()).saturating_add(1),
     }
-    depth == 0 && !quoted
 }
 
 #[cfg(test)]
@@ -360,24 +355,32 @@ mod tests {
 
     fn refusals(text: &str) -> Vec<(u32, u32, String)> {
         let refused = read(text).err().unwrap_or_default();
-        refused.into_iter().map(|(at, why)| (at.line, at.column, why)).collect()
+        refused
+            .into_iter()
+            .map(|(at, why)| (at.line, at.column, why))
+            .collect()
     }
 
     /// One refusal at this place, whose sentence holds these words.
     fn refused(text: &str, line: u32, column: u32, words: &str) {
         let found = refusals(text);
-        let hit = found.iter().any(|(l, c, why)| (*l, *c) == (line, column) && why.contains(words));
+        let hit = found
+            .iter()
+            .any(|(l, c, why)| (*l, *c) == (line, column) && why.contains(words));
         assert!(hit, "{text:?} gave {found:?}");
     }
 
+    /// The scalar that is the first value of an object.
     fn scalar(text: &str) -> Scalar {
-        match read(text).expect("YAML").body {
-            Body::Object(mut entries) => match entries.remove(0).1.body {
-                Body::Scalar(scalar) => scalar,
-                other => panic!("{other:?}"),
-            },
-            other => panic!("{other:?}"),
-        }
+        let first = match read(text).expect("YAML").body {
+            Body::Object(mut entries) => entries.remove(0).1.body,
+            other => other,
+        };
+        let scalar = match first {
+            Body::Scalar(scalar) => Some(scalar),
+            _ => None,
+        };
+        scalar.expect("a scalar")
     }
 
     #[test]
@@ -413,7 +416,11 @@ mod tests {
         refused("x: =a +\n  b", 1, 4, "several lines");
         refused("x: \"=a +\n  b\"", 1, 4, "several lines");
         assert!(refusals("x: =a: b")[0].2.contains("double quotes"));
-        assert!(refusals("x: {a: =b[0].c}").iter().any(|r| r.2.contains("double quotes")));
+        assert!(
+            refusals("x: {a: =b[0].c}")
+                .iter()
+                .any(|r| r.2.contains("double quotes"))
+        );
         assert_eq!(refusals("x: {a: =b} # fine\n# fine\ny: \"=b\" # fine"), []);
     }
 

@@ -8,20 +8,10 @@ use super::differential::{Def, Named};
 use super::free_text::is_free_text;
 use super::plan::{Content, Form, Node, NodeId, Opened, Plan, Slice, Words};
 use super::problem::{Rule, nearest};
+use super::reach::{Reach, content, reach_of};
 use super::slicing;
 use crate::fhir::Issue;
-use crate::fhir::element::{Element, Type, is_primitive, table};
-
-/// How much of an element passes beside what is named below it.
-#[derive(Clone, Copy, PartialEq)]
-enum Reach {
-    /// Only what is named.
-    Named,
-    /// The datatype, without free text and extensions.
-    Whole,
-    /// The datatype with its text: an Annotation that was itself named.
-    WholeWithText,
-}
+use crate::fhir::element::{Element, Type, table};
 
 pub(super) struct Compiler<'p> {
     nodes: Vec<Node>,
@@ -30,7 +20,7 @@ pub(super) struct Compiler<'p> {
     /// Forms that wait for the node of the element they share: (node, opened, form, target path, id).
     pending: Vec<(NodeId, usize, usize, &'static str, String)>,
     /// Types open above, so that Reference.identifier.assigner ends.
-    stack: Vec<&'static str>,
+    pub(super) stack: Vec<&'static str>,
     problems: &'p mut Vec<Issue>,
 }
 
@@ -64,7 +54,7 @@ pub(super) fn compile(root: &'static Type, named: &Named, problems: &mut Vec<Iss
 }
 
 impl Compiler<'_> {
-    fn broken(&mut self, rule: Rule, id: &str, why: impl std::fmt::Display) {
+    pub(super) fn broken(&mut self, rule: Rule, id: &str, why: impl std::fmt::Display) {
         self.problems.push(rule.broken(id, why));
     }
 
@@ -217,40 +207,6 @@ impl Compiler<'_> {
                 && *t != "Resource"
         };
         element.types.iter().copied().filter(passes).collect()
-    }
-
-    /// A closed element that must not be: a modifier, or something R4 requires.
-    fn omitted(&mut self, element: &Element, decided: bool, id: &str, extension: bool) {
-        if extension || !decided && self.stack.iter().any(|t| element.types.contains(t)) {
-            return;
-        }
-        if element.modifier {
-            self.broken(
-                Rule::ModifierOmitted,
-                id,
-                "is a modifier of an element that is released, so it must be too",
-            );
-        } else if element.min > 0 {
-            self.broken(
-                Rule::RequiredOmitted,
-                id,
-                "is required by R4 in an element that is released",
-            );
-        }
-    }
-
-    fn check_modifier(&mut self, opened: &Opened, id: &str) {
-        if !opened.modifier || opened.is_extension() {
-            return;
-        }
-        let all_types = opened.forms.len() >= opened.element.types.len();
-        if !opened.slices.is_empty() || !all_types || opened.max < opened.element.max {
-            self.broken(
-                Rule::ModifierOmitted,
-                id,
-                "a modifier passes with all its items and all its types",
-            );
-        }
     }
 
     fn opened(
@@ -435,41 +391,6 @@ impl Compiler<'_> {
         out
     }
 
-    /// An extension slice says what it carries.
-    fn extension_content(&mut self, e: &Element, slice: &Named, id: &str) {
-        let carries = |name: &str| slice.child(name).is_some_and(|c| !c.excluded());
-        if e.types == ["Extension"] && !carries("value[x]") && !carries("extension") {
-            self.broken(
-                Rule::OpenExtension,
-                id,
-                "name value[x] with its types, or its extensions by url",
-            );
-        }
-    }
-
-    /// Every name below an element is an element of at least one of its types.
-    fn check_names(&mut self, named: &Named, contents: &[Content], id: &str) {
-        for child in &named.children {
-            let known = contents.iter().any(|c| match c {
-                Content::Complex(t) => t.element(&child.name).is_some(),
-                Content::Primitive(_) => child.name == "extension",
-            });
-            if !known {
-                let names = contents.iter().flat_map(|c| match c {
-                    Content::Complex(t) => t.elements.as_slice(),
-                    Content::Primitive(_) => &[],
-                });
-                let near = nearest(&child.name, names.map(|e| e.name).chain(["extension"]));
-                let hint = near.map(|n| format!("; nearest: {n}")).unwrap_or_default();
-                self.broken(
-                    Rule::UnknownPath,
-                    &format!("{id}.{}", child.name),
-                    format!("is not an element of R4{hint}"),
-                );
-            }
-        }
-    }
-
     /// Content references get the node of the element they share.
     fn resolve(&mut self) {
         for (node, opened, form, target, id) in std::mem::take(&mut self.pending) {
@@ -486,56 +407,6 @@ impl Compiler<'_> {
             }
         }
     }
-}
-
-/// A named datatype is whole when nothing below it is named but free text, exclusions and extensions.
-fn reach_of(e: &Element, type_name: &str, child: &Named, above: Reach) -> Reach {
-    if is_primitive(type_name) || e.types == ["BackboneElement"] || type_name == "Extension" {
-        return Reach::Named;
-    }
-    let Some(t) = (if e.types == ["Element"] {
-        e.children()
-    } else {
-        table().datatype(type_name)
-    }) else {
-        return Reach::Named;
-    };
-    match (&child.def, above) {
-        (Some(_), _) if type_name == "Annotation" && only_adds(child, t) => Reach::WholeWithText,
-        (Some(_), _) if only_adds(child, t) => Reach::Whole,
-        (None, Reach::Whole | Reach::WholeWithText) if only_adds(child, t) => Reach::Whole,
-        _ => Reach::Named,
-    }
-}
-
-/// Is all that is named below free text, an exclusion or an extension?
-fn only_adds(named: &Named, content: &'static Type) -> bool {
-    named.slices.is_empty()
-        && named.children.iter().all(|child| {
-            let Some(element) = content.element(&child.name) else {
-                return true;
-            };
-            let free = element.types.iter().all(|t| is_free_text(element, t));
-            let primitive = element.types.iter().all(|t| is_primitive(t));
-            let inside = || {
-                let below = element
-                    .children()
-                    .or_else(|| table().datatype(element.types.first().copied()?));
-                child.def.is_none() && (primitive || below.is_some_and(|t| only_adds(child, t)))
-            };
-            child.excluded() || matches!(element.name, "extension" | "modifierExtension") || free || inside()
-        })
-}
-
-fn content(e: &'static Element, type_name: &str) -> Option<Content> {
-    if let Some(t) = e.children() {
-        return Some(Content::Complex(t));
-    }
-    let name = e.types.iter().copied().find(|t| *t == type_name)?;
-    if is_primitive(name) {
-        return Some(Content::Primitive(name));
-    }
-    table().datatype(name).map(Content::Complex)
 }
 
 fn plain_form(e: &'static Element, type_name: &'static str, node: NodeId) -> Form {

@@ -100,8 +100,10 @@ pub(super) mod tests {
         })
     }
 
-    /// (data set, case name, resource, expected release) of every case file; a withheld one expects null.
-    pub(in super::super) fn cases() -> Vec<(String, String, Value, Value)> {
+    /// Data set, case name, resource and expected release of a case; a withheld one expects null.
+    pub(in super::super) type Case = (String, String, Value, Value);
+
+    pub(in super::super) fn cases() -> Vec<Case> {
         let read = |path: &PathBuf| -> Value {
             let text =
                 std::fs::read_to_string(path).unwrap_or_else(|e| unreachable!("{}: {e}", path.display()));
@@ -187,6 +189,62 @@ pub(super) mod tests {
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
+    /// Every resource in the example files of others: nothing in them surprises projection.
+    #[test]
+    fn examples_of_others_are_released_within_their_profiles() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/examples");
+        let mut files = Vec::new();
+        for folder in std::fs::read_dir(&folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|e| Some(e.ok()?.path()))
+        {
+            files.extend(
+                std::fs::read_dir(folder)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|e| Some(e.ok()?.path())),
+            );
+        }
+        if files.is_empty() {
+            println!("skipped: {} is not here", folder.display());
+            return;
+        }
+        let (sets, mut released, mut withheld) = (sets(), 0, 0);
+        for file in files
+            .iter()
+            .filter(|f| f.extension().is_some_and(|e| e == "json"))
+        {
+            let text = std::fs::read_to_string(file).expect("readable");
+            let top: Value = serde_json::from_str(&text).expect("JSON");
+            let entries = top["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for resource in entries.iter().map(|e| &e["resource"]).chain([&top]) {
+                for profile in sets
+                    .iter()
+                    .filter_map(|s| s.profile(resource["resourceType"].as_str()?))
+                {
+                    if !gate::check(resource).is_empty() {
+                        continue;
+                    }
+                    let Some(out) = profile.project_all(resource) else {
+                        withheld += 1;
+                        continue;
+                    };
+                    released += 1;
+                    assert_eq!(profile.validate(&out), [], "{}", file.display());
+                    assert_eq!(
+                        profile.project_all(&out).as_ref(),
+                        Some(&out),
+                        "{}",
+                        file.display()
+                    );
+                }
+            }
+        }
+        println!("{released} released, {withheld} withheld");
+        assert!(released > 100, "{released} released");
+    }
+
     /// US Core 6.1.0 must-support elements that some sets (`*`: all) do not release, and why.
     const LEFT_OUT: &[(&str, &str, &str)] = &[
         ("*", "Condition.encounter", "no set releases encounters"),
@@ -247,7 +305,7 @@ pub(super) mod tests {
             println!("skipped: {} is not here", folder.display());
             return;
         };
-        let mut seen = 0;
+        let (sets, mut seen) = (sets(), 0);
         for file in entries.filter_map(|e| Some(e.ok()?.path())) {
             let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             let sd: Value =
@@ -257,7 +315,7 @@ pub(super) mod tests {
             if sd["resourceType"] != "StructureDefinition" || sd["kind"] != "resource" || observation {
                 continue;
             }
-            for set in sets() {
+            for set in &sets {
                 let Some(profile) = set.profile(sd["type"].as_str().unwrap_or_default()) else {
                     continue;
                 };

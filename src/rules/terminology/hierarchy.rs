@@ -24,13 +24,22 @@ impl Hierarchy {
         let rows: Vec<(&str, &str, &str)> = text.lines().filter_map(row).collect();
         let codes: Vec<&'static str> = rows.iter().map(|r| r.0).collect();
         let index: HashMap<&'static str, u16> = (0u16..).zip(&codes).map(|(i, code)| (*code, i)).collect();
-        let parents: Vec<Vec<u16>> =
-            rows.iter().map(|r| r.1.split(',').filter_map(|p| index.get(p).copied()).collect()).collect();
+        let parents: Vec<Vec<u16>> = rows
+            .iter()
+            .map(|r| r.1.split(',').filter_map(|p| index.get(p).copied()).collect())
+            .collect();
         let concepts = (0u16..)
             .zip(&rows)
-            .map(|(i, r)| Concept { display: r.2, ancestors: closure(i, &parents) })
+            .map(|(i, r)| Concept {
+                display: r.2,
+                ancestors: closure(i, &parents),
+            })
             .collect();
-        Hierarchy { index, codes, concepts }
+        Hierarchy {
+            index,
+            codes,
+            concepts,
+        }
     }
 
     pub(super) fn find(&self, code: &str) -> Option<&'static str> {
@@ -38,7 +47,9 @@ impl Hierarchy {
     }
 
     pub(super) fn display(&self, code: &str) -> Option<&'static str> {
-        self.index.get(code).map(|i| self.concepts[usize::from(*i)].display)
+        self.index
+            .get(code)
+            .map(|i| self.concepts[usize::from(*i)].display)
     }
 
     /// Is `code` strictly below `ancestor`, or the same known code?
@@ -46,12 +57,19 @@ impl Hierarchy {
         let (Some(code), Some(ancestor)) = (self.index.get(code), self.index.get(ancestor)) else {
             return false;
         };
-        code == ancestor || self.concepts[usize::from(*code)].ancestors.binary_search(ancestor).is_ok()
+        code == ancestor
+            || self.concepts[usize::from(*code)]
+                .ancestors
+                .binary_search(ancestor)
+                .is_ok()
     }
 
     /// Codes at or below `root`, in file order.
     pub(super) fn below(&self, root: &'static str) -> impl Iterator<Item = &'static str> + '_ {
-        self.codes.iter().copied().filter(move |code| self.is_a(code, root))
+        self.codes
+            .iter()
+            .copied()
+            .filter(move |code| self.is_a(code, root))
     }
 }
 

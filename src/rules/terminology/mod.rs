@@ -115,7 +115,12 @@ mod tests {
 
     #[test]
     fn purposes_follow_the_hierarchy_of_the_code_system() {
-        for (code, ancestor) in [("BTG", "TREAT"), ("COC", "TREAT"), ("CAREMGT", "HOPERAT"), ("COVERAGE", "HPAYMT")] {
+        for (code, ancestor) in [
+            ("BTG", "TREAT"),
+            ("COC", "TREAT"),
+            ("CAREMGT", "HOPERAT"),
+            ("COVERAGE", "HPAYMT"),
+        ] {
             assert!(is_a(ACT_REASON, code, ancestor), "{code} is a {ancestor}");
             assert!(!is_a(ACT_REASON, ancestor, code), "{ancestor} is no {code}");
         }
@@ -132,14 +137,23 @@ mod tests {
         ] {
             assert_eq!(purpose_from_text(text), Some("TREAT"), "{text}");
         }
-        for text in ["", "TREATMENT", "PurposeOfUse", "http://example.org|TREAT", "treat"] {
+        for text in [
+            "",
+            "TREATMENT",
+            "PurposeOfUse",
+            "http://example.org|TREAT",
+            "treat",
+        ] {
             assert_eq!(purpose_from_text(text), None, "{text}");
         }
     }
 
     #[test]
     fn confidentiality_is_a_scale() {
-        let ranks: Vec<_> = ["U", "L", "M", "N", "R", "V"].iter().filter_map(|c| confidentiality_rank(c)).collect();
+        let ranks: Vec<_> = ["U", "L", "M", "N", "R", "V"]
+            .iter()
+            .filter_map(|c| confidentiality_rank(c))
+            .collect();
         assert_eq!(ranks, [0, 1, 2, 3, 4, 5]);
         assert_eq!(confidentiality_rank("ETH"), None);
         assert_eq!(display(CONFIDENTIALITY, "R"), Some("restricted"));

@@ -35,7 +35,10 @@ impl Table {
         let below = codes
             .iter()
             .map(|root| {
-                let bits = codes.iter().enumerate().filter(|(_, code)| system.is_a(code, root));
+                let bits = codes
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, code)| system.is_a(code, root));
                 bits.fold(0u128, |set, (i, _)| set | 1 << i)
             })
             .collect();
@@ -74,7 +77,12 @@ impl Sensitivities {
     /// Codes of the set, in code order.
     pub fn codes(self) -> impl Iterator<Item = &'static str> {
         let table = &*TABLE;
-        table.codes.iter().enumerate().filter(move |(i, _)| self.0 & (1 << i) != 0).map(|(_, code)| *code)
+        table
+            .codes
+            .iter()
+            .enumerate()
+            .filter(move |(i, _)| self.0 & (1 << i) != 0)
+            .map(|(_, code)| *code)
     }
 
     /// The set and everything that is-a one of its codes: what a permit of these codes covers.
@@ -92,7 +100,12 @@ impl Sensitivities {
     pub fn equivalents(self) -> Sensitivities {
         DENIED_TOGETHER
             .iter()
-            .map(|group| group.iter().filter_map(|c| Sensitivities::of(c)).fold(Sensitivities::NONE, Sensitivities::with))
+            .map(|group| {
+                group
+                    .iter()
+                    .filter_map(|c| Sensitivities::of(c))
+                    .fold(Sensitivities::NONE, Sensitivities::with)
+            })
             .filter(|group| self.intersects(*group))
             .fold(self, Sensitivities::with)
     }
@@ -103,7 +116,10 @@ mod tests {
     use super::*;
 
     fn set(codes: &[&str]) -> Sensitivities {
-        codes.iter().map(|c| Sensitivities::of(c).expect("a sensitivity")).fold(Sensitivities::NONE, Sensitivities::with)
+        codes
+            .iter()
+            .map(|c| Sensitivities::of(c).expect("a sensitivity"))
+            .fold(Sensitivities::NONE, Sensitivities::with)
     }
 
     #[test]
@@ -112,13 +128,21 @@ mod tests {
         assert!(!set(&["SUD"]).and_below().covers(set(&["ETH"])));
         assert!(set(&["SUD"]).denied_with().covers(set(&["ETH", "ETHUD"])));
         assert!(set(&["ETH"]).denied_with().covers(set(&["OPIOIDUD"])));
-        assert!(set(&["PSY"]).denied_with().covers(set(&["MH", "BH", "EMOTDIS", "COGN"])));
+        assert!(
+            set(&["PSY"])
+                .denied_with()
+                .covers(set(&["MH", "BH", "EMOTDIS", "COGN"]))
+        );
         assert!(!set(&["PSY"]).denied_with().intersects(set(&["HIV", "SUD"])));
     }
 
     #[test]
     fn every_published_sensitivity_fits() {
-        assert!(TABLE.codes.len() >= 40 && TABLE.codes.len() < 120, "{}", TABLE.codes.len());
+        assert!(
+            TABLE.codes.len() >= 40 && TABLE.codes.len() < 120,
+            "{}",
+            TABLE.codes.len()
+        );
         assert_eq!(Sensitivities::of("42CFRPart2"), None);
         assert_eq!(set(&["SUD", "HIV"]).codes().collect::<Vec<_>>(), ["HIV", "SUD"]);
     }

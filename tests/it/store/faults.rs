@@ -96,7 +96,8 @@ async fn nothing_half_done(home: &Home, acked: &BTreeSet<String>) {
     let mut whole = BTreeSet::new();
     let mut next = 0;
     while let Some(entry) = store.audit_from(next, 1).await.expect("reads").pop() {
-        whole.insert(entry.columns.patient.expect("each event names its person"));
+        let patient = entry.columns.patient.expect("each event names its person");
+        whole.insert(patient.trim_start_matches("Patient/").to_owned());
         next = entry.seq + 1;
     }
     assert_eq!(events, 2 * whole.len() as u64);
@@ -140,6 +141,23 @@ async fn a_write_that_cannot_be_made_durable_ends_the_process() {
     let seen: BTreeSet<String> = output.lines().filter_map(acked).map(str::to_owned).collect();
     assert!(!seen.is_empty());
     nothing_half_done(&home, &seen).await;
+}
+
+#[tokio::test]
+async fn the_wal_is_moved_into_the_database() {
+    let home = Home::sqlite("wal");
+    let store = home.open().await;
+    for n in 0..30 {
+        let mut change = Change::at(NOW);
+        change.puts = vec![put(Some("p1"), "Binary", &format!("b{n}"), &"x".repeat(300_000))];
+        store.commit(change).await.expect("recorded");
+    }
+    store.commit(disclosure("p1", "after")).await.expect("recorded");
+    let size = std::fs::metadata(home.folder.join("postern.db"))
+        .expect("there")
+        .len();
+    assert!(size > 4_000_000, "{size}");
+    assert_eq!(store.load_record("p1").await.expect("reads").1.len(), 30);
 }
 
 /// Not a test: runs alone on a file system of 2 MiB.
@@ -218,6 +236,35 @@ async fn a_lost_connection_comes_back(home: Home) {
         .expect("a connection lost while idle is replaced");
     store.head().await.expect("readers are replaced, too");
     assert_eq!(verified(&store).await, 2);
-    let two: Vec<_> = store.audit_of("p1", 0, 10).await.expect("reads");
+    let two: Vec<_> = store.audit_of("Patient/p1", 0, 10).await.expect("reads");
     assert_eq!(two.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_server_is_refused_soon_and_found_again() {
+    let Some(server) = crate::postgres::Server::start() else {
+        println!("skipped: a stopped server (no PostgreSQL)");
+        return;
+    };
+    let store = Store::open(&server.database("outage"), Default::default())
+        .await
+        .expect("opens");
+    store.commit(disclosure("p1", "before")).await.expect("recorded");
+    store.head().await.expect("reads");
+    assert!(server.stop());
+    for n in 0..3 {
+        let limit = std::time::Duration::from_secs(3);
+        let refused = tokio::time::timeout(limit, store.commit(disclosure("p1", &format!("down-{n}")))).await;
+        assert_eq!(refused.expect("answered soon").err(), Some(Refused::Unavailable));
+        let read = tokio::time::timeout(limit, store.head())
+            .await
+            .expect("answered soon");
+        assert!(read.is_err());
+    }
+    assert!(server.resume());
+    store
+        .commit(disclosure("p1", "after"))
+        .await
+        .expect("found again");
+    assert_eq!(verified(&store).await, 2);
 }

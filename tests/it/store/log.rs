@@ -27,16 +27,16 @@ async fn events_are_kept_and_proven(home: Home) {
     assert_eq!(verified(&store).await, 131);
     assert_eq!(store.checkpoints().await.expect("reads").len(), 2);
 
-    let mine = store.audit_of("p1", 0, 1000).await.expect("reads");
+    let mine = store.audit_of("Patient/p1", 0, 1000).await.expect("reads");
     assert_eq!(mine.len(), 44);
     assert!(
         mine.iter()
-            .all(|entry| entry.columns.patient.as_deref() == Some("p1"))
+            .all(|entry| entry.columns.patient.as_deref() == Some("Patient/p1"))
     );
     let first = event("p1", "n1");
     assert!(mine[0].columns == first.columns && mine[0].body.as_deref() == Some(&first.body));
     let one = store
-        .audit_event("event-n77")
+        .audit_event(&event("p2", "n77").columns.id)
         .await
         .expect("reads")
         .expect("there");

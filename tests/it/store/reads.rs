@@ -102,6 +102,10 @@ async fn resources_have_versions(home: Home) {
     );
     assert!(store.load_shared(&[]).await.expect("reads").is_empty());
     assert!(store.load_record("nobody").await.expect("reads").1.is_empty());
+    let of_source = store.resources_of_source("hearthstone").await.expect("reads");
+    assert_eq!(of_source.len(), 149 + 1 + 70);
+    assert!(store.resources_of_source("").await.expect("reads").is_empty());
+    assert_eq!(store.world_version().await, Ok(versions.world));
     let mut theft = Change::at(NOW);
     theft.puts = vec![put(Some("p2"), "Goal", "g5", "{}")];
     assert_eq!(store.commit(theft).await.err(), Some(Refused::Stale));

@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> =
-        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .collect();
     files.sort();
     files
 }
@@ -44,7 +48,11 @@ fn run(path: &Path) -> (usize, Vec<String>) {
             && (expected["visible"].is_null() || ids(&out["visible"]) == ids(&expected["visible"]))
             && (expected["withheld"].is_null() || ids(&out["withheld"]) == ids(&expected["withheld"]));
         if !same {
-            wrong.push(format!("{}: {}\n  wanted {expected}\n  got    {out}", path.display(), case["name"]));
+            wrong.push(format!(
+                "{}: {}\n  wanted {expected}\n  got    {out}",
+                path.display(),
+                case["name"]
+            ));
         }
     }
     (one_or_many(&cases).len(), wrong)
@@ -57,7 +65,12 @@ fn run_folder(folder: &Path) -> usize {
         count += cases;
         wrong.extend(failures);
     }
-    assert!(wrong.is_empty(), "{} of {count} cases:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     count
 }
 
@@ -79,7 +92,12 @@ fn shared_conformance_cases() {
 
 #[test]
 fn a_malformed_case_withholds_and_does_not_panic() {
-    for case in [json!(null), json!([]), json!({"resources": [{"id": "a"}, 3]}), json!({"asOf": "2026", "resources": [{}], "consents": [7, {}]})] {
+    for case in [
+        json!(null),
+        json!([]),
+        json!({"resources": [{"id": "a"}, 3]}),
+        json!({"asOf": "2026", "resources": [{}], "consents": [7, {}]}),
+    ] {
         assert_eq!(decide(&case)["visible"], json!([]));
     }
 }

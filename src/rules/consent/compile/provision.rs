@@ -1,6 +1,7 @@
 //! `Consent.provision` and what is nested in it.
 //! <https://hl7.org/fhir/R4/consent-definitions.html#Consent.provision>
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -16,15 +17,23 @@ use crate::terminology::{ACT_CODE, ACT_REASON, known};
 
 const MAX_DEPTH: usize = 32;
 const MAX_RULES: usize = 10_000;
+/// All actors of one consent, groups spelt out for every rule that names them.
+const MAX_NAMES: usize = 100_000;
 
 struct Reader<'a> {
     context: &'a dyn Context,
     zone: &'a TimeZone,
     rules: Vec<Rule>,
+    names: Cell<usize>,
 }
 
 pub(super) fn tree(consent: &Value, context: &dyn Context, zone: &TimeZone) -> Result<Tree, Problem> {
-    let mut reader = Reader { context, zone, rules: Vec::new() };
+    let mut reader = Reader {
+        context,
+        zone,
+        rules: Vec::new(),
+        names: Cell::new(0),
+    };
     let base = base(&consent["policyRule"]);
     let root = &consent["provision"];
     let permit = match effect(root)? {
@@ -38,7 +47,8 @@ pub(super) fn tree(consent: &Value, context: &dyn Context, zone: &TimeZone) -> R
 /// Only permits, wherever one looks: when such a consent cannot be computed, nothing but a permit is lost.
 pub(super) fn only_permits(consent: &Value) -> bool {
     let root = &consent["provision"];
-    let base_permits = root["type"] == "permit" || root["type"].is_null() && base(&consent["policyRule"]) == Some(true);
+    let base_permits =
+        root["type"] == "permit" || root["type"].is_null() && base(&consent["policyRule"]) == Some(true);
     consent.get("decision").is_none() && base_permits && (root.is_null() || nested_permit(root, 0))
 }
 
@@ -48,17 +58,26 @@ fn nested_permit(provision: &Value, depth: usize) -> bool {
         Value::Array(list) => list.as_slice(),
         _ => return false,
     };
-    provision.is_object() && depth <= MAX_DEPTH && nested.iter().all(|p| p["type"] == "permit" && nested_permit(p, depth + 1))
+    provision.is_object()
+        && depth <= MAX_DEPTH
+        && nested
+            .iter()
+            .all(|p| p["type"] == "permit" && nested_permit(p, depth + 1))
 }
 
 /// Opt-in and opt-out of v3-ActCode, with restrictions or exceptions or without.
 fn base(policy_rule: &Value) -> Option<bool> {
-    let codes = policy_rule["coding"].as_array()?.iter().filter(|c| c["system"] == ACT_CODE);
-    codes.filter_map(|c| c["code"].as_str()).find_map(|code| match code {
-        "OPTIN" | "OPTINR" | "OIC" | "OIS" => Some(true),
-        "OPTOUT" | "OPTOUTE" | "OOC" | "OOS" => Some(false),
-        _ => None,
-    })
+    let codes = policy_rule["coding"]
+        .as_array()?
+        .iter()
+        .filter(|c| c["system"] == ACT_CODE);
+    codes
+        .filter_map(|c| c["code"].as_str())
+        .find_map(|code| match code {
+            "OPTIN" | "OPTINR" | "OIC" | "OIS" => Some(true),
+            "OPTOUT" | "OPTOUTE" | "OOC" | "OOS" => Some(false),
+            _ => None,
+        })
 }
 
 fn effect(provision: &Value) -> Result<Option<bool>, Problem> {
@@ -71,7 +90,14 @@ fn effect(provision: &Value) -> Result<Option<bool>, Problem> {
 }
 
 impl Reader<'_> {
-    fn rule(&mut self, provision: &Value, permit: bool, path: String, above: &Stated, depth: usize) -> Result<usize, Problem> {
+    fn rule(
+        &mut self,
+        provision: &Value,
+        permit: bool,
+        path: String,
+        above: &Stated,
+        depth: usize,
+    ) -> Result<usize, Problem> {
         if depth > MAX_DEPTH || self.rules.len() >= MAX_RULES {
             return Err("its provisions are nested too deeply or are too many".into());
         }
@@ -83,7 +109,13 @@ impl Reader<'_> {
         }
         let (stated, own_data) = self.stated(provision, permit, above)?;
         let index = self.rules.len();
-        self.rules.push(Rule { permit, path, stated: stated.clone(), own_data, children: Vec::new() });
+        self.rules.push(Rule {
+            permit,
+            path,
+            stated: stated.clone(),
+            own_data,
+            children: Vec::new(),
+        });
         for (i, child) in list(provision, "provision")?.iter().enumerate() {
             // "Required in all nested rules": without it nobody can say which way it goes (R5 flips, R4 does not).
             let permit = effect(child)?.ok_or("a nested provision has no type")?;
@@ -105,10 +137,18 @@ impl Reader<'_> {
         }
         let actors = list(provision, "actor")?;
         if !actors.is_empty() {
-            stated.actors = Some(Arc::new(Names::read(actors, self.context, self.zone)?));
+            let names = Names::read(actors, self.context, self.zone)?;
+            self.names.set(self.names.get() + names.len());
+            if self.names.get() > MAX_NAMES {
+                return Err("too many actors".into());
+            }
+            stated.actors = Some(Arc::new(names));
         }
         if let Some(purposes) = codings(provision, "purpose")? {
-            if purposes.iter().any(|p| p.system == ACT_REASON && known(&p.system, &p.code) == Some(false)) {
+            if purposes
+                .iter()
+                .any(|p| p.system == ACT_REASON && known(&p.system, &p.code) == Some(false))
+            {
                 return Err("a purpose is no purpose of use".into());
             }
             stated.purposes = Some(Arc::new(purposes));
@@ -131,7 +171,10 @@ impl Reader<'_> {
         }
         if !list(provision, "data")?.is_empty() {
             own_data = true;
-            let data = list(provision, "data")?.iter().map(|d| self.data(d)).collect::<Result<_, _>>()?;
+            let data = list(provision, "data")?
+                .iter()
+                .map(|d| self.data(d))
+                .collect::<Result<_, _>>()?;
             stated.data = Some(Arc::new(data));
         }
         if let Some(period) = provision.get("dataPeriod") {
@@ -159,13 +202,27 @@ impl Reader<'_> {
         {
             references_in(instance, 0, &mut refers_to);
         }
-        let refers_to = refers_to.into_iter().map(|r| without_version(r).to_owned()).collect();
-        Ok(DataRule { meaning, reference, refers_to })
+        let refers_to = refers_to
+            .into_iter()
+            .map(|r| without_version(r).to_owned())
+            .collect();
+        Ok(DataRule {
+            meaning,
+            reference,
+            refers_to,
+        })
     }
 
     fn identified(&self, identifier: &Value) -> Result<String, Problem> {
-        let (system, value) = (identifier["system"].as_str().unwrap_or_default(), identifier["value"].as_str());
-        match self.context.identified(system, value.unwrap_or_default()).as_slice() {
+        let (system, value) = (
+            identifier["system"].as_str().unwrap_or_default(),
+            identifier["value"].as_str(),
+        );
+        match self
+            .context
+            .identified(system, value.unwrap_or_default())
+            .as_slice()
+        {
             [one] => Ok((*one).to_owned()),
             _ => Err("a data reference names nothing that is known, or more than one".into()),
         }
@@ -184,8 +241,13 @@ fn list<'a>(provision: &'a Value, key: &str) -> Result<&'a [Value], Problem> {
 fn codings(provision: &Value, key: &str) -> Result<Option<Vec<Code>>, Problem> {
     let items = list(provision, key)?;
     let read = |coding: &Value| {
-        let code = coding["code"].as_str().ok_or_else(|| format!("a {key} has no code"))?;
-        Ok(Code { system: coding["system"].as_str().unwrap_or_default().to_owned(), code: code.to_owned() })
+        let code = coding["code"]
+            .as_str()
+            .ok_or_else(|| format!("a {key} has no code"))?;
+        Ok(Code {
+            system: coding["system"].as_str().unwrap_or_default().to_owned(),
+            code: code.to_owned(),
+        })
     };
     let codes = items.iter().map(read).collect::<Result<Vec<_>, Problem>>()?;
     Ok((!codes.is_empty()).then_some(codes))

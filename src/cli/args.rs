@@ -1,0 +1,243 @@
+//! Commands and their arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A FHIR R4 gateway for behavioral health: releases what consent, law and purpose allow, and writes it down first.
+#[derive(Parser)]
+#[command(name = "postern", version, arg_required_else_help = true)]
+pub struct Postern {
+    /// Configuration file (default: postern.toml when present; environment POSTERN__SECTION__KEY overrides)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve partners, internal systems and staff over HTTP
+    Serve(ServeArgs),
+    /// Two synthetic agencies, three partners and one plan: watch what each may see
+    Demo(DemoArgs),
+    /// Take in a file of records (JSON or NDJSON)
+    Import(ImportArgs),
+    /// Convert a record without keeping it: FHIR on standard output
+    Convert(ConvertArgs),
+    /// Check a FHIR resource (JSON) against R4
+    Validate { file: PathBuf },
+    /// Register and manage partners
+    #[command(subcommand)]
+    Partner(PartnerCommand),
+    /// Register internal systems that send records
+    #[command(subcommand)]
+    Source(SourceCommand),
+    /// Register members of staff
+    #[command(subcommand)]
+    Staff(StaffCommand),
+    /// Work items: what a member of staff has to do
+    #[command(subcommand)]
+    Work(WorkCommand),
+    /// The audit log: verify it, read it
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Copy database and keys into a new folder
+    Backup {
+        /// Folder to make
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Check a backup, and put it in place
+    Restore(RestoreArgs),
+    /// Check configuration, mappings, profiles and policy
+    Config,
+}
+
+#[derive(Args)]
+pub struct ServeArgs {
+    /// TLS ends at a proxy in front: allows listening beyond loopback without a certificate
+    #[arg(long)]
+    pub behind_proxy: bool,
+    /// Address and port, instead of server.listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+#[derive(Args)]
+pub struct DemoArgs {
+    /// Altered records and consents on a free port in a temporary folder: exit 0 when every answer follows them, else 1
+    #[arg(long)]
+    pub check: bool,
+    /// Repeats a check with the values it used
+    #[arg(long, value_name = "NUMBER", requires = "check")]
+    pub seed: Option<u64>,
+}
+
+#[derive(Args)]
+pub struct ImportArgs {
+    /// Internal system the records come from: a folder of mappings/
+    #[arg(long)]
+    pub source: String,
+    /// Kind of record: <record>.map.yaml in that folder
+    #[arg(long)]
+    pub record: String,
+    /// Member of staff who acts, for the log
+    #[arg(long, value_name = "NAME")]
+    pub staff: Option<String>,
+    /// JSON (one record or a list) or NDJSON; - for standard input
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct ConvertArgs {
+    /// mappings/<source>/<record>.map.yaml
+    #[arg(long, value_name = "FILE")]
+    pub mapping: PathBuf,
+    /// The record, JSON; - for standard input
+    pub file: PathBuf,
+    /// Say for each value which source field made it, by which line of the mapping
+    #[arg(long)]
+    pub trace: bool,
+    /// Say which source fields no expression reads
+    #[arg(long)]
+    pub unmapped: bool,
+}
+
+#[derive(Subcommand)]
+pub enum PartnerCommand {
+    /// Register a partner and the public keys of its client
+    Add(PartnerArgs),
+    /// All partners, their state and keys
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check a registration: keys, purposes, data sets; with --url and --key, also a token and a request over HTTP
+    Test(PartnerTestArgs),
+    /// From the next request on, its tokens are worth nothing
+    Disable { id: String },
+}
+
+#[derive(Args)]
+pub struct PartnerArgs {
+    /// Short name: lower-case letters, digits, hyphens
+    #[arg(long)]
+    pub id: String,
+    #[arg(long)]
+    pub name: String,
+    /// Class of recipient, one of profiles/policy.json
+    #[arg(long)]
+    pub class: String,
+    /// National provider identifier of its organisation, by which records name it
+    #[arg(long)]
+    pub npi: String,
+    /// Purpose of use it may ask for (v3-ActReason); repeatable, the first is its default
+    #[arg(long = "purpose", required = true, value_name = "CODE")]
+    pub purposes: Vec<String>,
+    /// Scopes its clients may be granted
+    #[arg(long, default_value = "system/*.rs")]
+    pub scope: String,
+    /// Its public keys: a JWKS file
+    #[arg(long, value_name = "FILE")]
+    pub jwks: PathBuf,
+    /// Where staff call
+    #[arg(long)]
+    pub phone: Option<String>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct PartnerTestArgs {
+    pub id: String,
+}
+
+#[derive(Subcommand)]
+pub enum SourceCommand {
+    /// A bearer token for an internal system, shown once
+    Add { name: String },
+    List,
+}
+
+#[derive(Subcommand)]
+pub enum StaffCommand {
+    /// A bearer token for a member of staff, shown once
+    Add {
+        #[arg(long)]
+        id: String,
+        #[arg(long)]
+        name: String,
+        /// frontline, compliance or admin
+        #[arg(long)]
+        role: String,
+    },
+    List,
+}
+
+#[derive(Subcommand)]
+pub enum WorkCommand {
+    /// Open and taken items, earliest due first
+    List {
+        /// open, taken or settled
+        #[arg(long)]
+        state: Option<String>,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    Show {
+        id: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Make it your own
+    Take {
+        id: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Close it with what was decided
+    Settle {
+        id: String,
+        #[arg(long)]
+        outcome: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+#[derive(Args)]
+pub struct Acting {
+    /// File with the bearer token of the member of staff who acts; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Read the whole log again: exit 0 clean, 1 tampered (naming the first bad entry), 2 could not run
+    Verify {
+        /// Checkpoints kept outside the database; <keys>/checkpoints.log is always used when present
+        #[arg(long = "checkpoint", value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
+    },
+    /// When, who, what, why, basis, how much withheld
+    List {
+        /// Patient id
+        #[arg(long)]
+        patient: Option<String>,
+        /// Also requests, tokens and acts of staff
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct RestoreArgs {
+    /// Folder made by `postern backup`
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// Only check it: manifest, log and keys; nothing is put in place
+    #[arg(long)]
+    pub verify: bool,
+}

@@ -1,0 +1,94 @@
+//! The command line: one binary for serving, registering, importing, converting, checking, and the demo.
+
+mod args;
+mod serve;
+mod convert;
+mod import;
+mod partner;
+mod staff;
+mod work;
+mod audit;
+mod backup;
+mod table;
+pub mod demo;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use crate::config::{Clock, Config, Entropy, Keys};
+use crate::gateway::{Gateway, load_catalog};
+use crate::store::{Options, Store};
+
+use args::{Command, Postern};
+
+/// Runs the command line; the result is the exit code: 0 good, 1 the answer is no, 2 it could not run.
+pub async fn run() -> u8 {
+    let postern = Postern::parse();
+    start_logging();
+    match dispatch(postern).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("postern: {error:#}");
+            2
+        }
+    }
+}
+
+async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
+    let config = postern.config.as_deref();
+    match postern.command {
+        Command::Serve(args) => serve::run(config, args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Import(args) => import::run(config, args).await,
+        Command::Convert(args) => convert::run(&args),
+        Command::Validate { file } => convert::validate(&file),
+        Command::Partner(command) => partner::run(config, command).await,
+        Command::Source(command) => staff::source(config, command).await,
+        Command::Staff(command) => staff::staff(config, command).await,
+        Command::Work(command) => work::run(config, command).await,
+        Command::Audit(command) => audit::run(config, command).await,
+        Command::Backup { to } => backup::backup(config, &to).await,
+        Command::Restore(args) => backup::restore(config, &args).await,
+        Command::Config => check_config(config),
+    }
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .parse_lossy("");
+    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json();
+    // A second start, in tests, keeps the first logger.
+    let _ = logger.try_init();
+}
+
+/// Configuration, mappings, profiles, policy, keys and database, all checked: what every command but `convert` needs.
+pub async fn open(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
+    open_with(Config::load(config)?, Clock::System, Entropy::System).await
+}
+
+pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Arc<Gateway>> {
+    let catalog = load_catalog(&config)?;
+    let store = Store::open(&config.store.url, Options::default()).await.context("the database cannot be opened")?;
+    let founded = store.deployment().await?;
+    let keys = Keys::load(&config.paths.keys, founded.is_none(), &entropy)?;
+    let gateway = Gateway::new(config, store, catalog, keys, clock, entropy)?;
+    gateway.found().await?;
+    Ok(gateway)
+}
+
+fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
+    let config = Config::load(file)?;
+    let (mappings, rules) = load_catalog(&config)?;
+    println!("configuration, {} mappings and {} data sets are good", mappings.names().len(), rules.data_sets.len());
+    println!("FHIR base: {}", config.base());
+    Ok(0)
+}
+
+/// Who acts at this command line, for the log.
+pub fn operator() -> String {
+    crate::config::operator()
+}

@@ -1,0 +1,250 @@
+//! Whatever the consents: a deny more, or a permit less, never makes more visible.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+
+use super::*;
+use crate::fhir::{Instant, Now};
+use crate::label::{CodeLists, RAISED, label};
+use crate::terminology::{ACT_CODE, ACT_REASON, CONFIDENTIALITY};
+
+fn coding(code: &str) -> Value {
+    let system = if ["N", "R", "V"].contains(&code) {
+        CONFIDENTIALITY
+    } else {
+        ACT_CODE
+    };
+    json!({"system": system, "code": code})
+}
+
+/// Any dimensions of a provision, each stated or not.
+fn dimensions() -> impl Strategy<Value = Value> {
+    let labels = prop::option::of(prop::collection::vec(
+        select(vec!["N", "R", "V", "SUD", "ETH", "PSY", "HIV"]),
+        1..3,
+    ));
+    let purpose = prop::option::of(select(vec!["TREAT", "BTG", "HPAYMT"]));
+    let actor = prop::option::of(select(vec!["Organization/a", "Organization/b"]));
+    let class = prop::option::of(select(vec!["Observation", "Condition"]));
+    let period = prop::option::of(select(vec!["2026-05-31", "2026-12-31"]));
+    let data_period = prop::option::of(select(vec!["2025", "2026"]));
+    (labels, purpose, actor, class, period, data_period).prop_map(
+        |(labels, purpose, actor, class, period, data)| {
+            let mut provision = json!({});
+            if let Some(labels) = labels {
+                provision["securityLabel"] = labels.into_iter().map(coding).collect();
+            }
+            if let Some(purpose) = purpose {
+                provision["purpose"] = json!([{"system": ACT_REASON, "code": purpose}]);
+            }
+            if let Some(actor) = actor {
+                provision["actor"] = json!([{"reference": {"reference": actor}}]);
+            }
+            if let Some(class) = class {
+                provision["class"] = json!([{"system": "http://hl7.org/fhir/resource-types", "code": class}]);
+            }
+            if let Some(period) = period {
+                provision["period"] = json!({"end": period});
+            }
+            if let Some(data) = data {
+                provision["dataPeriod"] = json!({"start": data, "end": data});
+            }
+            provision
+        },
+    )
+}
+
+fn typed(permit_only: bool) -> impl Strategy<Value = Value> {
+    let types = if permit_only {
+        vec!["permit"]
+    } else {
+        vec!["permit", "deny"]
+    };
+    (dimensions(), select(types)).prop_map(|(mut provision, kind)| {
+        provision["type"] = json!(kind);
+        provision
+    })
+}
+
+fn provision(permit_only: bool) -> impl Strategy<Value = Value> {
+    typed(permit_only).prop_recursive(3, 12, 3, move |inner| {
+        (typed(permit_only), prop::collection::vec(inner, 0..3)).prop_map(|(mut provision, nested)| {
+            if !nested.is_empty() {
+                provision["provision"] = json!(nested);
+            }
+            provision
+        })
+    })
+}
+
+fn consent(id: usize, provision: Value, status: &str) -> Value {
+    json!({"resourceType": "Consent", "id": format!("c{id}"), "status": status,
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+        "patient": {"reference": "Patient/ana"}, "provision": provision})
+}
+
+fn consents() -> impl Strategy<Value = Vec<Value>> {
+    let one = (
+        provision(false),
+        select(vec!["active", "active", "active", "inactive", "rejected"]),
+    );
+    prop::collection::vec(one, 0..3).prop_map(|list| {
+        list.into_iter()
+            .enumerate()
+            .map(|(i, (p, status))| consent(i, p, status))
+            .collect()
+    })
+}
+
+fn data() -> Vec<Value> {
+    let mut data = Vec::new();
+    for kind in ["Observation", "Condition"] {
+        for labels in [
+            &["N"][..],
+            &["R"],
+            &["V"],
+            &["N", "SUD"],
+            &["R", "ETH"],
+            &["R", "PSY", "HIV"],
+            &[],
+        ] {
+            for date in ["2025", "2025-12-31", "2026-01"] {
+                let security: Vec<Value> = labels.iter().map(|c| coding(c)).collect();
+                let mut resource = json!({"resourceType": kind, "id": format!("{}", data.len()), "meta": {"security": security}});
+                resource[if kind == "Condition" {
+                    "recordedDate"
+                } else {
+                    "effectiveDateTime"
+                }] = json!(date);
+                data.push(resource);
+            }
+        }
+    }
+    data
+}
+
+/// Which data each of some requests may see.
+fn visible(consents: &[Value]) -> Vec<bool> {
+    let context = Resources::default();
+    let list: Vec<&Value> = consents.iter().collect();
+    let compiled = Consents::compile(&list, &context, &TimeZone::UTC);
+    let now = Now::new(Instant::parse("2026-06-01T12:00:00Z").expect("instant"));
+    let data = data();
+    let mut seen = Vec::new();
+    for (actor, purpose) in [("a", "TREAT"), ("a", "BTG"), ("b", "HPAYMT")] {
+        let actor = Actor {
+            references: vec![format!("Organization/{actor}")],
+            ..Actor::default()
+        };
+        let inquiry = compiled.ask(&Request::new(&actor, purpose, &now), &context);
+        let mut any = false;
+        for resource in &data {
+            let labels = label(resource, &CodeLists::default(), &RAISED);
+            let verdict = inquiry.evaluate(&Datum::new(resource, &labels));
+            any |= verdict.decision == Decision::Permit;
+            // A default may be asked only where nobody was: with any consent in force or past, that is never.
+            assert!(verdict.state != State::NeverAsked || consents.is_empty());
+            seen.push(verdict.decision == Decision::Permit);
+        }
+        assert!(
+            !any || matches!(inquiry.reach(), Reach::Permit | Reach::Filter),
+            "what is visible can be reached"
+        );
+    }
+    seen
+}
+
+fn no_more(after: &[bool], before: &[bool]) -> bool {
+    after.iter().zip(before).all(|(after, before)| !after || *before)
+}
+
+/// Adds a deny below the n-th provision (in preorder, modulo their number).
+fn add_deny(provision: &mut Value, n: &mut usize, deny: &Value) -> bool {
+    if *n == 0 {
+        match provision["provision"].as_array_mut() {
+            Some(list) => list.push(deny.clone()),
+            None => provision["provision"] = json!([deny]),
+        }
+        return true;
+    }
+    *n -= 1;
+    provision["provision"]
+        .as_array_mut()
+        .is_some_and(|list| list.iter_mut().any(|p| add_deny(p, n, deny)))
+}
+
+/// Removes the first permit without anything below it; false when there is none.
+fn remove_permit(provision: &mut Value) -> bool {
+    let Some(list) = provision["provision"].as_array_mut() else {
+        return false;
+    };
+    if let Some(at) = list
+        .iter()
+        .position(|p| p["type"] == "permit" && p["provision"].is_null())
+    {
+        list.remove(at);
+        return true;
+    }
+    list.iter_mut().any(remove_permit)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn a_deny_more_never_shows_more(consents in consents(), deny in dimensions(), at in 0usize..6) {
+        let before = visible(&consents);
+        let mut deny = deny;
+        deny["type"] = json!("deny");
+        let mut with_consent = consents.clone();
+        with_consent.push(consent(9, deny.clone(), "active"));
+        prop_assert!(no_more(&visible(&with_consent), &before), "a consent that denies");
+        let mut with_provision = consents;
+        if let Some(first) = with_provision.first_mut() {
+            let mut at = at;
+            add_deny(&mut first["provision"], &mut at, &deny);
+            prop_assert!(no_more(&visible(&with_provision), &before), "a provision that denies");
+        }
+    }
+
+    #[test]
+    fn a_permit_less_never_shows_more(consents in consents(), permit in provision(true)) {
+        let mut with = consents.clone();
+        with.push(consent(9, permit, "active"));
+        let before = visible(&with);
+        let last = with.len() - 1;
+        prop_assert!(no_more(&visible(&consents), &before), "removed");
+        for status in ["inactive", "rejected", "draft"] {
+            let mut other = with.clone();
+            other[last]["status"] = json!(status);
+            if status != "draft" || last > 0 && consents.iter().any(|c| c["status"] != "draft") {
+                prop_assert!(no_more(&visible(&other), &before), "{}", status);
+            }
+        }
+        let mut expired = with.clone();
+        expired[last]["extension"] = json!([{"url": "https://postern.example/fhir/StructureDefinition/consent-expiry",
+            "extension": [{"url": "date", "valueDate": "2026-05-31"}]}]);
+        prop_assert!(no_more(&visible(&expired), &before), "expired");
+        let mut lapsed = with;
+        lapsed[last]["provision"]["period"] = json!({"end": "2026-05-31"});
+        prop_assert!(no_more(&visible(&lapsed), &before), "period over");
+    }
+
+    #[test]
+    fn a_nested_permit_less_never_shows_more(consents in consents()) {
+        let before = visible(&consents);
+        let mut less = consents;
+        if less.iter_mut().any(|c| remove_permit(&mut c["provision"])) {
+            prop_assert!(no_more(&visible(&less), &before));
+        }
+    }
+
+    #[test]
+    fn decide_takes_anything(text in "\\PC{0,40}", shape in provision(false)) {
+        let case = json!({"asOf": text, "consents": [shape, {"resourceType": "Consent", "provision": text}],
+            "resources": [{"id": text, "resourceType": text}], "request": {"actor": text, "purposeOfUse": {"code": text}}});
+        let shown = case::decide(&case);
+        prop_assert_eq!(shown["visible"].as_array().map(Vec::len), Some(0));
+    }
+}
