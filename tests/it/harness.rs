@@ -4,6 +4,7 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 mod exchange;
+mod kept;
 mod logs;
 mod partner;
 mod people;
@@ -11,8 +12,9 @@ mod settle;
 mod world;
 
 pub use exchange::{Answer, Ask};
+pub use kept::{Kept, never_was};
 pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in};
-pub use people::{Person, demo, demo_record, records};
+pub use people::{DemoRecord, Person, demo_record, records};
 pub use world::{Engine, World};
 
 /// Each story once per engine: `sqlite::…` and `postgres::…`.

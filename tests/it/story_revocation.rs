@@ -36,7 +36,12 @@ async fn a_revocation_bites_on_the_next_request(engine: Engine) {
     assert!(!riverside.get(&plan).await.resources().is_empty());
     revoke(&world, "rosa-riverside").await;
     let after = riverside.get(&plan).await;
-    assert_eq!((after.status, after.resources().len()), (200, 0), "{}", after.text());
+    assert_eq!(
+        (after.status, after.resources().len()),
+        (200, 0),
+        "{}",
+        after.text()
+    );
     assert_eq!(riverside.get(&format!("Patient/{rosa}")).await.status, 404);
 }
 
@@ -44,13 +49,33 @@ async fn a_revoked_part_2_consent_takes_part_2_content_along(engine: Engine) {
     let world = World::of(engine, "rosa").await;
     let maple = world.partner(MAPLE).await;
     let rosa = world.id_of(Person::ROSA).await;
-    assert!(maple.get(&format!("Condition?patient={rosa}")).await.text().contains("F11.20"));
+    assert!(
+        maple
+            .get(&format!("Condition?patient={rosa}"))
+            .await
+            .text()
+            .contains("F11.20")
+    );
     revoke(&world, "rosa-maple").await;
-    for resource_type in ["Condition", "MedicationRequest", "RiskAssessment", "Goal", "Task", "Patient"] {
-        let query = if resource_type == "Patient" { "_id" } else { "patient" };
+    for resource_type in [
+        "Condition",
+        "MedicationRequest",
+        "RiskAssessment",
+        "Goal",
+        "Task",
+        "Patient",
+    ] {
+        let query = if resource_type == "Patient" {
+            "_id"
+        } else {
+            "patient"
+        };
         let answer = maple.get(&format!("{resource_type}?{query}={rosa}")).await;
         let text = answer.text();
-        assert!(!text.contains("42CFRPart2") && !text.contains("pioid"), "{resource_type} after revocation");
+        assert!(
+            !text.contains("42CFRPart2") && !text.contains("pioid"),
+            "{resource_type} after revocation"
+        );
     }
 }
 
@@ -64,13 +89,20 @@ async fn an_expired_consent_bites_when_the_clock_passes(engine: Engine) {
     }
     let mut riverside = world.partner(RIVERSIDE).await;
     let before = seen(&riverside).await;
-    assert!(before.iter().any(|name| name.starts_with("CarePlan/")), "until the day ends the consent stands");
+    assert!(
+        before.iter().any(|name| name.starts_with("CarePlan/")),
+        "until the day ends the consent stands"
+    );
     // The day named on the form counts whole, in the agency's zone: Chicago's midnight is six hours after London's.
     world.clock.advance((17 * 60 + 59) * 60);
     riverside.renew().await;
     assert_eq!(seen(&riverside).await, before, "the last minute of the day");
     world.clock.advance(60);
-    assert_eq!(seen(&riverside).await, BTreeSet::new(), "the first instant after it");
+    assert_eq!(
+        seen(&riverside).await,
+        BTreeSet::new(),
+        "the first instant after it"
+    );
 }
 
 async fn revoking_never_enlarges_what_anyone_sees(engine: Engine) {
@@ -86,7 +118,11 @@ async fn revoking_never_enlarges_what_anyone_sees(engine: Engine) {
         for (partner, before) in partners.iter().zip(before) {
             let after = seen(partner).await;
             let grown: Vec<_> = after.difference(&before).collect();
-            assert!(grown.is_empty(), "revoking {consent} opened {grown:?} to {}", partner.who.name);
+            assert!(
+                grown.is_empty(),
+                "revoking {consent} opened {grown:?} to {}",
+                partner.who.name
+            );
             shrunk += usize::from(after.len() < before.len());
         }
         assert!(shrunk > 0, "revoking {consent} changed nothing");
@@ -98,11 +134,20 @@ async fn an_exception_added_to_a_consent_takes_what_it_names(engine: Engine) {
     let brigid = world.partner(BRIGID).await;
     let rosa = world.id_of(Person::ROSA).await;
     let conditions = format!("Condition?patient={rosa}");
-    assert!(brigid.get(&conditions).await.text().contains("F31.32"), "mental health is shared with the hospital");
+    assert!(
+        brigid.get(&conditions).await.text().contains("F31.32"),
+        "mental health is shared with the hospital"
+    );
     let mut record = demo_record("consent", "rosa-brigid");
     let boxes = record.body["sensitive"].as_array_mut().expect("boxes");
-    boxes.iter_mut().filter(|one| one["category"] == "MH").for_each(|one| one["share"] = "N".into());
+    boxes
+        .iter_mut()
+        .filter(|one| one["category"] == "MH")
+        .for_each(|one| one["share"] = "N".into());
     world.import(&record).await;
     let after = brigid.get(&conditions).await.text();
-    assert!(!after.contains("F31.32") && after.contains("E11.9"), "only what the new exception names is gone");
+    assert!(
+        !after.contains("F31.32") && after.contains("E11.9"),
+        "only what the new exception names is gone"
+    );
 }

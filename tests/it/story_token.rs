@@ -25,7 +25,10 @@ fn without_request_id(answer: &Answer) -> (u16, HeaderMap, String) {
 }
 
 async fn try_assertion(partner: &Partner<'_>, assertion: &str) -> Answer {
-    partner.world.send(Partner::token_request(assertion, "system/*.rs")).await
+    partner
+        .world
+        .send(Partner::token_request(assertion, "system/*.rs"))
+        .await
 }
 
 /// Assertions each wrong in one way.
@@ -42,21 +45,43 @@ fn defects(partner: &Partner<'_>) -> Vec<(&'static str, String)> {
         change(&mut header);
         key.sign(&header, &partner.claims()).expect("signed")
     };
-    let unsigned = |assertion: String| assertion.rsplit_once('.').map(|(s, _)| format!("{s}.")).expect("a JWT");
+    let unsigned = |assertion: String| {
+        assertion
+            .rsplit_once('.')
+            .map(|(s, _)| format!("{s}."))
+            .expect("a JWT")
+    };
     let good = key.sign(&key.header(), &partner.claims()).expect("signed");
     vec![
-        ("signed with another key", key_of("spare").sign(&key.header(), &partner.claims()).expect("signed")),
-        ("for another audience", claims(&|c| c["aud"] = "https://elsewhere.test/auth/token".into())),
-        ("for the FHIR base", claims(&|c| c["aud"] = "https://postern.test/fhir".into())),
+        (
+            "signed with another key",
+            key_of("spare")
+                .sign(&key.header(), &partner.claims())
+                .expect("signed"),
+        ),
+        (
+            "for another audience",
+            claims(&|c| c["aud"] = "https://elsewhere.test/auth/token".into()),
+        ),
+        (
+            "for the FHIR base",
+            claims(&|c| c["aud"] = "https://postern.test/fhir".into()),
+        ),
         ("without an audience", claims(&|c| c["aud"] = Value::Null)),
         ("expired", claims(&|c| c["exp"] = (now - 120).into())),
         ("good for an hour", claims(&|c| c["exp"] = (now + 3600).into())),
         ("without an end", claims(&|c| c["exp"] = Value::Null)),
         ("issued by another", claims(&|c| c["iss"] = "someone-else".into())),
         ("about another", claims(&|c| c["sub"] = "someone-else".into())),
-        ("from an unknown client", claims(&|c| (c["iss"], c["sub"]) = ("nobody".into(), "nobody".into()))),
+        (
+            "from an unknown client",
+            claims(&|c| (c["iss"], c["sub"]) = ("nobody".into(), "nobody".into())),
+        ),
         ("without a jti", claims(&|c| c["jti"] = Value::Null)),
-        ("with an endless jti", claims(&|c| c["jti"] = "j".repeat(300).into())),
+        (
+            "with an endless jti",
+            claims(&|c| c["jti"] = "j".repeat(300).into()),
+        ),
         ("from the future", claims(&|c| c["iat"] = (now + 600).into())),
         ("not yet valid", claims(&|c| c["nbf"] = (now + 600).into())),
         ("with an unknown kid", header(&|h| h["kid"] = "key-2".into())),
@@ -64,8 +89,14 @@ fn defects(partner: &Partner<'_>) -> Vec<(&'static str, String)> {
         ("alg none", unsigned(header(&|h| h["alg"] = "none".into()))),
         ("alg HS256", header(&|h| h["alg"] = "HS256".into())),
         ("alg RS256", header(&|h| h["alg"] = "RS256".into())),
-        ("alg RS384 with an ES384 key", header(&|h| h["alg"] = "RS384".into())),
-        ("a jku", header(&|h| h["jku"] = "https://elsewhere.test/jwks".into())),
+        (
+            "alg RS384 with an ES384 key",
+            header(&|h| h["alg"] = "RS384".into()),
+        ),
+        (
+            "a jku",
+            header(&|h| h["jku"] = "https://elsewhere.test/jwks".into()),
+        ),
         ("bringing its own key", {
             let mut header = key.header();
             header["jwk"] = key_of("spare").public_jwk().clone();
@@ -87,12 +118,21 @@ async fn every_defect_of_an_assertion_is_the_same_refusal(engine: Engine) {
     let mut first: Option<(u16, HeaderMap, String)> = None;
     for (what, assertion) in defects(&maple) {
         let answer = try_assertion(&maple, &assertion).await;
-        assert_eq!(answer.json()["error"], "invalid_client", "{what}: {}", answer.text());
+        assert_eq!(
+            answer.json()["error"],
+            "invalid_client",
+            "{what}: {}",
+            answer.text()
+        );
         let refusal = without_request_id(&answer);
         assert_eq!(refusal.0, 401, "{what}");
         assert_eq!(&refusal, first.get_or_insert_with(|| refusal.clone()), "{what}");
     }
-    assert_eq!(try_assertion(&maple, &maple.sign(&maple.claims())).await.status, 200, "and a right one passes");
+    assert_eq!(
+        try_assertion(&maple, &maple.sign(&maple.claims())).await.status,
+        200,
+        "and a right one passes"
+    );
 }
 
 async fn defects_of_the_form_are_named(engine: Engine) {
@@ -101,30 +141,61 @@ async fn defects_of_the_form_are_named(engine: Engine) {
     let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     let assertion = maple.sign(&maple.claims());
     let form = |grant: &str, kind: &str, scope: &str| {
-        let pairs = [("grant_type", grant), ("client_assertion_type", kind), ("scope", scope), ("client_assertion", &assertion)];
+        let pairs = [
+            ("grant_type", grant),
+            ("client_assertion_type", kind),
+            ("scope", scope),
+            ("client_assertion", &assertion),
+        ];
         Ask::form("/auth/token", &pairs)
     };
     let cases = [
-        (form("authorization_code", kind, "system/*.rs"), "unsupported_grant_type"),
-        (form("client_credentials", "urn:wrong", "system/*.rs"), "invalid_request"),
+        (
+            form("authorization_code", kind, "system/*.rs"),
+            "unsupported_grant_type",
+        ),
+        (
+            form("client_credentials", "urn:wrong", "system/*.rs"),
+            "invalid_request",
+        ),
         (form("client_credentials", kind, "patient/*.rs"), "invalid_scope"),
         (form("client_credentials", kind, "system/*.sr"), "invalid_scope"),
         (form("client_credentials", kind, ""), "invalid_scope"),
-        (Ask::form("/auth/token", &[("grant_type", "client_credentials")]), "invalid_request"),
+        (
+            Ask::form("/auth/token", &[("grant_type", "client_credentials")]),
+            "invalid_request",
+        ),
         (Ask::form("/auth/token", &[]), "invalid_request"),
-        (Ask::form("/auth/token", &[("grant_type", "client_credentials"), ("grant_type", "x")]), "invalid_request"),
-        (Ask::post("/auth/token", "{}").with("content-type", "application/json"), "invalid_request"),
+        (
+            Ask::form(
+                "/auth/token",
+                &[("grant_type", "client_credentials"), ("grant_type", "x")],
+            ),
+            "invalid_request",
+        ),
+        (
+            Ask::post("/auth/token", "{}").with("content-type", "application/json"),
+            "invalid_request",
+        ),
     ];
     for (ask, error) in cases {
         let answer = world.send(ask).await;
-        assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some(error)), "{}", answer.text());
+        assert_eq!(
+            (answer.status, answer.json()["error"].as_str()),
+            (400, Some(error)),
+            "{}",
+            answer.text()
+        );
     }
     // None of these used the assertion up.
     let granted = world.send(form("client_credentials", kind, "system/*.rs")).await;
     assert_eq!(granted.status, 200, "{}", granted.text());
     assert_eq!(granted.header("cache-control"), "no-store");
     let body = granted.json();
-    assert_eq!((&body["token_type"], &body["expires_in"], &body["scope"]), (&json!("bearer"), &json!(300), &json!("system/*.rs")));
+    assert_eq!(
+        (&body["token_type"], &body["expires_in"], &body["scope"]),
+        (&json!("bearer"), &json!(300), &json!("system/*.rs"))
+    );
 }
 
 async fn an_assertion_is_good_once_for_every_process(engine: Engine) {
@@ -135,8 +206,16 @@ async fn an_assertion_is_good_once_for_every_process(engine: Engine) {
     let ask = || Partner::token_request(&assertion, "system/*.rs");
     assert_eq!(world.send(ask()).await.status, 200);
     let defect = without_request_id(&try_assertion(&maple, "not-a-jwt").await);
-    assert_eq!(without_request_id(&world.send(ask()).await), defect, "replayed here");
-    assert_eq!(without_request_id(&other.send(ask()).await), defect, "replayed at another process");
+    assert_eq!(
+        without_request_id(&world.send(ask()).await),
+        defect,
+        "replayed here"
+    );
+    assert_eq!(
+        without_request_id(&other.send(ask()).await),
+        defect,
+        "replayed at another process"
+    );
 }
 
 async fn a_token_ends_after_five_minutes(engine: Engine) {
@@ -159,19 +238,40 @@ async fn a_disabled_partner_is_out_at_once(engine: Engine) {
     let maple = world.partner(MAPLE).await;
     let other = world.another_process().await;
     let ask = || Ask::get(&format!("/fhir/Patient/{rosa}")).bearer(&maple.token);
-    assert_eq!((world.send(ask()).await.status, other.send(ask()).await.status), (200, 200));
-    world.gateway.disable_partner("maple", "test operator").await.expect("known");
-    assert_eq!((world.send(ask()).await.status, other.send(ask()).await.status), (401, 401));
+    assert_eq!(
+        (world.send(ask()).await.status, other.send(ask()).await.status),
+        (200, 200)
+    );
+    world
+        .gateway
+        .disable_partner("maple", "test operator")
+        .await
+        .expect("known");
+    assert_eq!(
+        (world.send(ask()).await.status, other.send(ask()).await.status),
+        (401, 401)
+    );
     let again = maple.ask_token("system/*.rs", &[]).await;
-    assert_eq!(without_request_id(&again), without_request_id(&try_assertion(&maple, "not-a-jwt").await));
+    assert_eq!(
+        without_request_id(&again),
+        without_request_id(&try_assertion(&maple, "not-a-jwt").await)
+    );
 }
 
 async fn only_a_bearer_token_opens(engine: Engine) {
     let world = World::of(engine, "rosa").await;
     let rosa = world.id_of(Person::ROSA).await;
     let maple = world.partner(MAPLE).await;
-    let staff = world.gateway.add_staff("kim", "Kim", "compliance", "test operator").await.expect("a known role");
-    let source = world.gateway.add_source("hearthstone", "test operator").await.expect("recorded");
+    let staff = world
+        .gateway
+        .add_staff("kim", "Kim", "compliance", "test operator")
+        .await
+        .expect("a known role");
+    let source = world
+        .gateway
+        .add_source("hearthstone", "test operator")
+        .await
+        .expect("recorded");
     let path = format!("/fhir/Patient/{rosa}");
     let bare = without_request_id(&world.send(Ask::get(&path)).await);
     assert_eq!(bare.0, 401);
@@ -189,7 +289,13 @@ async fn only_a_bearer_token_opens(engine: Engine) {
         let answer = world.send(Ask::get(&path).with("authorization", &header)).await;
         assert_eq!(without_request_id(&answer), bare, "{header}");
     }
-    assert_eq!(world.send(Ask::get(&format!("{path}?access_token={}", maple.token))).await.status, 401);
+    assert_eq!(
+        world
+            .send(Ask::get(&format!("{path}?access_token={}", maple.token)))
+            .await
+            .status,
+        401
+    );
 }
 
 async fn scopes_cap_what_a_token_may_ask(engine: Engine) {
@@ -211,7 +317,10 @@ async fn scopes_cap_what_a_token_may_ask(engine: Engine) {
         (format!("CarePlan?patient={rosa}&_include=CarePlan:goal"), 400),
         (format!("CarePlan?patient={rosa}&status:not=active"), 400),
         (format!("CarePlan?patient={rosa}&patient.identifier=x"), 400),
-        (format!("CarePlan?patient={rosa}&_has:Goal:patient:status=active"), 400),
+        (
+            format!("CarePlan?patient={rosa}&_has:Goal:patient:status=active"),
+            400,
+        ),
         (format!("CarePlan?patient=Group/{rosa}"), 400),
         ("CarePlan?patient=".to_owned(), 400),
         (format!("Patient/{rosa}?_summary=true"), 400),
@@ -224,28 +333,56 @@ async fn scopes_cap_what_a_token_may_ask(engine: Engine) {
         }
     }
     let refused = maple.ask_token("system/CarePlan.cud", &[]).await;
-    assert_eq!((refused.status, refused.json()["error"].as_str()), (400, Some("invalid_scope")));
+    assert_eq!(
+        (refused.status, refused.json()["error"].as_str()),
+        (400, Some("invalid_scope"))
+    );
 }
 
 async fn a_token_is_bound_to_its_purpose(engine: Engine) {
     let world = World::of(engine, "rosa").await;
     let rosa = world.id_of(Person::ROSA).await;
     let mut riverside = world.partner(RIVERSIDE).await;
-    for wrong in [&["HPAYMT"][..], &["urn:oid:2.16.840.1.113883.5.8#HMARKT"], &["TREAT", "ETREAT"], &["nonsense"]] {
+    for wrong in [
+        &["HPAYMT"][..],
+        &["urn:oid:2.16.840.1.113883.5.8#HMARKT"],
+        &["TREAT", "ETREAT"],
+        &["nonsense"],
+    ] {
         let answer = riverside.ask_token("system/*.rs", wrong).await;
-        assert_eq!((answer.status, answer.json()["error"].as_str()), (400, Some("invalid_request")), "{wrong:?}");
+        assert_eq!(
+            (answer.status, answer.json()["error"].as_str()),
+            (400, Some("invalid_request")),
+            "{wrong:?}"
+        );
     }
-    for asked in ["ETREAT", "urn:oid:2.16.840.1.113883.5.8#ETREAT", "http://terminology.hl7.org/CodeSystem/v3-ActReason|ETREAT"] {
+    for asked in [
+        "ETREAT",
+        "urn:oid:2.16.840.1.113883.5.8#ETREAT",
+        "http://terminology.hl7.org/CodeSystem/v3-ActReason|ETREAT",
+    ] {
         let granted = riverside.ask_token("system/*.rs", &[asked]).await;
         assert_eq!(granted.status, 200, "{asked}: {}", granted.text());
-        riverside.token = granted.json()["access_token"].as_str().expect("a token").to_owned();
+        riverside.token = granted.json()["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
     }
     let id = world.unique("purpose");
-    let answer = riverside.send(Ask::get(&format!("/fhir/CarePlan?patient={rosa}")).with("x-request-id", &id)).await;
+    let answer = riverside
+        .send(Ask::get(&format!("/fhir/CarePlan?patient={rosa}")).with("x-request-id", &id))
+        .await;
     assert_eq!(answer.status, 200);
     let events = world.events().await;
-    let purposes: Vec<_> = events.iter().filter(|e| e.request == id).map(|e| e.purpose.as_str()).collect();
-    assert!(!purposes.is_empty() && purposes.iter().all(|p| *p == "ETREAT"), "{purposes:?}");
+    let purposes: Vec<_> = events
+        .iter()
+        .filter(|e| e.request == id)
+        .map(|e| e.purpose.as_str())
+        .collect();
+    assert!(
+        !purposes.is_empty() && purposes.iter().all(|p| *p == "ETREAT"),
+        "{purposes:?}"
+    );
 }
 
 async fn a_key_set_that_could_not_be_trusted_is_not_registered(engine: Engine) {
@@ -258,7 +395,10 @@ async fn a_key_set_that_could_not_be_trusted_is_not_registered(engine: Engine) {
         id: "new".to_owned(),
         name: "New".to_owned(),
         class: "hospital".to_owned(),
-        organization: vec![Identifier { system: NPI.to_owned(), value: "1234567893".to_owned() }],
+        organization: vec![Identifier {
+            system: NPI.to_owned(),
+            value: "1234567893".to_owned(),
+        }],
         purposes: vec!["TREAT".to_owned()],
         scopes: "system/*.rs".to_owned(),
         phone: None,
@@ -270,11 +410,29 @@ async fn a_key_set_that_could_not_be_trusted_is_not_registered(engine: Engine) {
         json!({"keys": [{"kty": "oct", "kid": "a", "k": "AAAA"}]}),
     ];
     for jwks in sets {
-        let new = NewPartner { partner: partner.clone(), jwks };
+        let new = NewPartner {
+            partner: partner.clone(),
+            jwks,
+        };
         assert!(world.gateway.add_partner(new, "test operator").await.is_err());
     }
     let mut payer = partner;
     "health-plan".clone_into(&mut payer.class);
-    let problems = world.gateway.add_partner(NewPartner { partner: payer, jwks: json!({"keys": [key]}) }, "op").await;
-    assert!(problems.expect_err("refused").iter().any(|p| p.starts_with("purposes:")), "nothing serves a health plan");
+    let problems = world
+        .gateway
+        .add_partner(
+            NewPartner {
+                partner: payer,
+                jwks: json!({"keys": [key]}),
+            },
+            "op",
+        )
+        .await;
+    assert!(
+        problems
+            .expect_err("refused")
+            .iter()
+            .any(|p| p.starts_with("purposes:")),
+        "nothing serves a health plan"
+    );
 }

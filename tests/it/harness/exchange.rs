@@ -16,15 +16,26 @@ pub struct Ask {
 
 impl Ask {
     pub fn get(path: &str) -> Ask {
-        Ask { method: Method::GET, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+        Ask {
+            method: Method::GET,
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     pub fn post(path: &str, body: impl Into<Vec<u8>>) -> Ask {
-        Ask { method: Method::POST, body: body.into(), ..Ask::get(path) }
+        Ask {
+            method: Method::POST,
+            body: body.into(),
+            ..Ask::get(path)
+        }
     }
 
     pub fn form(path: &str, pairs: &[(&str, &str)]) -> Ask {
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        let body: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
         Ask::post(path, body).with("content-type", "application/x-www-form-urlencoded")
     }
 
@@ -52,7 +63,10 @@ impl Ask {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -70,7 +84,10 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     pub fn json(&self) -> Value {
@@ -83,12 +100,18 @@ impl Answer {
             return None;
         }
         let media = self.header(header::CONTENT_TYPE.as_str());
-        if media.contains("fhir+xml") { xml::from_xml(&self.body).ok() } else { json::parse(&self.body).ok() }
+        if media.contains("fhir+xml") {
+            xml::from_xml(&self.body).ok()
+        } else {
+            json::parse(&self.body).ok()
+        }
     }
 
     /// The resources about people in it: of a searchset its matches, else the resource itself.
     pub fn resources(&self) -> Vec<Value> {
-        let Some(body) = self.resource() else { return Vec::new() };
+        let Some(body) = self.resource() else {
+            return Vec::new();
+        };
         let entries = body["entry"].as_array().cloned().unwrap_or_default();
         let all = match body["resourceType"].as_str() {
             Some("Bundle") => entries

@@ -35,17 +35,34 @@ pub const RIVERSIDE: Who = Who {
     npi: "1999002029",
     purposes: &["TREAT", "ETREAT"],
 };
-pub const BRIGID: Who =
-    Who { id: "brigid", name: "St. Brigid Hospital", class: "hospital", npi: "1999002037", purposes: &["TREAT"] };
+pub const BRIGID: Who = Who {
+    id: "brigid",
+    name: "St. Brigid Hospital",
+    class: "hospital",
+    npi: "1999002037",
+    purposes: &["TREAT"],
+};
 /// Registered, and related to nobody.
-pub const STRANGER: Who =
-    Who { id: "stranger", name: "Far Away Clinic", class: "primary-care", npi: "1999002045", purposes: &["TREAT"] };
+pub const STRANGER: Who = Who {
+    id: "stranger",
+    name: "Far Away Clinic",
+    class: "primary-care",
+    npi: "1999002045",
+    purposes: &["TREAT"],
+};
 
 /// One key pair per partner for the whole process: making one takes longer than using it.
 pub fn key_of(id: &str) -> &'static KeyPair {
     static KEYS: LazyLock<BTreeMap<&str, KeyPair>> = LazyLock::new(|| {
         let ids = [MAPLE.id, RIVERSIDE.id, BRIGID.id, STRANGER.id, "spare"];
-        ids.into_iter().map(|id| (id, KeyPair::generate(KeyKind::Es384, "key-1").expect("a key pair"))).collect()
+        ids.into_iter()
+            .map(|id| {
+                (
+                    id,
+                    KeyPair::generate(KeyKind::Es384, "key-1").expect("a key pair"),
+                )
+            })
+            .collect()
     });
     &KEYS[id]
 }
@@ -65,27 +82,42 @@ impl World {
             id: who.id.to_owned(),
             name: who.name.to_owned(),
             class: who.class.to_owned(),
-            organization: vec![Identifier { system: NPI.to_owned(), value: who.npi.to_owned() }],
+            organization: vec![Identifier {
+                system: NPI.to_owned(),
+                value: who.npi.to_owned(),
+            }],
             purposes: who.purposes.iter().map(|p| (*p).to_owned()).collect(),
             scopes: "system/*.rs".to_owned(),
             phone: None,
         };
         let jwks = json!({"keys": [key_of(who.id).public_jwk()]});
-        let added = self.gateway.add_partner(NewPartner { partner, jwks }, "test operator").await;
+        let added = self
+            .gateway
+            .add_partner(NewPartner { partner, jwks }, "test operator")
+            .await;
         added.expect("the registration is in order").client_id
     }
 
     /// Registers the partner and gets its first token, for everything and its default purpose.
     pub async fn partner(&self, who: Who) -> Partner<'_> {
         let client_id = self.register(who).await;
-        let mut partner = Partner { world: self, who, client_id, token: String::new() };
+        let mut partner = Partner {
+            world: self,
+            who,
+            client_id,
+            token: String::new(),
+        };
         partner.renew().await;
         partner
     }
 
     /// The three partners of the demo.
     pub async fn three(&self) -> [Partner<'_>; 3] {
-        [self.partner(MAPLE).await, self.partner(RIVERSIDE).await, self.partner(BRIGID).await]
+        [
+            self.partner(MAPLE).await,
+            self.partner(RIVERSIDE).await,
+            self.partner(BRIGID).await,
+        ]
     }
 }
 
@@ -121,7 +153,9 @@ impl Partner<'_> {
             claims["extensions"]["hl7-b2b"] =
                 json!({"version": "1", "organization_id": "urn:test", "purpose_of_use": purposes});
         }
-        self.world.send(Partner::token_request(&self.sign(&claims), scope)).await
+        self.world
+            .send(Partner::token_request(&self.sign(&claims), scope))
+            .await
     }
 
     /// A new token in place of the old one.
@@ -133,7 +167,10 @@ impl Partner<'_> {
     pub async fn narrow(&mut self, scope: &str) {
         let answer = self.ask_token(scope, &[]).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        self.token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+        self.token = answer.json()["access_token"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
     }
 
     /// `get("CarePlan?patient=…")`
@@ -146,7 +183,8 @@ impl Partner<'_> {
     }
 
     pub async fn head(&self, path: &str) -> Answer {
-        self.send(Ask::get(&format!("/fhir/{path}")).method(Method::HEAD)).await
+        self.send(Ask::get(&format!("/fhir/{path}")).method(Method::HEAD))
+            .await
     }
 
     /// The request with this partner's token.
@@ -167,7 +205,12 @@ impl Partner<'_> {
             };
             let answer = self.get(&query).await;
             assert_eq!(answer.status, 200, "{query}: {}", answer.text());
-            found.extend(answer.resources().into_iter().map(|one| (super::exchange::reference(&one), one)));
+            found.extend(
+                answer
+                    .resources()
+                    .into_iter()
+                    .map(|one| (super::exchange::reference(&one), one)),
+            );
         }
         let mut open: Vec<Value> = found.values().cloned().collect();
         while let Some(one) = open.pop() {

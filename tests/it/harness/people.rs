@@ -25,12 +25,18 @@ pub struct Person {
 }
 
 impl Person {
-    pub const ROSA: Person =
-        Person { system: "https://hearthstone.example/ids/client", identifier: "HCS-104233" };
-    pub const MARCUS: Person =
-        Person { system: "https://hearthstone.example/ids/client", identifier: "HCS-104590" };
-    pub const TAMSIN: Person =
-        Person { system: "https://hearthstone.example/ids/client", identifier: "HCS-104871" };
+    pub const ROSA: Person = Person {
+        system: "https://hearthstone.example/ids/client",
+        identifier: "HCS-104233",
+    };
+    pub const MARCUS: Person = Person {
+        system: "https://hearthstone.example/ids/client",
+        identifier: "HCS-104590",
+    };
+    pub const TAMSIN: Person = Person {
+        system: "https://hearthstone.example/ids/client",
+        identifier: "HCS-104871",
+    };
 }
 
 pub fn root() -> PathBuf {
@@ -43,14 +49,27 @@ pub fn demo() -> &'static [DemoRecord] {
         let mut found = Vec::new();
         for source in folders(&root().join("mappings")) {
             for path in files(&source.join("demo")) {
-                let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
+                let name = path
+                    .file_name()
+                    .expect("a file has a name")
+                    .to_string_lossy()
+                    .into_owned();
                 let Some((record, name)) = name.strip_suffix(".json").and_then(|n| n.split_once('.')) else {
                     continue;
                 };
                 let bytes = std::fs::read(&path).expect("demo records are readable");
                 let body = json::parse(&bytes).expect("demo records are JSON");
-                let source = source.file_name().expect("a folder has a name").to_string_lossy().into_owned();
-                found.push(DemoRecord { source, record: record.to_owned(), name: name.to_owned(), body });
+                let source = source
+                    .file_name()
+                    .expect("a folder has a name")
+                    .to_string_lossy()
+                    .into_owned();
+                found.push(DemoRecord {
+                    source,
+                    record: record.to_owned(),
+                    name: name.to_owned(),
+                    body,
+                });
             }
         }
         found
@@ -70,15 +89,21 @@ pub fn records(person: &str) -> impl Iterator<Item = &'static DemoRecord> {
 }
 
 fn folders(root: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root).expect("a folder").flatten().map(|entry| entry.path());
+    let entries = std::fs::read_dir(root)
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.path());
     let mut found: Vec<PathBuf> = entries.filter(|path| path.join("demo").is_dir()).collect();
     found.sort();
     found
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     found.sort();
     found
 }
@@ -88,10 +113,23 @@ pub fn identifying() -> &'static [String] {
     static TEXTS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let mut found = Vec::new();
         for one in demo() {
-            let person = if one.body["client"].is_object() { &one.body["client"] } else { &one.body };
+            let person = if one.body["client"].is_object() {
+                &one.body["client"]
+            } else {
+                &one.body
+            };
             let fields = [
-                "last", "clientNo", "medicaidNo", "dob", "phone", "email", "street", "last_name", "guest_id",
-                "born", "tel",
+                "last",
+                "clientNo",
+                "medicaidNo",
+                "dob",
+                "phone",
+                "email",
+                "street",
+                "last_name",
+                "guest_id",
+                "born",
+                "tel",
             ];
             for text in fields.iter().filter_map(|field| person[*field].as_str()) {
                 found.push(text.trim_end_matches("-Synthetic").to_owned());
@@ -114,5 +152,8 @@ fn as_fhir_date(text: &str) -> Option<String> {
 
 /// The first of these texts that stands in `written`.
 pub fn named_in(written: &str) -> Option<&'static str> {
-    identifying().iter().map(String::as_str).find(|text| written.contains(text))
+    identifying()
+        .iter()
+        .map(String::as_str)
+        .find(|text| written.contains(text))
 }

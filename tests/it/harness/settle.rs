@@ -23,7 +23,11 @@ impl Drop for World {
             return;
         }
         let wrong = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.settle()));
-        assert!(wrong.is_empty(), "the world does not settle:\n{}", wrong.join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "the world does not settle:\n{}",
+            wrong.join("\n")
+        );
     }
 }
 
@@ -51,15 +55,23 @@ impl World {
                 wrong.push(format!("{request}: left {resources:?}, recorded {recorded:?}"));
             }
         }
-        for request in recorded.keys().filter(|r| !seen.iter().any(|e| &e.request == *r && e.answer.status < 400)) {
+        for request in recorded
+            .keys()
+            .filter(|r| !seen.iter().any(|e| &e.request == *r && e.answer.status < 400))
+        {
             wrong.push(format!("{request}: a disclosure is recorded and nothing left"));
         }
         for exchange in seen.iter().filter(|e| e.answer.status >= 400) {
             if let Some(text) = people::named_in(&exchange.answer.text()) {
-                wrong.push(format!("{} {}: the error names {text}", exchange.answer.status, exchange.ask.path));
+                wrong.push(format!(
+                    "{} {}: the error names {text}",
+                    exchange.answer.status, exchange.ask.path
+                ));
             }
         }
-        wrong.extend(people::named_in(&logs::written()).map(|text| format!("the operators' log names {text}")));
+        wrong.extend(
+            people::named_in(&logs::written()).map(|text| format!("the operators' log names {text}")),
+        );
         wrong.truncate(20);
         wrong
     }
@@ -69,12 +81,20 @@ impl World {
         let (mut released, mut kinds) = (ByRequest::new(), BTreeMap::<_, BTreeSet<_>>::new());
         let mut next = 0;
         loop {
-            let page = self.gateway.store.audit_from(next, 1000).await.expect("the log reads");
+            let page = self
+                .gateway
+                .store
+                .audit_from(next, 1000)
+                .await
+                .expect("the log reads");
             let Some(last) = page.last() else { break };
             next = last.seq + 1;
             for entry in &page {
                 let request = entry.columns.request.clone().unwrap_or_default();
-                kinds.entry(request.clone()).or_default().insert(entry.columns.kind.clone());
+                kinds
+                    .entry(request.clone())
+                    .or_default()
+                    .insert(entry.columns.kind.clone());
                 if entry.columns.kind == "disclosure" {
                     let body = entry.body.as_deref().and_then(|b| json::parse(b.as_bytes()).ok());
                     let body = body.expect("an event is JSON");
@@ -92,7 +112,10 @@ fn entities(event: &Value) -> Vec<(String, String)> {
     let list = event["entity"].as_array().cloned().unwrap_or_default();
     let version = |entity: &Value| {
         let details = entity["detail"].as_array().cloned().unwrap_or_default();
-        let found = details.iter().find(|d| d["type"] == "version").map(|d| d["valueString"].clone());
+        let found = details
+            .iter()
+            .find(|d| d["type"] == "version")
+            .map(|d| d["valueString"].clone());
         found.and_then(|v| v.as_str().map(str::to_owned))
     };
     list.iter()
@@ -101,7 +124,10 @@ fn entities(event: &Value) -> Vec<(String, String)> {
 }
 
 fn check(
-    exchange: &Exchange, recorded: &ByRequest, kinds: &BTreeMap<String, BTreeSet<String>>, left: &mut ByRequest,
+    exchange: &Exchange,
+    recorded: &ByRequest,
+    kinds: &BTreeMap<String, BTreeSet<String>>,
+    left: &mut ByRequest,
     wrong: &mut Vec<String>,
 ) {
     let Exchange { ask, request, answer } = exchange;
@@ -111,14 +137,20 @@ fn check(
     // A HEAD and a compressed answer do not show what they carry; that they are on the log is all that can be seen.
     let opaque = answer.body.is_empty() || !answer.header("content-encoding").is_empty();
     if opaque {
-        let about_people = !ask.path.contains("metadata") && !ask.path.contains(".well-known") && !ask.path.contains("StructureDefinition");
+        let about_people = !ask.path.contains("metadata")
+            && !ask.path.contains(".well-known")
+            && !ask.path.contains("StructureDefinition");
         if about_people && !kinds.contains_key(request) {
             wrong.push(format!("{request} {}: nothing on the log", ask.path));
         }
-        left.entry(request.clone()).or_default().extend(recorded.get(request).cloned().unwrap_or_default());
+        left.entry(request.clone())
+            .or_default()
+            .extend(recorded.get(request).cloned().unwrap_or_default());
         return;
     }
     let version = |one: &Value| one["meta"]["versionId"].as_str().unwrap_or_default().to_owned();
     let resources = answer.resources();
-    left.entry(request.clone()).or_default().extend(resources.iter().map(|one| (reference(one), version(one))));
+    left.entry(request.clone())
+        .or_default()
+        .extend(resources.iter().map(|one| (reference(one), version(one))));
 }

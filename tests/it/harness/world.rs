@@ -102,7 +102,9 @@ impl World {
         let entropy = Entropy::Pinned(7);
         let keys = Keys::load(&config.paths.keys, true, &entropy).expect("keys");
         let catalog = load_catalog(&config).expect("the repository's mappings and profiles are in order");
-        let store = Store::open(&home.url, Options::default()).await.expect("a fresh database opens");
+        let store = Store::open(&home.url, Options::default())
+            .await
+            .expect("a fresh database opens");
         let gateway = Gateway::new(config, store, catalog, keys, clock.clone(), entropy).expect("a gateway");
         World {
             router: postern::http::router(Arc::clone(&gateway)),
@@ -152,10 +154,22 @@ impl World {
     /// Imports one record, which must be in order.
     pub async fn import(&self, record: &DemoRecord) -> ImportReport {
         let bytes = record.body.to_string();
-        let report = self.gateway.import(&record.source, &record.record, bytes.as_bytes(), Some("S-118")).await;
+        let report = self
+            .gateway
+            .import(&record.source, &record.record, bytes.as_bytes(), Some("S-118"))
+            .await;
         let report = report.expect("a file of records");
-        let problems: Vec<_> = report.lines.iter().filter_map(|line| line.result.as_ref().err()).collect();
-        assert!(problems.is_empty(), "{}.{}: {problems:?}", record.record, record.name);
+        let problems: Vec<_> = report
+            .lines
+            .iter()
+            .filter_map(|line| line.result.as_ref().err())
+            .collect();
+        assert!(
+            problems.is_empty(),
+            "{}.{}: {problems:?}",
+            record.record,
+            record.name
+        );
         report
     }
 
@@ -168,17 +182,31 @@ impl World {
     /// The logical id of what a source system knows by this identifier: `id("Task", "action", "A-71101")`.
     pub async fn id(&self, resource_type: &str, kind: &str, value: &str) -> String {
         let system = format!("https://hearthstone.example/ids/{kind}");
-        self.find(resource_type, &system, value).await.expect("such a resource is in the store")
+        self.find(resource_type, &system, value)
+            .await
+            .expect("such a resource is in the store")
     }
 
     async fn find(&self, resource_type: &str, system: &str, value: &str) -> Option<String> {
-        let rows = self.gateway.store.find_identifier(system, value).await.expect("reads");
-        rows.into_iter().find(|(t, _, _)| t == resource_type).map(|(_, id, _)| id)
+        let rows = self
+            .gateway
+            .store
+            .find_identifier(system, value)
+            .await
+            .expect("reads");
+        rows.into_iter()
+            .find(|(t, _, _)| t == resource_type)
+            .map(|(_, id, _)| id)
     }
 
     /// Keeps a resource as it is, past every mapping: what no source system of the demo sends.
     pub async fn keep(&self, patient: Option<&str>, resource: &Value) {
-        let text = |name: &str| resource[name].as_str().expect("a resource has a type and an id").to_owned();
+        let text = |name: &str| {
+            resource[name]
+                .as_str()
+                .expect("a resource has a type and an id")
+                .to_owned()
+        };
         let mut change = Change::at(self.clock.instant());
         change.puts.push(Put {
             resource_type: text("resourceType"),
@@ -194,7 +222,13 @@ impl World {
 
     /// The resource as stored.
     pub async fn stored(&self, resource_type: &str, id: &str) -> Value {
-        let row = self.gateway.store.resource(resource_type, id).await.expect("reads").expect("is there");
+        let row = self
+            .gateway
+            .store
+            .resource(resource_type, id)
+            .await
+            .expect("reads")
+            .expect("is there");
         postern_rules::fhir::json::parse(row.body.as_bytes()).expect("stored resources are JSON")
     }
 
@@ -203,7 +237,12 @@ impl World {
         let mut found = Vec::new();
         loop {
             let next = found.len() as u64;
-            let page = self.gateway.store.audit_from(next, 1000).await.expect("the log reads");
+            let page = self
+                .gateway
+                .store
+                .audit_from(next, 1000)
+                .await
+                .expect("the log reads");
             if page.is_empty() {
                 return found;
             }
@@ -225,20 +264,37 @@ impl World {
 
     /// Makes the request through the router. It gets an `X-Request-ID` unless it has one.
     pub async fn send(&self, ask: Ask) -> Answer {
-        let ask = if ask.header("x-request-id").is_some() { ask } else { ask.with("x-request-id", &self.unique("r")) };
+        let ask = if ask.header("x-request-id").is_some() {
+            ask
+        } else {
+            ask.with("x-request-id", &self.unique("r"))
+        };
         self.try_send(ask).await.expect("the request is HTTP")
     }
 
     /// As `send`, without adding anything; `None` when the request is not HTTP at all.
     pub async fn try_send(&self, ask: Ask) -> Option<Answer> {
         let request = ask.request()?;
-        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router never fails");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        let answer = Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body,
+        };
         let request = ask.header("x-request-id").unwrap_or_default().to_owned();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.push(Exchange { ask, request, answer: answer.clone() });
+        seen.push(Exchange {
+            ask,
+            request,
+            answer: answer.clone(),
+        });
         Some(answer)
     }
 }
