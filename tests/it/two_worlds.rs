@@ -168,18 +168,26 @@ fn told(answer: &Answer, masked: bool) -> (u16, HeaderMap, Vec<u8>) {
     (answer.status, headers, body)
 }
 
-/// The answer around the first place where it differs from the other.
+/// The answer around the first place where it differs from the other, versions aside: they follow from the rest.
 fn shown(answer: &Answer, other: &Answer) -> String {
-    let at = answer
-        .body
-        .iter()
-        .zip(&other.body)
+    let (own, theirs) = (without_versions(answer), without_versions(other));
+    let at = own
+        .bytes()
+        .zip(theirs.bytes())
         .take_while(|(a, b)| a == b)
         .count();
-    let (from, to) = (at.saturating_sub(80), (at + 160).min(answer.body.len()));
-    format!(
-        "{} … {} …",
-        answer.status,
-        String::from_utf8_lossy(&answer.body[from.min(to)..to])
-    )
+    let around: String = own
+        .bytes()
+        .skip(at.saturating_sub(80))
+        .take(240)
+        .map(char::from)
+        .collect();
+    format!("{} … {around} …", answer.status)
+}
+
+fn without_versions(answer: &Answer) -> String {
+    let text = answer.text();
+    let mut parts = text.split("\"versionId\":\"");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| whole + part.get(16..).unwrap_or(part))
 }

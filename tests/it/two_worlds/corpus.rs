@@ -49,6 +49,10 @@ const TYPES: &[&str] = &[
     "RiskAssessment",
     "Consent",
     "Goal",
+    "MedicationRequest",
+    "AllergyIntolerance",
+    "RelatedPerson",
+    "ServiceRequest",
 ];
 
 pub fn corpus(thing: &Thing) -> Vec<Turn> {
@@ -66,6 +70,7 @@ pub fn corpus(thing: &Thing) -> Vec<Turn> {
                 .map(|kind| Ask::get(&format!("/fhir/{kind}?patient={id}"))),
         );
         asks.extend(around(thing));
+        asks.push(Ask::get(&format!("/fhir/Patient?_id={id}")));
         asks.push(Ask::get(&format!(
             "/fhir/{}?identifier={}",
             thing.focus,

@@ -52,6 +52,18 @@ fn remove(body: &mut Value, names: &[&str]) {
     });
 }
 
+/// Without the `display` of codings and the `text` of concepts: what goes with a withheld element.
+fn without_free_text(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_free_text),
+        Value::Object(object) => {
+            object.retain(|name, _| name != "display" && name != "text");
+            object.values_mut().for_each(without_free_text);
+        }
+        _ => {}
+    }
+}
+
 pub fn part_2_condition(base: &[Kept]) -> Thing {
     let target = by_identifier(base, "Condition", "DX-88102");
     let mut absent = base.to_vec();
@@ -178,6 +190,7 @@ pub fn part_2_counsellor(base: &[Kept]) -> Thing {
             .expect("a team")
             .retain(|p| !mine(p));
         remove(team, &["name"]);
+        without_free_text(team);
     });
     never_was(&mut absent, &target);
     never_was(&mut absent, &by_identifier(base, "Practitioner", "S-131"));
