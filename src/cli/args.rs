@@ -156,7 +156,9 @@ pub struct PartnerTestArgs {
 #[derive(Subcommand)]
 pub enum SourceCommand {
     /// A bearer token for an internal system, shown once
-    Add { name: String },
+    Add {
+        name: String,
+    },
     List,
 }
 

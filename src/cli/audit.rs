@@ -46,8 +46,10 @@ async fn verify(gateway: &Gateway, files: &[PathBuf]) -> anyhow::Result<u8> {
 
 async fn list(gateway: &Gateway, filter: AuditFilter) -> anyhow::Result<u8> {
     let lines = gateway.list_log(&filter, &super::operator()).await?;
-    let rows: Vec<Vec<String>> =
-        lines.iter().map(|line| line.cells().into_iter().map(str::to_owned).collect()).collect();
+    let rows: Vec<Vec<String>> = lines
+        .iter()
+        .map(|line| line.cells().into_iter().map(str::to_owned).collect())
+        .collect();
     table::print(&Line::HEADINGS, &rows);
     println!("{} entries", rows.len());
     Ok(0)

@@ -44,7 +44,9 @@ pub async fn backup(file: Option<&Path>, to: &Path) -> anyhow::Result<u8> {
 
 pub async fn restore(file: Option<&Path>, args: &RestoreArgs) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
-    let Some(found) = check(&config, &args.from).await? else { return Ok(1) };
+    let Some(found) = check(&config, &args.from).await? else {
+        return Ok(1);
+    };
     println!("{}: good, {found} log entries", args.from.display());
     if args.verify {
         return Ok(0);
@@ -53,19 +55,29 @@ pub async fn restore(file: Option<&Path>, args: &RestoreArgs) -> anyhow::Result<
         bail!("store.url is not SQLite: restore the database with PostgreSQL's own tools, then copy {KEYS}/");
     };
     if target.exists() || config.paths.keys.exists() {
-        bail!("{} or {} exists: move them away first", target.display(), config.paths.keys.display());
+        bail!(
+            "{} or {} exists: move them away first",
+            target.display(),
+            config.paths.keys.display()
+        );
     }
     let bytes = read_input(&args.from.join(DATABASE), LARGEST)?;
     config::write_private(&target, &bytes)?;
     config::copy_folder(&args.from.join(KEYS), &config.paths.keys)?;
-    println!("restored to {} and {}", target.display(), config.paths.keys.display());
+    println!(
+        "restored to {} and {}",
+        target.display(),
+        config.paths.keys.display()
+    );
     Ok(0)
 }
 
 /// Holds a backup against its manifest and reads its log again, on a copy. `None`: it is not good, and why is said.
 async fn check(config: &Config, from: &Path) -> anyhow::Result<Option<u64>> {
     let manifest = json::parse(&read_input(&from.join(MANIFEST), 64 * 1024)?);
-    let Ok(manifest) = manifest else { return no("the manifest does not parse") };
+    let Ok(manifest) = manifest else {
+        return no("the manifest does not parse");
+    };
     if manifest["database"]["sha256"] != digest_of(&from.join(DATABASE))? {
         return no("the database is not the one the manifest names");
     }

@@ -60,7 +60,10 @@ fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .parse_lossy("");
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json();
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .json();
     // A second start, in tests, keeps the first logger.
     let _ = logger.try_init();
 }
@@ -72,7 +75,9 @@ pub async fn open(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
 
 pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Arc<Gateway>> {
     let catalog = load_catalog(&config)?;
-    let store = Store::open(&config.store.url, Options::default()).await.context("the database cannot be opened")?;
+    let store = Store::open(&config.store.url, Options::default())
+        .await
+        .context("the database cannot be opened")?;
     let founded = store.deployment().await?;
     let keys = Keys::load(&config.paths.keys, founded.is_none(), &entropy)?;
     let gateway = Gateway::new(config, store, catalog, keys, clock, entropy)?;
@@ -83,7 +88,11 @@ pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow
 fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
-    println!("configuration, {} mappings and {} data sets are good", mappings.names().len(), rules.data_sets.len());
+    println!(
+        "configuration, {} mappings and {} data sets are good",
+        mappings.names().len(),
+        rules.data_sets.len()
+    );
     println!("FHIR base: {}", config.base());
     Ok(0)
 }

@@ -30,14 +30,21 @@ fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mu
     if gone.is_empty() {
         return true;
     }
-    let kept = candidate.profile.remove(&candidate.body, &|path| gone.contains(path));
+    let kept = candidate
+        .profile
+        .remove(&candidate.body, &|path| gone.contains(path));
     let stays = kept.is_some();
     match kept {
         Some(body) => candidate.body = body,
         None if candidate.shared => {}
         None => {
             let basis = "a required reference leads to something withheld".to_owned();
-            withheld.push(Withheld { path: candidate.stored.reference(), rule: Rule::Shape, label: None, basis });
+            withheld.push(Withheld {
+                path: candidate.stored.reference(),
+                rule: Rule::Shape,
+                label: None,
+                basis,
+            });
         }
     }
     stays
@@ -45,9 +52,15 @@ fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mu
 
 /// Shared resources stay only when something released about the person leads to them: a release is no directory.
 fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
-    let links: HashMap<String, Vec<String>> = candidates.iter().map(|c| (c.stored.reference(), targets(c))).collect();
-    let mut reached: HashSet<String> =
-        candidates.iter().filter(|c| !c.shared).map(|c| c.stored.reference()).collect();
+    let links: HashMap<String, Vec<String>> = candidates
+        .iter()
+        .map(|c| (c.stored.reference(), targets(c)))
+        .collect();
+    let mut reached: HashSet<String> = candidates
+        .iter()
+        .filter(|c| !c.shared)
+        .map(|c| c.stored.reference())
+        .collect();
     let mut open: Vec<String> = reached.iter().cloned().collect();
     while let Some(reference) = open.pop() {
         for target in links.get(&reference).into_iter().flatten() {
@@ -61,6 +74,8 @@ fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
 
 fn targets(candidate: &Candidate<'_>) -> Vec<String> {
     let mut targets = Vec::new();
-    candidate.profile.links(&candidate.body, &mut |_, link| targets.extend(link.target().map(str::to_owned)));
+    candidate.profile.links(&candidate.body, &mut |_, link| {
+        targets.extend(link.target().map(str::to_owned))
+    });
     targets
 }

@@ -99,11 +99,32 @@ impl Decision {
             moved.shown.extend(change);
             released.push(one);
         }
-        let kept = |s: &&Shown| !released.iter().any(|r| r.resource_type == s.resource_type && r.id == s.id);
-        moved.gone = before.iter().filter(kept).map(|s| (s.resource_type.clone(), s.id.clone())).collect();
-        released.sort_by(|a, b| (a.changed_at, &a.resource_type, &a.id).cmp(&(b.changed_at, &b.resource_type, &b.id)));
-        let weight = 512 + released.iter().map(|r| r.body.len() + r.values.weight() + 256).sum::<usize>();
-        (Release { about: self.about, resources: released, weight }, moved)
+        let kept = |s: &&Shown| {
+            !released
+                .iter()
+                .any(|r| r.resource_type == s.resource_type && r.id == s.id)
+        };
+        moved.gone = before
+            .iter()
+            .filter(kept)
+            .map(|s| (s.resource_type.clone(), s.id.clone()))
+            .collect();
+        released.sort_by(|a, b| {
+            (a.changed_at, &a.resource_type, &a.id).cmp(&(b.changed_at, &b.resource_type, &b.id))
+        });
+        let weight = 512
+            + released
+                .iter()
+                .map(|r| r.body.len() + r.values.weight() + 256)
+                .sum::<usize>();
+        (
+            Release {
+                about: self.about,
+                resources: released,
+                weight,
+            },
+            moved,
+        )
     }
 }
 
@@ -111,16 +132,33 @@ fn date_one(mut resource: Value, before: &[Shown], now: &Now) -> (Released, Opti
     let resource_type = resource["resourceType"].as_str().unwrap_or_default().to_owned();
     let id = resource["id"].as_str().unwrap_or_default().to_owned();
     let digest: [u8; 32] = Sha256::digest(resource.to_string().as_bytes()).into();
-    let known = before.iter().find(|s| s.resource_type == resource_type && s.id == id && s.digest == digest);
+    let known = before
+        .iter()
+        .find(|s| s.resource_type == resource_type && s.id == id && s.digest == digest);
     let changed_at = known.map_or_else(|| milliseconds(now.stamp()), |s| s.changed_at);
     let values = search::extract(&resource);
     stamp(&mut resource, &digest, changed_at);
     let change = match known {
         Some(_) => None,
-        None => Some(Shown { resource_type: resource_type.clone(), id: id.clone(), digest, changed_at }),
+        None => Some(Shown {
+            resource_type: resource_type.clone(),
+            id: id.clone(),
+            digest,
+            changed_at,
+        }),
     };
     let body: Arc<[u8]> = resource.to_string().into_bytes().into();
-    (Released { resource_type, id, digest, changed_at, body, values }, change)
+    (
+        Released {
+            resource_type,
+            id,
+            digest,
+            changed_at,
+            body,
+            values,
+        },
+        change,
+    )
 }
 
 /// `lastUpdated` is written in milliseconds; what is kept is what was written.
@@ -163,7 +201,9 @@ impl Release {
     }
 
     pub(super) fn find(&self, resource_type: &str, id: &str) -> Option<usize> {
-        self.resources.iter().position(|r| r.resource_type == resource_type && r.id == id)
+        self.resources
+            .iter()
+            .position(|r| r.resource_type == resource_type && r.id == id)
     }
 }
 
