@@ -16,6 +16,7 @@ stories!(
     a_request_id_is_echoed_when_it_is_plain,
     discovery_needs_no_token_and_tells_no_secret,
     search_parameters_find_what_they_name,
+    pages_hold_together_what_one_answer_holds,
 );
 
 async fn post_search_equals_get(engine: Engine) {
@@ -222,8 +223,44 @@ async fn a_request_id_is_echoed_when_it_is_plain(engine: Engine) {
         assert_eq!(world.send(ask(plain)).await.header("x-request-id"), plain);
     }
     for odd in ["", "a b", "a\"b", &"z".repeat(65), "a/b", "<script>"] {
-        assert_eq!(world.send(ask(odd)).await.header("x-request-id"), "", "{odd}");
+        let own = world.send(ask(odd)).await.header("x-request-id").to_owned();
+        assert!(
+            own != odd && own.len() == 32,
+            "{odd}: an id of ours instead, {own}"
+        );
     }
+}
+
+async fn pages_hold_together_what_one_answer_holds(engine: Engine) {
+    let world = World::of(engine, "rosa").await;
+    let rosa = world.id_of(Person::ROSA).await;
+    let riverside = world.partner(RIVERSIDE).await;
+    let whole = riverside.get(&format!("Observation?patient={rosa}")).await;
+    let mut next = Some(format!("Observation?patient={rosa}&_count=4"));
+    let mut found = Vec::new();
+    while let Some(path) = next {
+        let page = riverside.get(&path).await;
+        assert_eq!(
+            (page.status, &page.json()["total"]),
+            (200, &whole.json()["total"]),
+            "{}",
+            page.text()
+        );
+        let resources = page.resources();
+        found.extend(resources.iter().cloned());
+        let links = page.json()["link"].as_array().cloned().unwrap_or_default();
+        let link = links
+            .iter()
+            .find(|link| link["relation"] == "next")
+            .and_then(|link| link["url"].as_str());
+        assert!(
+            link.is_none() || resources.len() == 4,
+            "pages before the last are full"
+        );
+        next = link.map(|url| url.trim_start_matches("https://postern.test/fhir/").to_owned());
+    }
+    assert!(found.len() > 8, "there are several pages");
+    assert_eq!(found, whole.resources());
 }
 
 async fn discovery_needs_no_token_and_tells_no_secret(engine: Engine) {

@@ -11,6 +11,8 @@ pub struct Thing {
     pub name: &'static str,
     /// The type whose searches it could show in.
     pub focus: &'static str,
+    /// At least so many of a hundred requests are answered 2xx where it is hidden.
+    pub least_good: usize,
     /// `Type/id` by which it could be read.
     pub target: String,
     /// An identifier by which it could be searched, as `system|value`.
@@ -77,6 +79,7 @@ pub fn part_2_condition(base: &[Kept]) -> Thing {
     Thing {
         name: "a Part 2 condition",
         focus: "Condition",
+        least_good: 60,
         target,
         identifier: "https://hearthstone.example/ids/diagnosis|DX-88102".to_owned(),
         hidden: base.to_vec(),
@@ -101,6 +104,7 @@ pub fn hiv_labelled_element(base: &[Kept]) -> Thing {
     Thing {
         name: "an HIV-labelled element",
         focus: "CarePlan",
+        least_good: 60,
         target,
         identifier: "https://hearthstone.example/ids/plan|CP-22041".to_owned(),
         hidden,
@@ -132,6 +136,7 @@ pub fn outside_the_data_set(base: &[Kept]) -> Thing {
     Thing {
         name: "a resource outside the data set",
         focus: "Observation",
+        least_good: 60,
         target: format!("Observation/{}", "5f".repeat(16)),
         identifier: "urn:test|W-1".to_owned(),
         hidden: with(json!({"system": "http://loinc.org", "code": "29463-7"})),
@@ -171,6 +176,7 @@ pub fn consent_about_another(base: &[Kept]) -> Thing {
     Thing {
         name: "a consent about another recipient",
         focus: "Consent",
+        least_good: 60,
         target: format!("Consent/{}", "6e".repeat(16)),
         identifier: "https://hearthstone.example/ids/consent|C-39999".to_owned(),
         hidden: named(&[format!("Organization/{}", "6f".repeat(16))]),
@@ -204,10 +210,71 @@ pub fn part_2_counsellor(base: &[Kept]) -> Thing {
     Thing {
         name: "a Part 2 counsellor on the team",
         focus: "CareTeam",
+        least_good: 60,
         target,
         identifier: "https://hearthstone.example/ids/staff|S-131".to_owned(),
         hidden: base.to_vec(),
         absent,
         visible,
+    }
+}
+
+/// The only tie between the partners and the person is a referral that none of them may know of: no person, no tie.
+pub fn part_2_referral(base: &[Kept]) -> Thing {
+    let person = patient(base);
+    let partners =
+        ["1999002011", "1999002029", "1999002037"].map(|npi| by_identifier(base, "Organization", npi));
+    let mut bare = base.to_vec();
+    for (kind, value) in [
+        ("Consent", "C-31001"),
+        ("Consent", "C-31002"),
+        ("Consent", "C-31003"),
+        ("ServiceRequest", "R-26-00417"),
+        ("Task", "R-26-00417"),
+    ] {
+        let gone = by_identifier(base, kind, value);
+        never_was(&mut bare, &gone);
+    }
+    let team = by_identifier(base, "CareTeam", "CP-22041");
+    change(&mut bare, &team, |team| {
+        let list = team["participant"].as_array_mut().expect("a team");
+        list.retain(|p| {
+            !partners
+                .iter()
+                .any(|partner| p["member"]["reference"] == partner.as_str())
+        });
+    });
+    let with = |security: &[&str]| {
+        let mut all = bare.clone();
+        let coding =
+            |code: &&str| json!({"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": code});
+        let labels: Vec<Value> = security.iter().map(coding).collect();
+        let performer: Vec<Value> = partners
+            .iter()
+            .map(|partner| json!({"reference": partner}))
+            .collect();
+        let mut body = json!({"resourceType": "ServiceRequest", "id": "7a".repeat(16), "meta": {"security": labels},
+            "identifier": [{"system": "urn:test", "value": "R-1"}], "status": "active", "intent": "order",
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": "3457005"}], "text": "Referral"},
+            "subject": {"reference": person}, "authoredOn": "2026-11-20", "performer": performer});
+        if security.is_empty() {
+            remove(&mut body, &["meta"]);
+        }
+        all.push(Kept {
+            patient: person.split('/').nth(1).map(str::to_owned),
+            body,
+        });
+        all
+    };
+    Thing {
+        name: "a Part 2 referral as the only tie",
+        focus: "ServiceRequest",
+        // Nobody is there: reads answer 404, searches an empty 200.
+        least_good: 45,
+        target: format!("ServiceRequest/{}", "7a".repeat(16)),
+        identifier: "urn:test|R-1".to_owned(),
+        hidden: with(&["42CFRPart2", "SUD"]),
+        absent: bare.clone(),
+        visible: with(&[]),
     }
 }
