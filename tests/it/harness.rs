@@ -13,7 +13,8 @@ mod world;
 
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
-pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in};
+pub use logs::written as operators_log;
+pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, key_of, references_in};
 pub use people::{DemoRecord, Person, demo_record, records};
 pub use world::{Engine, World};
 

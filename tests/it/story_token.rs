@@ -133,6 +133,11 @@ async fn every_defect_of_an_assertion_is_the_same_refusal(engine: Engine) {
         200,
         "and a right one passes"
     );
+    let reasons = crate::harness::operators_log();
+    assert!(
+        reasons.contains("token request refused"),
+        "the reason is there for the operator"
+    );
 }
 
 async fn defects_of_the_form_are_named(engine: Engine) {

@@ -2,6 +2,7 @@
 //! <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html>
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
 
 use axum::http::Method;
@@ -215,12 +216,12 @@ impl Partner<'_> {
         let mut open: Vec<Value> = found.values().cloned().collect();
         while let Some(one) = open.pop() {
             for target in references_in(&one) {
-                if !found.contains_key(&target) {
-                    let answer = self.get(&target).await;
-                    assert_eq!(answer.status, 200, "{target} is referred to and not there");
-                    found.insert(target, answer.json());
-                    open.push(answer.json());
-                }
+                let Entry::Vacant(place) = found.entry(target) else {
+                    continue;
+                };
+                let answer = self.get(place.key()).await;
+                assert_eq!(answer.status, 200, "{} is referred to and not there", place.key());
+                open.push(place.insert(answer.json()).clone());
             }
         }
         found

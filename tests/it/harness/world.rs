@@ -9,9 +9,8 @@ use axum::Router;
 use axum::body::to_bytes;
 use postern::config::{Clock, Config, Entropy, Keys};
 use postern::gateway::{Gateway, ImportReport, load_catalog};
-use postern::store::{Change, Options, Put, Store};
+use postern::store::{Options, Store};
 use postern_rules::fhir::Instant;
-use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::people::{DemoRecord, Person, demo, root};
@@ -197,39 +196,6 @@ impl World {
         rows.into_iter()
             .find(|(t, _, _)| t == resource_type)
             .map(|(_, id, _)| id)
-    }
-
-    /// Keeps a resource as it is, past every mapping: what no source system of the demo sends.
-    pub async fn keep(&self, patient: Option<&str>, resource: &Value) {
-        let text = |name: &str| {
-            resource[name]
-                .as_str()
-                .expect("a resource has a type and an id")
-                .to_owned()
-        };
-        let mut change = Change::at(self.clock.instant());
-        change.puts.push(Put {
-            resource_type: text("resourceType"),
-            id: text("id"),
-            patient: patient.map(str::to_owned),
-            source: "test".to_owned(),
-            body: resource.to_string(),
-            deleted: false,
-            identifiers: Vec::new(),
-        });
-        self.gateway.store.commit(change).await.expect("kept");
-    }
-
-    /// The resource as stored.
-    pub async fn stored(&self, resource_type: &str, id: &str) -> Value {
-        let row = self
-            .gateway
-            .store
-            .resource(resource_type, id)
-            .await
-            .expect("reads")
-            .expect("is there");
-        postern_rules::fhir::json::parse(row.body.as_bytes()).expect("stored resources are JSON")
     }
 
     /// Every event of the log, oldest first.
