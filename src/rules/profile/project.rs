@@ -53,7 +53,7 @@ pub(super) fn project(
             return None;
         }
     }
-    let mut out = Map::new();
+    let mut out = Map::with_capacity(map.len());
     out.insert("resourceType".to_owned(), Value::String(resource_type.to_owned()));
     walk.object(root, map, &mut out).ok()?;
     let bare = out.keys().all(|k| k == "resourceType" || k == "id");
@@ -252,7 +252,7 @@ impl Walk<'_> {
         let Some(map) = value.and_then(Value::as_object) else {
             return Ok(None);
         };
-        let mut out = Map::new();
+        let mut out = Map::with_capacity(map.len());
         match self.object(node, map, &mut out) {
             Ok(()) => Ok(Some(Value::Object(out))),
             Err(Gone::Element) => Ok(None),
