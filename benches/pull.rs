@@ -1,6 +1,7 @@
 //! A partner reads a CarePlan through the real router, without the network: token, cached release, event durable
 //! before the answer opens. Beside it a bare axum route with the same bytes. <https://hl7.org/fhir/R4/http.html#read>
 
+#[expect(dead_code, reason = "other benches use more of it")]
 mod rosa;
 
 use std::path::PathBuf;
