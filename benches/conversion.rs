@@ -51,21 +51,32 @@ fn a_floor_parse_and_write(bencher: Bencher, case: &str) {
 #[divan::bench(args = CASES)]
 fn b_convert(bencher: Bencher, case: &str) {
     let (mappings, _) = rosa::catalog();
-    let (source, record) = (json::parse(&bytes(case)).expect("JSON"), case.split_once('/').expect("named"));
+    let (source, record) = (
+        json::parse(&bytes(case)).expect("JSON"),
+        case.split_once('/').expect("named"),
+    );
     let mapping = mappings.get(record.0, "referral").expect("a mapping");
-    bencher
-        .counter(ItemsCount::new(1usize))
-        .bench_local(|| mapping.convert(black_box(&source), &rosa::settings()).expect("converts").resources);
+    bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
+        mapping
+            .convert(black_box(&source), &rosa::settings())
+            .expect("converts")
+            .resources
+    });
 }
 
 /// The same, with the source of every value written out.
 #[divan::bench(args = CASES)]
 fn c_convert_with_trace(bencher: Bencher, case: &str) {
     let (mappings, _) = rosa::catalog();
-    let (source, record) = (json::parse(&bytes(case)).expect("JSON"), case.split_once('/').expect("named"));
+    let (source, record) = (
+        json::parse(&bytes(case)).expect("JSON"),
+        case.split_once('/').expect("named"),
+    );
     let mapping = mappings.get(record.0, "referral").expect("a mapping");
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
-        let conversion = mapping.convert(black_box(&source), &rosa::settings()).expect("converts");
+        let conversion = mapping
+            .convert(black_box(&source), &rosa::settings())
+            .expect("converts");
         (conversion.trace(), conversion.resources)
     });
 }
@@ -79,6 +90,10 @@ fn d_bytes_to_bytes(bencher: Bencher, case: &str) {
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
         let source = json::parse(black_box(&bytes)).expect("JSON");
         let conversion = mapping.convert(&source, &rosa::settings()).expect("converts");
-        conversion.resources.iter().map(Value::to_string).collect::<Vec<String>>()
+        conversion
+            .resources
+            .iter()
+            .map(Value::to_string)
+            .collect::<Vec<String>>()
     });
 }

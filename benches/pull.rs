@@ -42,10 +42,14 @@ struct Stage {
 
 impl Stage {
     fn open(name: &str) -> Stage {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime");
         // beside the build, not in /tmp: that may be memory
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("pull-{}-{name}", std::process::id()));
+        let folder =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("pull-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut config = rosa::config();
         config.store.url = format!("sqlite:{}", folder.join("postern.db").display());
@@ -54,11 +58,21 @@ impl Stage {
         let gateway = runtime.block_on(opened).expect("opens");
         runtime.block_on(fill(&gateway));
         let router = postern::http::router(Arc::clone(&gateway));
-        let found = runtime.block_on(fetch(&router, "/fhir/Patient?identifier=https://hearthstone.example/ids/client%7CHCS-104233"));
+        let found = runtime.block_on(fetch(
+            &router,
+            "/fhir/Patient?identifier=https://hearthstone.example/ids/client%7CHCS-104233",
+        ));
         let patient = first_id(&found);
         let plans = runtime.block_on(fetch(&router, &format!("/fhir/CarePlan?patient={patient}")));
         let path = format!("/fhir/CarePlan/{}", first_id(&plans));
-        Stage { runtime, gateway, router, patient, path, folder }
+        Stage {
+            runtime,
+            gateway,
+            router,
+            patient,
+            path,
+            folder,
+        }
     }
 
     fn body(&self) -> Bytes {
@@ -76,7 +90,14 @@ impl Drop for Stage {
 /// Rosa's files, Maple Street, and a token that was issued to it.
 async fn fill(gateway: &Gateway) {
     for (record, name) in rosa::FILES {
-        let report = gateway.import("hearthstone", record, &rosa::demo_file(record, name), Some("bench")).await;
+        let report = gateway
+            .import(
+                "hearthstone",
+                record,
+                &rosa::demo_file(record, name),
+                Some("bench"),
+            )
+            .await;
         assert_eq!(report.expect("readable").rejected(), 0, "{record} {name}");
     }
     let (id, class, npi) = rosa::PARTNERS[0];
@@ -84,13 +105,19 @@ async fn fill(gateway: &Gateway) {
         id: id.to_owned(),
         name: "Maple Street Family Medicine".to_owned(),
         class: class.to_owned(),
-        organization: vec![Identifier { system: NPI.to_owned(), value: npi.to_owned() }],
+        organization: vec![Identifier {
+            system: NPI.to_owned(),
+            value: npi.to_owned(),
+        }],
         purposes: vec!["TREAT".to_owned()],
         scopes: "system/*.rs".to_owned(),
         phone: None,
     };
     let pair = KeyPair::generate(KeyKind::Es384, "bench").expect("a key");
-    let new = NewPartner { partner, jwks: json!({"keys": [pair.public_jwk()]}) };
+    let new = NewPartner {
+        partner,
+        jwks: json!({"keys": [pair.public_jwk()]}),
+    };
     let registered = gateway.add_partner(new, "bench").await.expect("registered");
     let mut change = Change::at(rosa::NOW);
     change.tokens.push(AccessToken {
@@ -106,7 +133,9 @@ async fn fill(gateway: &Gateway) {
 }
 
 async fn fetch(router: &Router, path: &str) -> Bytes {
-    let request = Request::builder().uri(path).header("authorization", format!("Bearer {TOKEN}"));
+    let request = Request::builder()
+        .uri(path)
+        .header("authorization", format!("Bearer {TOKEN}"));
     let request = request.body(Body::empty()).expect("a request");
     let response = router.clone().oneshot(request).await.expect("answers");
     assert_eq!(response.status(), StatusCode::OK, "{path}");
@@ -115,7 +144,10 @@ async fn fetch(router: &Router, path: &str) -> Bytes {
 
 fn first_id(searchset: &[u8]) -> String {
     let bundle: Value = serde_json::from_slice(searchset).expect("JSON");
-    bundle["entry"][0]["resource"]["id"].as_str().expect("found").to_owned()
+    bundle["entry"][0]["resource"]["id"]
+        .as_str()
+        .expect("found")
+        .to_owned()
 }
 
 /// `clients` at once, each one read after the other.
@@ -141,7 +173,10 @@ fn reads(runtime: &Runtime, router: &Router, path: &str, clients: usize) {
 fn a_floor_bare_route(bencher: Bencher, clients: usize) {
     let stage = Stage::open(&format!("bare-{clients}"));
     let body = stage.body();
-    let bare = Router::new().route("/fhir/CarePlan/{id}", get(move || std::future::ready(body.clone())));
+    let bare = Router::new().route(
+        "/fhir/CarePlan/{id}",
+        get(move || std::future::ready(body.clone())),
+    );
     bencher
         .counter(ItemsCount::new(clients * ROUNDS))
         .bench_local(|| reads(&stage.runtime, &bare, &stage.path, clients));
@@ -164,7 +199,10 @@ fn c_read_after_a_change(bencher: Bencher) {
         .with_inputs(|| {
             let mut change = Change::at(rosa::NOW);
             change.touches.push(stage.patient.clone());
-            stage.runtime.block_on(stage.gateway.store.commit(change)).expect("kept");
+            stage
+                .runtime
+                .block_on(stage.gateway.store.commit(change))
+                .expect("kept");
         })
         .counter(ItemsCount::new(1usize))
         .bench_local_values(|()| stage.runtime.block_on(fetch(&stage.router, &stage.path)));

@@ -16,12 +16,26 @@ const SETS: [&str; 3] = ["primary-care", "crisis-team", "hospital"];
 fn main() {
     let (mappings, rules) = rosa::catalog();
     let record = rosa::record(&mappings, SIZE);
-    println!("{} resources of Rosa's, {} shared", record.resources.len(), record.directory.len());
+    println!(
+        "{} resources of Rosa's, {} shared",
+        record.resources.len(),
+        record.directory.len()
+    );
     for partner in rosa::PARTNERS {
-        let decided = decide(&record, &rosa::recipient(partner), "TREAT", &rules, &Now::new(rosa::NOW));
+        let decided = decide(
+            &record,
+            &rosa::recipient(partner),
+            "TREAT",
+            &rules,
+            &Now::new(rosa::NOW),
+        );
         let (release, _) = decided.expect("released").dated(&[], &Now::new(rosa::NOW));
         let held = release.references().len();
-        println!("{}: {held} released, {} kept back", partner.1, release.about().withheld.len());
+        println!(
+            "{}: {held} released, {} kept back",
+            partner.1,
+            release.about().withheld.len()
+        );
     }
     divan::main();
 }
@@ -32,7 +46,10 @@ fn a_floor_write(bencher: Bencher) {
     let (mappings, _) = rosa::catalog();
     let record = rosa::record(&mappings, SIZE);
     bencher.counter(ItemsCount::new(SIZE)).bench_local(|| {
-        let written = black_box(&record).resources.iter().map(|one| one.body.to_string());
+        let written = black_box(&record)
+            .resources
+            .iter()
+            .map(|one| one.body.to_string());
         written.collect::<Vec<String>>()
     });
 }
@@ -43,7 +60,10 @@ fn b_label(bencher: Bencher) {
     let (mappings, _) = rosa::catalog();
     let record = rosa::record(&mappings, SIZE);
     bencher.counter(ItemsCount::new(SIZE)).bench_local(|| {
-        let labels = record.resources.iter().map(|one| label(black_box(&one.body), CodeLists::shipped(), &RAISED));
+        let labels = record
+            .resources
+            .iter()
+            .map(|one| label(black_box(&one.body), CodeLists::shipped(), &RAISED));
         labels.collect::<Vec<_>>()
     });
 }
@@ -54,7 +74,14 @@ fn c_decide(bencher: Bencher, set: &str) {
     let (mappings, rules) = rosa::catalog();
     let (record, partner) = (rosa::record(&mappings, SIZE), partner(set));
     bencher.counter(ItemsCount::new(SIZE)).bench_local(|| {
-        decide(black_box(&record), &partner, "TREAT", &rules, &Now::new(rosa::NOW)).expect("released")
+        decide(
+            black_box(&record),
+            &partner,
+            "TREAT",
+            &rules,
+            &Now::new(rosa::NOW),
+        )
+        .expect("released")
     });
 }
 
@@ -79,7 +106,9 @@ fn whole(bencher: Bencher, set: &str, again: bool) {
         decided.dated(before, &now)
     };
     let before = if again { run(&[]).1.shown } else { Vec::new() };
-    bencher.counter(ItemsCount::new(SIZE)).bench_local(|| run(&before));
+    bencher
+        .counter(ItemsCount::new(SIZE))
+        .bench_local(|| run(&before));
 }
 
 fn partner(set: &str) -> postern_rules::disclosure::Recipient {

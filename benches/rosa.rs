@@ -89,7 +89,12 @@ pub fn record(mappings: &Mappings, size: usize) -> Record {
     }
     let patient = record.of_type("Patient").next().expect("a Patient");
     record.patient = patient.id.clone();
-    let items: Vec<Stored> = record.resources.iter().filter(|r| ITEMS.contains(&&*r.resource_type)).cloned().collect();
+    let items: Vec<Stored> = record
+        .resources
+        .iter()
+        .filter(|r| ITEMS.contains(&&*r.resource_type))
+        .cloned()
+        .collect();
     for (number, item) in items.iter().cycle().enumerate() {
         if record.resources.len() >= size {
             break;
@@ -104,7 +109,11 @@ pub fn record(mappings: &Mappings, size: usize) -> Record {
 fn put(record: &mut Record, body: Value) {
     let one = Stored::new(body, 1).expect("type and id");
     let shared = ["Practitioner", "PractitionerRole", "Organization"].contains(&&*one.resource_type);
-    let list = if shared { &mut record.directory } else { &mut record.resources };
+    let list = if shared {
+        &mut record.directory
+    } else {
+        &mut record.resources
+    };
     match list.iter_mut().find(|known| known.reference() == one.reference()) {
         Some(known) => *known = one,
         None => list.push(one),

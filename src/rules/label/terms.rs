@@ -72,7 +72,10 @@ impl Terms {
     fn word(&self, word: &str) -> Word {
         let listed = self.sieve.passes(word).then(|| self.words.get(word)).flatten();
         match listed.copied().unwrap_or_default() {
-            Word { sensitivity, begins_phrase } if sensitivity.is_empty() => Word {
+            Word {
+                sensitivity,
+                begins_phrase,
+            } if sensitivity.is_empty() => Word {
                 sensitivity: self.slipped(word),
                 begins_phrase,
             },

@@ -117,7 +117,9 @@ impl<'r> Places<'r> {
 
     /// The path of the node at this address, empty for the record itself; `None` for a node of no record.
     pub fn text(&self, address: usize) -> Option<String> {
-        self.by_address.get(&address).map(|(path, _)| self.paths.text(*path))
+        self.by_address
+            .get(&address)
+            .map(|(path, _)| self.paths.text(*path))
     }
 
     /// The paths of the values read, without repeats; of objects and lists only where no value was read.

@@ -94,8 +94,12 @@ impl Walk<'_> {
             };
             match self.member(opened, form, plain, shadow) {
                 Ok(Some((value, shadow))) => {
-                    out.extend(value.map(|v| (form.key.clone(), v)));
-                    out.extend(shadow.map(|v| (form.shadow.clone(), v)));
+                    if let Some(value) = value {
+                        out.insert(form.key.clone(), value);
+                    }
+                    if let Some(shadow) = shadow {
+                        out.insert(form.shadow.clone(), shadow);
+                    }
                 }
                 Ok(None) if opened.modifier || opened.min > 0 => return Err(Gone::Element),
                 Ok(None) | Err(Gone::Element) => {}
