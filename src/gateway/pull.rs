@@ -79,17 +79,10 @@ impl Gateway {
     /// Whose release could hold this resource: its own person's, or, for a shared one, those in which this
     /// recipient was shown it. Unknown ids lead nowhere, like foreign ones.
     async fn people_of(&self, call: &Call, resource_type: &str, id: &str) -> Result<Vec<String>, Error> {
-        let Some(row) = self
-            .store
-            .resource(resource_type, id)
-            .await?
-            .filter(|row| !row.deleted)
-        else {
-            return Ok(Vec::new());
-        };
-        match row.patient {
-            Some(patient) => Ok(vec![patient]),
-            None => {
+        match self.store.person_of(resource_type, id).await? {
+            None => Ok(Vec::new()),
+            Some(Some(patient)) => Ok(vec![patient]),
+            Some(None) => {
                 let caller = &call.caller;
                 Ok(self
                     .store
