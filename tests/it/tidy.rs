@@ -25,7 +25,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tower_http", &["src/http"]),
     ("jsonwebtoken", &["src/auth"]),
     ("reqwest", &["src/auth"]),
-    ("aws_lc_rs", &["src/auth", "src/config/entropy.rs"]),
+    ("aws_lc_rs", &["src/auth", "src/config/entropy.rs", "src/main.rs"]),
     ("rustls", &["src/http", "src/main.rs"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("anyhow", &["src/main.rs", "src/cli"]),
