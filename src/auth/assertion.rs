@@ -46,14 +46,18 @@ struct Parts {
 /// The `iss` of an assertion not yet verified: whose keys to look up.
 pub fn claimed_client(assertion: &str) -> Result<String, Refused> {
     let parts = split(assertion)?;
-    parts.claims["iss"].as_str().map(str::to_owned).ok_or(Refused("no `iss`"))
+    parts.claims["iss"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or(Refused("no `iss`"))
 }
 
 /// Verifies signature and claims. `audience` is the token endpoint's public address.
 pub fn verify(assertion: &str, keys: &[ClientKey], audience: &str, now: &Now) -> Result<Assertion, Refused> {
     let parts = split(assertion)?;
     let key = find_key(&parts.header, keys)?;
-    let valid = jsonwebtoken::crypto::verify(&parts.signature, parts.signed.as_bytes(), &key.key, key.algorithm);
+    let valid =
+        jsonwebtoken::crypto::verify(&parts.signature, parts.signed.as_bytes(), &key.key, key.algorithm);
     if !valid.unwrap_or(false) {
         return Err(Refused("signature does not verify"));
     }
@@ -67,7 +71,9 @@ fn split(assertion: &str) -> Result<Parts, Refused> {
     let (signed, signature) = assertion.rsplit_once('.').ok_or(Refused("not a JWT"))?;
     let (header, claims) = signed.split_once('.').ok_or(Refused("not a JWT"))?;
     let parse = |part: &str| {
-        let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused("not base64url"))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(part)
+            .map_err(|_| Refused("not base64url"))?;
         json::parse(&bytes).map_err(|_| Refused("not the JSON of a JWT"))
     };
     Ok(Parts {
@@ -86,7 +92,10 @@ fn find_key<'k>(header: &Value, keys: &'k [ClientKey]) -> Result<&'k ClientKey, 
     if !header["jku"].is_null() {
         return Err(Refused("`jku` given, but the keys are registered inline"));
     }
-    if header["typ"].as_str().is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT")) {
+    if header["typ"]
+        .as_str()
+        .is_some_and(|typ| !typ.eq_ignore_ascii_case("JWT"))
+    {
         return Err(Refused("`typ` is not JWT"));
     }
     let kid = header["kid"].as_str().ok_or(Refused("no `kid`"))?;
@@ -95,7 +104,11 @@ fn find_key<'k>(header: &Value, keys: &'k [ClientKey]) -> Result<&'k ClientKey, 
     if matching.next().is_some() {
         return Err(Refused("`kid` is not unique"));
     }
-    if header["alg"].as_str() == Some(key.algorithm()) { Ok(key) } else { Err(Refused("`alg` is not the key's")) }
+    if header["alg"].as_str() == Some(key.algorithm()) {
+        Ok(key)
+    } else {
+        Err(Refused("`alg` is not the key's"))
+    }
 }
 
 fn check_claims(claims: &Value, audience: &str, now: &Now) -> Result<Assertion, Refused> {
@@ -107,7 +120,9 @@ fn check_claims(claims: &Value, audience: &str, now: &Now) -> Result<Assertion, 
     if !names_audience(&claims["aud"], audience) {
         return Err(Refused("`aud` is not the token endpoint"));
     }
-    let jti = text("jti").filter(|jti| jti.len() <= 256).ok_or(Refused("no usable `jti`"))?;
+    let jti = text("jti")
+        .filter(|jti| jti.len() <= 256)
+        .ok_or(Refused("no usable `jti`"))?;
     let expires = seconds(&claims["exp"]).ok_or(Refused("no `exp`"))?;
     let remember_until = expires.plus_seconds(LEEWAY_SECONDS);
     if now.reached(remember_until) {
@@ -125,7 +140,12 @@ fn check_claims(claims: &Value, audience: &str, now: &Now) -> Result<Assertion, 
         }
     }
     let b2b = &claims["extensions"]["hl7-b2b"];
-    let from_b2b = |name: &str| b2b[name].as_str().filter(|t| !t.is_empty() && t.len() <= 256).map(str::to_owned);
+    let from_b2b = |name: &str| {
+        b2b[name]
+            .as_str()
+            .filter(|t| !t.is_empty() && t.len() <= 256)
+            .map(str::to_owned)
+    };
     Ok(Assertion {
         client,
         jti,
@@ -195,15 +215,28 @@ mod tests {
 
     #[test]
     fn every_defect_of_the_claims_is_refused() {
-        let cases: [(&dyn Fn(&mut Value), &str); 9] = [
+        type Change<'a> = &'a dyn Fn(&mut Value);
+        let cases: [(Change<'_>, &str); 9] = [
             (&|c| c["sub"] = json!("other"), "`sub` is not `iss`"),
-            (&|c| c["aud"] = json!("https://elsewhere"), "`aud` is not the token endpoint"),
+            (
+                &|c| c["aud"] = json!("https://elsewhere"),
+                "`aud` is not the token endpoint",
+            ),
             (&|c| c["exp"] = json!(AT - 61), "expired"),
-            (&|c| c["exp"] = json!(AT + 3600), "`exp` is more than five minutes ahead"),
+            (
+                &|c| c["exp"] = json!(AT + 3600),
+                "`exp` is more than five minutes ahead",
+            ),
             (&|c| c["exp"] = json!("soon"), "no `exp`"),
             (&|c| c["jti"] = json!(""), "no usable `jti`"),
-            (&|c| c["nbf"] = json!(AT + 120), "`nbf` or `iat` lies in the future"),
-            (&|c| c["iat"] = json!("yesterday"), "`nbf` or `iat` lies in the future"),
+            (
+                &|c| c["nbf"] = json!(AT + 120),
+                "`nbf` or `iat` lies in the future",
+            ),
+            (
+                &|c| c["iat"] = json!("yesterday"),
+                "`nbf` or `iat` lies in the future",
+            ),
             (&|c| c["iss"] = json!(1), "no `iss`"),
         ];
         for (change, why) in cases {
@@ -219,8 +252,14 @@ mod tests {
             (json!({"alg": "none", "kid": "k1"}), "`alg` is not the key's"),
             (json!({"alg": "HS256", "kid": "k1"}), "`alg` is not the key's"),
             (json!({"alg": "RS384", "kid": "k1"}), "`alg` is not the key's"),
-            (json!({"alg": "ES384", "kid": "k1", "jku": "https://evil"}), "`jku` given, but the keys are registered inline"),
-            (json!({"alg": "ES384", "kid": "k1", "crit": ["x"]}), "`crit` names an extension nobody here knows"),
+            (
+                json!({"alg": "ES384", "kid": "k1", "jku": "https://evil"}),
+                "`jku` given, but the keys are registered inline",
+            ),
+            (
+                json!({"alg": "ES384", "kid": "k1", "crit": ["x"]}),
+                "`crit` names an extension nobody here knows",
+            ),
         ];
         for (header, why) in cases {
             assert_eq!(refusal(header, &claims(&|_| ())), Some(why));
@@ -234,6 +273,9 @@ mod tests {
         let keys = parse_jwks(&json!({"keys": [registered.public_jwk()]})).expect("keys");
         let token = other.sign(&header(), &claims(&|_| ())).expect("signed");
         let now = Now::new(Instant(AT * 1_000_000));
-        assert_eq!(verify(&token, &keys, AUD, &now), Err(Refused("signature does not verify")));
+        assert_eq!(
+            verify(&token, &keys, AUD, &now),
+            Err(Refused("signature does not verify"))
+        );
     }
 }

@@ -52,21 +52,41 @@ impl Client {
             .timeout(Duration::from_secs(10))
             .build()
             .map_err(|e| ClientError::Connection(e.to_string()))?;
-        Ok(Client { http, base: base.to_owned(), client_id: client_id.to_owned(), pair, token: None })
+        Ok(Client {
+            http,
+            base: base.to_owned(),
+            client_id: client_id.to_owned(),
+            pair,
+            token: None,
+        })
     }
 
     /// Discovers the token endpoint and gets a token. `purpose` goes into `hl7-b2b` when given; `jti` must be new.
     pub async fn authenticate(
-        &mut self, scope: &str, purpose: Option<&str>, jti: &str, now: Instant,
+        &mut self,
+        scope: &str,
+        purpose: Option<&str>,
+        jti: &str,
+        now: Instant,
     ) -> Result<Reply, ClientError> {
-        let discovery = self.fetch(self.http.get(format!("{}/.well-known/smart-configuration", self.base))).await?;
-        let endpoint =
-            discovery.body["token_endpoint"].as_str().ok_or(ClientError::Discovery("token_endpoint"))?.to_owned();
+        let discovery = self
+            .fetch(
+                self.http
+                    .get(format!("{}/.well-known/smart-configuration", self.base)),
+            )
+            .await?;
+        let endpoint = discovery.body["token_endpoint"]
+            .as_str()
+            .ok_or(ClientError::Discovery("token_endpoint"))?
+            .to_owned();
         let assertion = self.assertion(&endpoint, purpose, jti, now)?;
         let form = [
             ("grant_type", "client_credentials"),
             ("scope", scope),
-            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            (
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            ),
             ("client_assertion", assertion.as_str()),
         ];
         let reply = self.fetch(self.http.post(endpoint).form(&form)).await?;
@@ -80,7 +100,11 @@ impl Client {
     }
 
     fn assertion(
-        &self, endpoint: &str, purpose: Option<&str>, jti: &str, now: Instant,
+        &self,
+        endpoint: &str,
+        purpose: Option<&str>,
+        jti: &str,
+        now: Instant,
     ) -> Result<String, ClientError> {
         let mut claims = json!({"iss": self.client_id, "sub": self.client_id, "aud": endpoint,
             "exp": now.0 / 1_000_000 + 240, "iat": now.0 / 1_000_000, "jti": jti});
@@ -88,7 +112,9 @@ impl Client {
             claims["extensions"]["hl7-b2b"] = json!({"version": "1", "organization_id": self.client_id,
                 "purpose_of_use": [format!("urn:oid:2.16.840.1.113883.5.8#{purpose}")]});
         }
-        self.pair.sign(&self.pair.header(), &claims).map_err(|_| ClientError::Key)
+        self.pair
+            .sign(&self.pair.header(), &claims)
+            .map_err(|_| ClientError::Key)
     }
 
     /// GET below the base with the token, when there is one: `CarePlan?patient=…`.
@@ -101,7 +127,10 @@ impl Client {
     }
 
     async fn fetch(&self, request: reqwest::RequestBuilder) -> Result<Reply, ClientError> {
-        let mut response = request.send().await.map_err(|e| ClientError::Connection(e.without_url().to_string()))?;
+        let mut response = request
+            .send()
+            .await
+            .map_err(|e| ClientError::Connection(e.without_url().to_string()))?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|_| ClientError::Body)? {
@@ -110,8 +139,15 @@ impl Client {
                 return Err(ClientError::Body);
             }
         }
-        let body = if bytes.is_empty() { Value::Null } else { json::parse(&bytes).map_err(|_| ClientError::Body)? };
-        Ok(Reply { status, body, text: String::from_utf8(bytes).map_err(|_| ClientError::Body)? })
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            json::parse(&bytes).map_err(|_| ClientError::Body)?
+        };
+        Ok(Reply {
+            status,
+            body,
+            text: String::from_utf8(bytes).map_err(|_| ClientError::Body)?,
+        })
     }
 }
-

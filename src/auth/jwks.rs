@@ -33,7 +33,9 @@ pub struct JwksError(pub String);
 /// Reads `{"keys": […]}`. Every key needs a `kid` of its own.
 pub fn parse_jwks(jwks: &Value) -> Result<Vec<ClientKey>, JwksError> {
     let refuse = |why: &str| JwksError(why.to_owned());
-    let keys = jwks["keys"].as_array().ok_or_else(|| refuse("a JWKS is an object with a list `keys`"))?;
+    let keys = jwks["keys"]
+        .as_array()
+        .ok_or_else(|| refuse("a JWKS is an object with a list `keys`"))?;
     let mut known: Vec<ClientKey> = Vec::with_capacity(keys.len());
     for (index, jwk) in keys.iter().enumerate() {
         let key = parse_key(jwk).map_err(|why| JwksError(format!("keys[{index}]: {why}")))?;
@@ -42,7 +44,11 @@ pub fn parse_jwks(jwks: &Value) -> Result<Vec<ClientKey>, JwksError> {
         }
         known.push(key);
     }
-    if known.is_empty() { Err(refuse("the key set is empty")) } else { Ok(known) }
+    if known.is_empty() {
+        Err(refuse("the key set is empty"))
+    } else {
+        Ok(known)
+    }
 }
 
 fn parse_key(jwk: &Value) -> Result<ClientKey, &'static str> {
@@ -58,11 +64,15 @@ fn parse_key(jwk: &Value) -> Result<ClientKey, &'static str> {
             if URL_SAFE_NO_PAD.decode(modulus).map_or(0, |n| n.len()) < 256 {
                 return Err("an RSA key needs 2048 bits or more");
             }
-            (Algorithm::RS384, DecodingKey::from_rsa_components(modulus, part("e")?))
+            (
+                Algorithm::RS384,
+                DecodingKey::from_rsa_components(modulus, part("e")?),
+            )
         }
-        (Some("EC"), Some("P-384")) => {
-            (Algorithm::ES384, DecodingKey::from_ec_components(part("x")?, part("y")?))
-        }
+        (Some("EC"), Some("P-384")) => (
+            Algorithm::ES384,
+            DecodingKey::from_ec_components(part("x")?, part("y")?),
+        ),
         _ => return Err("supported keys: RSA (RS384) and EC with crv P-384 (ES384)"),
     };
     let key = key.map_err(|_| "the key components do not decode")?;
@@ -77,12 +87,20 @@ mod tests {
     #[test]
     fn private_short_nameless_and_foreign_keys_are_refused() {
         for (jwk, why) in [
-            (json!({"kty": "EC", "crv": "P-384", "kid": "a", "x": "AA", "y": "AA", "d": "AA"}), "private"),
+            (
+                json!({"kty": "EC", "crv": "P-384", "kid": "a", "x": "AA", "y": "AA", "d": "AA"}),
+                "private",
+            ),
             (json!({"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"}), "kid"),
-            (json!({"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}), "2048"),
+            (
+                json!({"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}),
+                "2048",
+            ),
             (json!({"kty": "oct", "kid": "a"}), "supported"),
         ] {
-            let Err(error) = parse_jwks(&json!({"keys": [jwk]})) else { unreachable!("refused") };
+            let Err(error) = parse_jwks(&json!({"keys": [jwk]})) else {
+                unreachable!("refused")
+            };
             assert!(error.0.contains(why), "{error}");
         }
         assert!(parse_jwks(&json!({"keys": []})).is_err());

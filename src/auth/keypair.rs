@@ -66,24 +66,44 @@ fn es384(kid: &str) -> Result<KeyPair, KeyError> {
     let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).map_err(|_| KeyError)?;
     let point = pair.public_key().as_ref();
     // An uncompressed point: 0x04, then x and y of 48 bytes each.
-    let (Some(x), Some(y)) = (point.get(1..49), point.get(49..97)) else { return Err(KeyError) };
+    let (Some(x), Some(y)) = (point.get(1..49), point.get(49..97)) else {
+        return Err(KeyError);
+    };
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let public = json!({"kty": "EC", "crv": "P-384", "kid": kid, "alg": "ES384", "use": "sig",
         "x": encode(x), "y": encode(y)});
     let private = pair.to_pkcs8v1().map_err(|_| KeyError)?;
     let private = EncodingKey::from_ec_der(private.as_ref());
-    Ok(KeyPair { kind: KeyKind::Es384, kid: kid.to_owned(), private, public })
+    Ok(KeyPair {
+        kind: KeyKind::Es384,
+        kid: kid.to_owned(),
+        private,
+        public,
+    })
 }
 
 fn rs384(kid: &str) -> Result<KeyPair, KeyError> {
     let pair = aws_lc_rs::rsa::KeyPair::generate(KeySize::Rsa3072).map_err(|_| KeyError)?;
-    let modulus = pair.public_key().modulus().big_endian_without_leading_zero().to_vec();
-    let exponent = pair.public_key().exponent().big_endian_without_leading_zero().to_vec();
+    let modulus = pair
+        .public_key()
+        .modulus()
+        .big_endian_without_leading_zero()
+        .to_vec();
+    let exponent = pair
+        .public_key()
+        .exponent()
+        .big_endian_without_leading_zero()
+        .to_vec();
     let public = json!({"kty": "RSA", "kid": kid, "alg": "RS384", "use": "sig",
         "n": URL_SAFE_NO_PAD.encode(modulus), "e": URL_SAFE_NO_PAD.encode(exponent)});
-    let private = aws_lc_rs::encoding::Pkcs8V1Der::<'static>::from(pair.as_der().map_err(|_| KeyError)?);
+    let private: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(|_| KeyError)?;
     let private = EncodingKey::from_rsa_pem(pem(private.as_ref()).as_bytes()).map_err(|_| KeyError)?;
-    Ok(KeyPair { kind: KeyKind::Rs384, kid: kid.to_owned(), private, public })
+    Ok(KeyPair {
+        kind: KeyKind::Rs384,
+        kid: kid.to_owned(),
+        private,
+        public,
+    })
 }
 
 /// PKCS #8 as PEM: the form in which the JWT library takes an RSA key of that kind.
@@ -108,7 +128,10 @@ mod tests {
         for kind in [KeyKind::Es384, KeyKind::Rs384] {
             let pair = KeyPair::generate(kind, "k").expect("key");
             assert!(pair.sign(&pair.header(), &json!({"a": 1})).is_ok(), "{kind:?}");
-            assert!(parse_jwks(&json!({"keys": [pair.public_jwk()]})).is_ok(), "{kind:?}");
+            assert!(
+                parse_jwks(&json!({"keys": [pair.public_jwk()]})).is_ok(),
+                "{kind:?}"
+            );
         }
     }
 }

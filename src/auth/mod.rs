@@ -10,9 +10,9 @@ mod keypair;
 mod scope;
 mod secret;
 
-pub use assertion::{Assertion, MAX_LIFETIME_SECONDS, LEEWAY_SECONDS, claimed_client, verify};
+pub use assertion::{Assertion, LEEWAY_SECONDS, MAX_LIFETIME_SECONDS, claimed_client, verify};
 pub use client::{Client, ClientError, Reply};
 pub use jwks::{ClientKey, JwksError, parse_jwks};
 pub use keypair::{KeyKind, KeyPair};
-pub use scope::{Scopes, ScopeError};
+pub use scope::{ScopeError, Scopes};
 pub use secret::{Bearer, bearer, hash};

@@ -75,7 +75,10 @@ impl std::fmt::Display for Scopes {
 }
 
 fn parse_one(text: &str) -> Result<(String, (bool, bool)), ScopeError> {
-    let (name, permissions) = text.strip_prefix("system/").and_then(|t| t.split_once('.')).ok_or(ScopeError)?;
+    let (name, permissions) = text
+        .strip_prefix("system/")
+        .and_then(|t| t.split_once('.'))
+        .ok_or(ScopeError)?;
     if name != "*" && (name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphabetic())) {
         return Err(ScopeError);
     }
@@ -104,13 +107,22 @@ mod tests {
     #[test]
     fn both_versions_are_read_and_written_as_version_two() {
         let scopes = Scopes::parse("system/CarePlan.read system/Goal.r system/Task.cruds").expect("valid");
-        assert_eq!(scopes.to_string(), "system/CarePlan.rs system/Goal.r system/Task.rs");
+        assert_eq!(
+            scopes.to_string(),
+            "system/CarePlan.rs system/Goal.r system/Task.rs"
+        );
         assert!(scopes.may_search("CarePlan") && !scopes.may_search("Goal") && !scopes.may_read("Patient"));
     }
 
     #[test]
     fn disorder_granularity_and_foreign_contexts_are_refused() {
-        for text in ["system/CarePlan.sr", "system/CarePlan.rs?category=x", "patient/*.rs", "system/.rs", "system/*."] {
+        for text in [
+            "system/CarePlan.sr",
+            "system/CarePlan.rs?category=x",
+            "patient/*.rs",
+            "system/.rs",
+            "system/*.",
+        ] {
             assert_eq!(Scopes::parse(text), Err(ScopeError), "{text}");
         }
     }
@@ -121,6 +133,11 @@ mod tests {
         let some = Scopes::parse("system/CarePlan.rs system/Goal.s").expect("valid");
         assert_eq!(all.narrowed_to(&some), some);
         assert_eq!(some.narrowed_to(&all), some);
-        assert!(Scopes::parse("system/Patient.rs").expect("valid").narrowed_to(&some).is_empty());
+        assert!(
+            Scopes::parse("system/Patient.rs")
+                .expect("valid")
+                .narrowed_to(&some)
+                .is_empty()
+        );
     }
 }

@@ -113,7 +113,7 @@ pub enum PartnerCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Check a registration: keys, purposes, data sets; with --url and --key, also a token and a request over HTTP
+    /// Check a registration: state, keys, purposes and their data sets, people whose records name it
     Test(PartnerTestArgs),
     /// From the next request on, its tokens are worth nothing
     Disable { id: String },
@@ -156,7 +156,9 @@ pub struct PartnerTestArgs {
 #[derive(Subcommand)]
 pub enum SourceCommand {
     /// A bearer token for an internal system, shown once
-    Add { name: String },
+    Add {
+        name: String,
+    },
     List,
 }
 

@@ -10,11 +10,17 @@ use postern_rules::audit::Line;
 
 pub async fn run(config: Option<&Path>, command: AuditCommand) -> anyhow::Result<u8> {
     let gateway = super::open(config).await?;
+    let reads_only = matches!(command, AuditCommand::Verify { .. });
     let code = match command {
         AuditCommand::Verify { checkpoints } => verify(&gateway, &checkpoints).await,
         AuditCommand::List { patient, all } => list(&gateway, AuditFilter { patient, all }).await,
     };
-    gateway.store.close().await;
+    // Verifying signs nothing: what it found unsigned stays so.
+    if reads_only {
+        gateway.store.close().await;
+    } else {
+        super::close(&gateway).await;
+    }
     code
 }
 
@@ -46,8 +52,10 @@ async fn verify(gateway: &Gateway, files: &[PathBuf]) -> anyhow::Result<u8> {
 
 async fn list(gateway: &Gateway, filter: AuditFilter) -> anyhow::Result<u8> {
     let lines = gateway.list_log(&filter, &super::operator()).await?;
-    let rows: Vec<Vec<String>> =
-        lines.iter().map(|line| line.cells().into_iter().map(str::to_owned).collect()).collect();
+    let rows: Vec<Vec<String>> = lines
+        .iter()
+        .map(|line| line.cells().into_iter().map(str::to_owned).collect())
+        .collect();
     table::print(&Line::HEADINGS, &rows);
     println!("{} entries", rows.len());
     Ok(0)

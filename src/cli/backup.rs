@@ -1,15 +1,17 @@
 //! `postern backup` and `postern restore`: database, keys and outside checkpoints in one folder with a manifest.
-//! A PostgreSQL database is backed up with its own tools; keys and checkpoints still go into the folder.
+//! A PostgreSQL database is backed up with its own tools; keys and checkpoints go into the folder all the same.
+//! <https://www.sqlite.org/lang_vacuum.html#vacuuminto>
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use postern_rules::fhir::json;
-use postern_rules::log::Digest;
+use postern_rules::log::{Digest, Frontier};
 use serde_json::{Value, json};
 
 use super::args::RestoreArgs;
 use crate::config::{self, Clock, Config, Entropy, read_input};
+use crate::store::{BackupError, Options, Store};
 
 const DATABASE: &str = "postern.db";
 const MANIFEST: &str = "manifest.json";
@@ -23,28 +25,53 @@ pub async fn backup(file: Option<&Path>, to: &Path) -> anyhow::Result<u8> {
     let gateway = super::open(file).await?;
     gateway.seal().await?;
     config::make_private_folder(to)?;
-    let copied = gateway.store.backup_to(&to.join(DATABASE)).await;
-    let head = gateway.store.head().await?.context("the log has no head")?;
-    gateway.note_backup(&super::operator()).await?;
-    gateway.store.close().await;
-    copied?;
+    // Keys first: their outside checkpoints must not be ahead of the copied log.
     config::copy_folder(&gateway.config.paths.keys, &to.join(KEYS))?;
-    let database = digest_of(&to.join(DATABASE))?;
-    let manifest = json!({
+    let copied = gateway.store.backup_to(&to.join(DATABASE)).await;
+    gateway.note_backup(&super::operator()).await?;
+    let live = gateway.store.head().await?.context("the log has no head")?;
+    super::close(&gateway).await;
+    let mut manifest = json!({
         "made": Clock::System.instant().to_fhir(),
         "version": env!("CARGO_PKG_VERSION"),
         "origin": gateway.config.log.origin,
-        "database": {"file": DATABASE, "sha256": database},
-        "log": {"size": head.size(), "root": head.root().base64()},
     });
+    match copied {
+        Ok(()) => {
+            let head = head_of(&to.join(DATABASE)).await?;
+            manifest["database"] = json!({"file": DATABASE, "sha256": digest_of(&to.join(DATABASE))?});
+            manifest["log"] = json!({"size": head.size(), "root": head.root().base64()});
+            println!("{}: database, keys and {} log entries", to.display(), head.size());
+        }
+        Err(BackupError::NotSqlite) => {
+            manifest["log"] = json!({"size": live.size(), "root": live.root().base64()});
+            println!(
+                "{}: keys and checkpoints; copy the PostgreSQL database with pg_dump",
+                to.display()
+            );
+        }
+        Err(error) => return Err(error.into()),
+    }
     config::write_private(&to.join(MANIFEST), format!("{manifest:#}\n").as_bytes())?;
-    println!("{}: database, keys and {} log entries", to.display(), head.size());
     Ok(0)
+}
+
+/// The head of the log in a database file, read from a copy of it: others may write to the original meanwhile.
+async fn head_of(database: &Path) -> anyhow::Result<Frontier> {
+    let work = config::temporary_folder(&Entropy::System)?;
+    let copy = work.path().join(DATABASE);
+    config::write_private(&copy, &read_input(database, LARGEST)?)?;
+    let store = Store::open(&format!("sqlite:{}", copy.display()), Options::default()).await?;
+    let head = store.head().await?.context("the log has no head")?;
+    store.close().await;
+    Ok(head)
 }
 
 pub async fn restore(file: Option<&Path>, args: &RestoreArgs) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
-    let Some(found) = check(&config, &args.from).await? else { return Ok(1) };
+    let Some(found) = check(&config, &args.from).await? else {
+        return Ok(1);
+    };
     println!("{}: good, {found} log entries", args.from.display());
     if args.verify {
         return Ok(0);
@@ -53,29 +80,41 @@ pub async fn restore(file: Option<&Path>, args: &RestoreArgs) -> anyhow::Result<
         bail!("store.url is not SQLite: restore the database with PostgreSQL's own tools, then copy {KEYS}/");
     };
     if target.exists() || config.paths.keys.exists() {
-        bail!("{} or {} exists: move them away first", target.display(), config.paths.keys.display());
+        bail!(
+            "{} or {} exists: move them away first",
+            target.display(),
+            config.paths.keys.display()
+        );
     }
     let bytes = read_input(&args.from.join(DATABASE), LARGEST)?;
     config::write_private(&target, &bytes)?;
     config::copy_folder(&args.from.join(KEYS), &config.paths.keys)?;
-    println!("restored to {} and {}", target.display(), config.paths.keys.display());
+    println!(
+        "restored to {} and {}",
+        target.display(),
+        config.paths.keys.display()
+    );
     Ok(0)
 }
 
 /// Holds a backup against its manifest and reads its log again, on a copy. `None`: it is not good, and why is said.
 async fn check(config: &Config, from: &Path) -> anyhow::Result<Option<u64>> {
     let manifest = json::parse(&read_input(&from.join(MANIFEST), 64 * 1024)?);
-    let Ok(manifest) = manifest else { return no("the manifest does not parse") };
-    if manifest["database"]["sha256"] != digest_of(&from.join(DATABASE))? {
-        return no("the database is not the one the manifest names");
-    }
+    let Ok(manifest) = manifest else {
+        return no("the manifest does not parse");
+    };
     let work = config::temporary_folder(&Entropy::System)?;
-    let database = work.path().join(DATABASE);
-    config::write_private(&database, &read_input(&from.join(DATABASE), LARGEST)?)?;
     let mut copy = config.clone();
-    copy.store.url = format!("sqlite:{}", database.display());
     copy.paths.keys = from.join(KEYS);
-    if let Value::String(origin) = &manifest["log"]["origin"] {
+    if manifest["database"].is_object() {
+        if manifest["database"]["sha256"] != digest_of(&from.join(DATABASE))? {
+            return no("the database is not the one the manifest names");
+        }
+        let database = work.path().join(DATABASE);
+        config::write_private(&database, &read_input(&from.join(DATABASE), LARGEST)?)?;
+        copy.store.url = format!("sqlite:{}", database.display());
+    }
+    if let Value::String(origin) = &manifest["origin"] {
         copy.log.origin.clone_from(origin);
     }
     let gateway = super::open_with(copy, Clock::System, Entropy::System).await?;
@@ -86,7 +125,9 @@ async fn check(config: &Config, from: &Path) -> anyhow::Result<Option<u64>> {
     if let Some(first) = report.first() {
         return no(&format!("the log is not clean: {first}"));
     }
-    if *size != report.entries || *root != report.root.base64().as_str() {
+    // A PostgreSQL database goes on from where the manifest stood; a copied file stands exactly there.
+    let grown = manifest["database"].is_null() && size.as_u64().is_some_and(|size| size <= report.entries);
+    if !grown && (*size != report.entries || *root != report.root.base64().as_str()) {
         return no("the log is not the one the manifest names");
     }
     Ok(Some(report.entries))

@@ -18,26 +18,41 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
     let (root, mappings) = read_mapping(&args.mapping)?;
-    let files = CatalogFiles { mappings, profiles: Vec::new() };
+    let files = CatalogFiles {
+        mappings,
+        profiles: Vec::new(),
+    };
     let mut problems = Vec::new();
     let mappings: Mappings = load_mappings(&files, &root, &mut problems);
     if !problems.is_empty() {
         problems.iter().for_each(|problem| eprintln!("{problem}"));
         return Ok(1);
     }
-    let name = mappings.names().first().map(|name| (*name).to_owned()).context("no mapping in that file")?;
+    let name = mappings
+        .names()
+        .first()
+        .map(|name| (*name).to_owned())
+        .context("no mapping in that file")?;
     let (source, record) = name.split_once('/').context("a mapping is named source/record")?;
     let mapping = mappings.get(source, record).context("no such mapping")?;
-    let Some(body) = parse(&args.file)? else { return Ok(1) };
+    let Some(body) = parse(&args.file)? else {
+        return Ok(1);
+    };
     let now: Instant = Clock::System.instant();
-    let settings = Settings { id_key: &TRIAL_KEY, now };
+    let settings = Settings {
+        id_key: &TRIAL_KEY,
+        now,
+    };
     match mapping.convert(&body, &settings) {
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
             Ok(1)
         }
         Ok(conversion) => {
-            println!("{}", serde_json::to_string_pretty(&Value::Array(conversion.resources.clone()))?);
+            println!(
+                "{}",
+                serde_json::to_string_pretty(&Value::Array(conversion.resources.clone()))?
+            );
             if args.trace {
                 eprintln!("\nmapping {}", conversion.mapping());
                 let rows: Vec<Vec<String>> = conversion
@@ -45,7 +60,10 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
                     .into_iter()
                     .map(|t| vec![t.resource, t.target, t.sources.join(", "), t.line.to_string()])
                     .collect();
-                eprint!("{}", table::render(&["Resource", "Element", "Source field", "Line"], &rows));
+                eprint!(
+                    "{}",
+                    table::render(&["Resource", "Element", "Source field", "Line"], &rows)
+                );
             }
             if args.unmapped {
                 let unmapped = conversion.unmapped();
@@ -58,7 +76,9 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
 }
 
 pub fn validate(file: &Path) -> anyhow::Result<u8> {
-    let Some(resource) = parse(file)? else { return Ok(1) };
+    let Some(resource) = parse(file)? else {
+        return Ok(1);
+    };
     let issues = gate::check(&resource);
     if issues.is_empty() {
         println!("valid R4");
@@ -73,7 +93,9 @@ fn parse(file: &Path) -> anyhow::Result<Option<Value>> {
     match json::parse(&bytes) {
         Ok(value) => Ok(Some(value)),
         Err(issues) => {
-            issues.iter().for_each(|issue| eprintln!("{}: {issue}", file.display()));
+            issues
+                .iter()
+                .for_each(|issue| eprintln!("{}: {issue}", file.display()));
             Ok(None)
         }
     }

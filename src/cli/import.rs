@@ -12,8 +12,10 @@ pub async fn run(config: Option<&Path>, args: ImportArgs) -> anyhow::Result<u8> 
     let gateway = super::open(config).await?;
     let operator = super::operator();
     let staff = args.staff.as_deref().unwrap_or(&operator);
-    let imported = gateway.import(&args.source, &args.record, &bytes, Some(staff)).await;
-    gateway.store.close().await;
+    let imported = gateway
+        .import(&args.source, &args.record, &bytes, Some(staff))
+        .await;
+    super::close(&gateway).await;
     let report = match imported {
         Ok(report) => report,
         Err(why) => {
@@ -23,7 +25,9 @@ pub async fn run(config: Option<&Path>, args: ImportArgs) -> anyhow::Result<u8> 
     };
     for line in &report.lines {
         if let Err(problems) = &line.result {
-            problems.iter().for_each(|problem| eprintln!("{}:{}: {problem}", args.file.display(), line.line));
+            problems
+                .iter()
+                .for_each(|problem| eprintln!("{}:{}: {problem}", args.file.display(), line.line));
         }
     }
     println!(

@@ -59,8 +59,11 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
-        .parse_lossy("");
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json();
+        .parse_lossy("sqlx=warn");
+    let logger = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .json();
     // A second start, in tests, keeps the first logger.
     let _ = logger.try_init();
 }
@@ -72,7 +75,17 @@ pub async fn open(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
 
 pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Arc<Gateway>> {
     let catalog = load_catalog(&config)?;
-    let store = Store::open(&config.store.url, Options::default()).await.context("the database cannot be opened")?;
+    if let Some(folder) = config
+        .store
+        .url
+        .strip_prefix("sqlite:")
+        .and_then(|path| Path::new(path).parent())
+    {
+        crate::config::make_private_folder(folder).with_context(|| folder.display().to_string())?;
+    }
+    let store = Store::open(&config.store.url, Options::default())
+        .await
+        .context("the database cannot be opened")?;
     let founded = store.deployment().await?;
     let keys = Keys::load(&config.paths.keys, founded.is_none(), &entropy)?;
     let gateway = Gateway::new(config, store, catalog, keys, clock, entropy)?;
@@ -80,10 +93,22 @@ pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow
     Ok(gateway)
 }
 
+/// Seals the log, so that what this command recorded is under a checkpoint, and closes the store.
+pub async fn close(gateway: &Gateway) {
+    if let Err(error) = gateway.seal().await {
+        tracing::error!(%error, "no checkpoint was signed");
+    }
+    gateway.store.close().await;
+}
+
 fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
-    println!("configuration, {} mappings and {} data sets are good", mappings.names().len(), rules.data_sets.len());
+    println!(
+        "configuration, {} mappings and {} data sets are good",
+        mappings.names().len(),
+        rules.data_sets.len()
+    );
     println!("FHIR base: {}", config.base());
     Ok(0)
 }

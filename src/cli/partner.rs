@@ -20,23 +20,31 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
         PartnerCommand::Test(args) => test(&gateway, &args.id).await,
         PartnerCommand::Disable { id } => disable(&gateway, &id).await,
     };
-    gateway.store.close().await;
+    super::close(&gateway).await;
     code
 }
 
 async fn add(gateway: &Gateway, args: PartnerArgs) -> anyhow::Result<u8> {
     let bytes = read_input(&args.jwks, 64 * 1024)?;
-    let Ok(jwks) = json::parse(&bytes) else { bail!("{}: not JSON", args.jwks.display()) };
+    let Ok(jwks) = json::parse(&bytes) else {
+        bail!("{}: not JSON", args.jwks.display())
+    };
     let partner = Partner {
         id: args.id,
         name: args.name,
         class: args.class,
-        organization: vec![Identifier { system: NPI.to_owned(), value: args.npi }],
+        organization: vec![Identifier {
+            system: NPI.to_owned(),
+            value: args.npi,
+        }],
         purposes: args.purposes,
         scopes: args.scope,
         phone: args.phone,
     };
-    match gateway.add_partner(NewPartner { partner, jwks }, &super::operator()).await {
+    match gateway
+        .add_partner(NewPartner { partner, jwks }, &super::operator())
+        .await
+    {
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
             Ok(1)
@@ -44,7 +52,10 @@ async fn add(gateway: &Gateway, args: PartnerArgs) -> anyhow::Result<u8> {
         Ok(registered) => {
             let base = gateway.config.base();
             if args.json {
-                println!("{}", json!({"client_id": registered.client_id, "token_endpoint": registered.token_endpoint, "fhir_base": base}));
+                println!(
+                    "{}",
+                    json!({"client_id": registered.client_id, "token_endpoint": registered.token_endpoint, "fhir_base": base})
+                );
             } else {
                 println!("client id       {}", registered.client_id);
                 println!("FHIR base       {base}");
@@ -71,7 +82,11 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
     let rows: Vec<Vec<String>> = partners
         .iter()
         .map(|(partner, state, clients)| {
-            let npi = partner.organization.iter().find(|i| i.system == NPI).map_or("", |i| i.value.as_str());
+            let npi = partner
+                .organization
+                .iter()
+                .find(|i| i.system == NPI)
+                .map_or("", |i| i.value.as_str());
             let clients: Vec<&str> = clients.iter().map(|c| c.client_id.as_str()).collect();
             vec![
                 partner.id.clone(),
@@ -84,14 +99,18 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
             ]
         })
         .collect();
-    table::print(&["Id", "Name", "Class", "NPI", "Purposes", "State", "Clients"], &rows);
+    table::print(
+        &["Id", "Name", "Class", "NPI", "Purposes", "State", "Clients"],
+        &rows,
+    );
     Ok(0)
 }
 
 /// What an operator wants to know before telling a partner "it works".
 async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
     let partners = gateway.partners().await?;
-    let Some((partner, state, clients)) = partners.into_iter().find(|(partner, _, _)| partner.id == id) else {
+    let Some((partner, state, clients)) = partners.into_iter().find(|(partner, _, _)| partner.id == id)
+    else {
         bail!("no partner `{id}`");
     };
     let mut good = true;
@@ -104,19 +123,38 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
         let body: Value = serde_json::from_str(&client.body).unwrap_or(Value::Null);
         match parse_jwks(&body["jwks"]) {
             Ok(keys) => {
-                let keys: Vec<String> = keys.iter().map(|k| format!("{} ({})", k.kid, k.algorithm())).collect();
-                say("keys", client.state == crate::gateway::ACTIVE, format!("{}: {}", client.client_id, keys.join(", ")));
+                let keys: Vec<String> = keys
+                    .iter()
+                    .map(|k| format!("{} ({})", k.kid, k.algorithm()))
+                    .collect();
+                say(
+                    "keys",
+                    client.state == crate::gateway::ACTIVE,
+                    format!("{}: {}", client.client_id, keys.join(", ")),
+                );
             }
             Err(error) => say("keys", false, format!("{}: {error}", client.client_id)),
         }
     }
     for purpose in &partner.purposes {
         let set = gateway.rules.data_set(&partner.class, purpose);
-        say("purpose", set.is_some(), format!("{purpose} → data set {}", set.map_or("none", |set| set.name())));
+        say(
+            "purpose",
+            set.is_some(),
+            format!("{purpose} → data set {}", set.map_or("none", |set| set.name())),
+        );
     }
     let named = gateway.people_naming(&partner).await?;
-    say("people", true, format!("{named} records name its organisation; what each releases is decided per request"));
-    println!("     a client proves itself at {} and reads {}", gateway.token_endpoint(), gateway.config.base());
+    say(
+        "people",
+        true,
+        format!("{named} records name its organisation; what each releases is decided per request"),
+    );
+    println!(
+        "     a client proves itself at {} and reads {}",
+        gateway.token_endpoint(),
+        gateway.config.base()
+    );
     Ok(u8::from(!good))
 }
 

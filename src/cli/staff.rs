@@ -9,18 +9,28 @@ pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Re
     let gateway = super::open(config).await?;
     match command {
         SourceCommand::Add { name } => {
-            if !gateway.mappings.names().iter().any(|known| known.split('/').next() == Some(&name)) {
+            if !gateway
+                .mappings
+                .names()
+                .iter()
+                .any(|known| known.split('/').next() == Some(&name))
+            {
                 eprintln!("note: there is no mapping for `{name}` yet");
             }
             println!("{}", gateway.add_source(&name, &super::operator()).await?);
         }
         SourceCommand::List => {
-            let rows: Vec<Vec<String>> =
-                gateway.store.sources().await?.into_iter().map(|s| vec![s.name, s.state]).collect();
+            let rows: Vec<Vec<String>> = gateway
+                .store
+                .sources()
+                .await?
+                .into_iter()
+                .map(|s| vec![s.name, s.state])
+                .collect();
             table::print(&["Source", "State"], &rows);
         }
     }
-    gateway.store.close().await;
+    super::close(&gateway).await;
     Ok(0)
 }
 
@@ -28,19 +38,26 @@ pub async fn staff(config: Option<&Path>, command: StaffCommand) -> anyhow::Resu
     let gateway = super::open(config).await?;
     let mut code = 0;
     match command {
-        StaffCommand::Add { id, name, role } => match gateway.add_staff(&id, &name, &role, &super::operator()).await {
-            Ok(token) => println!("{token}"),
-            Err(problems) => {
-                problems.iter().for_each(|problem| eprintln!("{problem}"));
-                code = 1;
+        StaffCommand::Add { id, name, role } => {
+            match gateway.add_staff(&id, &name, &role, &super::operator()).await {
+                Ok(token) => println!("{token}"),
+                Err(problems) => {
+                    problems.iter().for_each(|problem| eprintln!("{problem}"));
+                    code = 1;
+                }
             }
-        },
+        }
         StaffCommand::List => {
-            let rows: Vec<Vec<String>> =
-                gateway.store.staff().await?.into_iter().map(|s| vec![s.id, s.name, s.role, s.state]).collect();
+            let rows: Vec<Vec<String>> = gateway
+                .store
+                .staff()
+                .await?
+                .into_iter()
+                .map(|s| vec![s.id, s.name, s.role, s.state])
+                .collect();
             table::print(&["Id", "Name", "Role", "State"], &rows);
         }
     }
-    gateway.store.close().await;
+    super::close(&gateway).await;
     Ok(code)
 }

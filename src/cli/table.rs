@@ -17,7 +17,8 @@ pub fn render(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut out = String::new();
     line(&mut out, headings.iter().map(|h| (*h).to_owned()), &widths);
     line(&mut out, widths.iter().map(|w| "─".repeat(*w)), &widths);
-    rows.iter().for_each(|row| line(&mut out, row.iter().cloned(), &widths));
+    rows.iter()
+        .for_each(|row| line(&mut out, row.iter().cloned(), &widths));
     out
 }
 
@@ -43,7 +44,10 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_long_cells_are_cut() {
-        let rows = vec![vec!["a".to_owned(), "x".repeat(80)], vec!["bbb".to_owned(), "y".to_owned()]];
+        let rows = vec![
+            vec!["a".to_owned(), "x".repeat(80)],
+            vec!["bbb".to_owned(), "y".to_owned()],
+        ];
         let text = render(&["Name", "What"], &rows);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "Name  What");

@@ -14,7 +14,7 @@ pub async fn run(config: Option<&Path>, command: WorkCommand) -> anyhow::Result<
     let gateway = super::open(config).await?;
     let request = gateway.request_id();
     let result = act(&gateway, command, &request).await;
-    gateway.store.close().await;
+    super::close(&gateway).await;
     match result? {
         Ok(()) => Ok(0),
         Err(Error::Conflict) => refuse("somebody else has it, or it is settled: look at it again"),
@@ -49,7 +49,10 @@ async fn act(gateway: &Gateway, command: WorkCommand, request: &str) -> anyhow::
         },
         WorkCommand::Settle { id, outcome, acting } => match staff(gateway, &acting).await? {
             Err(error) => Err(error),
-            Ok(staff) => gateway.work_settle(&staff, &id, &outcome, request).await.map(|view| view.0),
+            Ok(staff) => gateway
+                .work_settle(&staff, &id, &outcome, request)
+                .await
+                .map(|view| view.0),
         },
     };
     Ok(shown.map(|value| show(&value)))
@@ -57,7 +60,9 @@ async fn act(gateway: &Gateway, command: WorkCommand, request: &str) -> anyhow::
 
 async fn staff(gateway: &Gateway, acting: &Acting) -> anyhow::Result<Result<StaffMember, Error>> {
     let token = String::from_utf8(read_input(&acting.token_file, 4096)?)?;
-    Ok(gateway.staff(bearer(Some(&format!("Bearer {}", token.trim())))).await)
+    Ok(gateway
+        .staff(bearer(Some(&format!("Bearer {}", token.trim()))))
+        .await)
 }
 
 fn show(value: &Value) {
@@ -68,7 +73,12 @@ fn show(value: &Value) {
     let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
     let rows: Vec<Vec<String>> = list
         .iter()
-        .map(|item| ["id", "kind", "patient", "state", "owner", "due"].iter().map(|name| text(item, name)).collect())
+        .map(|item| {
+            ["id", "kind", "patient", "state", "owner", "due"]
+                .iter()
+                .map(|name| text(item, name))
+                .collect()
+        })
         .collect();
     table::print(&["Id", "Kind", "Patient", "State", "Owner", "Due"], &rows);
 }

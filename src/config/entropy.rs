@@ -18,7 +18,9 @@ impl Entropy {
         let mut out = [0; 32];
         match self {
             Entropy::System => {
-                SystemRandom::new().fill(&mut out).expect("the operating system gives random bytes");
+                SystemRandom::new()
+                    .fill(&mut out)
+                    .expect("the operating system gives random bytes");
             }
             Entropy::Pinned(seed) => {
                 let mut hasher = Sha256::new();
@@ -37,7 +39,10 @@ impl Entropy {
 
     /// An identifier of 128 bits, hexadecimal.
     pub fn id(&self, label: &str) -> String {
-        self.bytes(label)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        self.bytes(label)[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     pub fn salt(&self, label: &str) -> [u8; 16] {

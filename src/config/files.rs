@@ -14,7 +14,8 @@ pub struct CatalogFiles {
 
 /// Reads every `.map.yaml`, `codes/*.csv` and profile `.json`; cases, demo records and READMEs are not configuration.
 pub fn read_catalog(paths: &Paths) -> Result<CatalogFiles, ConfigError> {
-    let is_mapping = |path: &Path| ends(path, ".map.yaml") || (ends(path, ".csv") && has_folder(path, "codes"));
+    let is_mapping =
+        |path: &Path| ends(path, ".map.yaml") || (ends(path, ".csv") && has_folder(path, "codes"));
     let is_profile = |path: &Path| ends(path, ".json") && !has_folder(path, "cases");
     Ok(CatalogFiles {
         mappings: read_folder(&paths.mappings, &is_mapping)?,
@@ -64,7 +65,10 @@ pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, ConfigError> {
     };
     read.map_err(|e| failed(path, &e))?;
     if bytes.len() as u64 > limit {
-        return Err(ConfigError(format!("{}: larger than {limit} bytes", path.display())));
+        return Err(ConfigError(format!(
+            "{}: larger than {limit} bytes",
+            path.display()
+        )));
     }
     Ok(bytes)
 }
@@ -72,7 +76,7 @@ pub fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, ConfigError> {
 /// Writes a file that only its owner can read; makes its folder when missing.
 pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        make_private_folder(folder)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -90,10 +94,16 @@ pub fn read_mapping(file: &Path) -> Result<(PathBuf, Vec<(PathBuf, String)>), Co
         return Err(ConfigError(format!("{}: not a mapping file", file.display())));
     };
     let (Some(root), Some(source)) = (folder.parent(), folder.file_name()) else {
-        return Err(ConfigError(format!("{}: a mapping stands in a folder named after its source", file.display())));
+        return Err(ConfigError(format!(
+            "{}: a mapping stands in a folder named after its source",
+            file.display()
+        )));
     };
     if !ends(&full, ".map.yaml") {
-        return Err(ConfigError(format!("{}: a mapping is called <record>.map.yaml", file.display())));
+        return Err(ConfigError(format!(
+            "{}: a mapping is called <record>.map.yaml",
+            file.display()
+        )));
     }
     let text = std::fs::read_to_string(&full).map_err(|e| failed(file, &e))?;
     let mut files = vec![(Path::new(source).join(name), text)];
@@ -104,7 +114,10 @@ pub fn read_mapping(file: &Path) -> Result<(PathBuf, Vec<(PathBuf, String)>), Co
         }
     }
     // Problems name the file as the person did.
-    let shown = file.parent().and_then(Path::parent).map_or_else(|| root.to_owned(), Path::to_owned);
+    let shown = file
+        .parent()
+        .and_then(Path::parent)
+        .map_or_else(|| root.to_owned(), Path::to_owned);
     Ok((shown, files))
 }
 
@@ -128,6 +141,9 @@ pub fn read_lines(path: &Path) -> Vec<String> {
 
 /// A folder only its owner can enter.
 pub fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -11,8 +11,8 @@ mod keys;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use files::{
-    CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, read_catalog, read_input, read_lines,
-    read_mapping, temporary_folder, write_private,
+    CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, read_catalog, read_input,
+    read_lines, read_mapping, temporary_folder, write_private,
 };
 pub use keys::Keys;
 
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub server: Server,
@@ -81,18 +81,6 @@ pub struct Agency {
     pub zone: String,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            server: Server::default(),
-            store: Store::default(),
-            paths: Paths::default(),
-            log: Log::default(),
-            agency: Agency::default(),
-        }
-    }
-}
-
 impl Default for Server {
     fn default() -> Server {
         Server {
@@ -108,25 +96,37 @@ impl Default for Server {
 
 impl Default for Store {
     fn default() -> Store {
-        Store { url: "sqlite:data/postern.db".to_owned() }
+        Store {
+            url: "sqlite:data/postern.db".to_owned(),
+        }
     }
 }
 
 impl Default for Paths {
     fn default() -> Paths {
-        Paths { keys: "data/keys".into(), mappings: "mappings".into(), profiles: "profiles".into() }
+        Paths {
+            keys: "data/keys".into(),
+            mappings: "mappings".into(),
+            profiles: "profiles".into(),
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { origin: "postern.example/log".to_owned(), checkpoint_seconds: 60 }
+        Log {
+            origin: "postern.example/log".to_owned(),
+            checkpoint_seconds: 60,
+        }
     }
 }
 
 impl Default for Agency {
     fn default() -> Agency {
-        Agency { name: "This agency".to_owned(), zone: "America/Chicago".to_owned() }
+        Agency {
+            name: "This agency".to_owned(),
+            zone: "America/Chicago".to_owned(),
+        }
     }
 }
 
@@ -157,8 +157,12 @@ impl Config {
         if jiff::tz::TimeZone::get(&self.agency.zone).is_err() {
             return refuse("agency.zone is not an IANA time zone (for example America/Chicago)");
         }
-        if self.server.public_url.ends_with('/') {
-            return refuse("server.public_url must not end with a slash");
+        let public = &self.server.public_url;
+        let usable = public.is_empty() || (public.starts_with("http") && public.ends_with("/fhir"));
+        if !usable {
+            return refuse(
+                "server.public_url is the address partners use for the FHIR base: it ends with /fhir",
+            );
         }
         Ok(())
     }
@@ -168,7 +172,11 @@ impl Config {
         if !self.server.public_url.is_empty() {
             return self.server.public_url.clone();
         }
-        let scheme = if self.server.tls_certificate.is_some() { "https" } else { "http" };
+        let scheme = if self.server.tls_certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}/fhir", self.server.listen)
     }
 
@@ -177,16 +185,29 @@ impl Config {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 fn environment() -> Vec<(String, String)> {
-    std::env::vars().filter(|(name, _)| name.starts_with("POSTERN__")).collect()
+    std::env::vars()
+        .filter(|(name, _)| name.starts_with("POSTERN__"))
+        .collect()
 }
 
 /// The login name of whoever runs this process, for the log; `operator` when the system does not say.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn operator() -> String {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().filter_map(|name| std::env::var(name).ok());
-    named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "operator".to_owned())
+    let named = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok());
+    named
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_else(|| "operator".to_owned())
 }
 
 fn parse(text: &str, file: &str, environment: &[(String, String)]) -> Result<Config, ConfigError> {
@@ -197,9 +218,9 @@ fn parse(text: &str, file: &str, environment: &[(String, String)]) -> Result<Con
     for (name, value) in environment {
         overlay(&mut table, name, value)?;
     }
-    table.try_into().map_err(|error: toml::de::Error| {
-        ConfigError(format!("environment POSTERN__…: {}", error.message()))
-    })
+    table
+        .try_into()
+        .map_err(|error: toml::de::Error| ConfigError(format!("environment POSTERN__…: {}", error.message())))
 }
 
 fn at_line(text: &str, file: &str, error: &toml::de::Error) -> ConfigError {
@@ -219,7 +240,9 @@ fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Confi
         (_, Ok(number)) => toml::Value::Integer(number),
         _ => toml::Value::String(value.to_owned()),
     };
-    let entry = table.entry(section.to_lowercase()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    let entry = table
+        .entry(section.to_lowercase())
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()));
     match entry.as_table_mut() {
         Some(section) => {
             section.insert(key.to_lowercase(), value);
@@ -243,7 +266,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_names_file_and_line_and_the_known_ones() {
-        let error = parse("[server]\nlisten = \"a\"\nlisen = \"b\"\n", "postern.toml", &[]).expect_err("unknown");
+        let error =
+            parse("[server]\nlisten = \"a\"\nlisen = \"b\"\n", "postern.toml", &[]).expect_err("unknown");
         assert!(error.0.starts_with("postern.toml:3:"), "{error}");
         assert!(error.0.contains("listen"), "{error}");
     }

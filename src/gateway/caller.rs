@@ -58,7 +58,11 @@ const MOST_TOKENS: usize = 10_000;
 
 impl KnownTokens {
     fn get(&self, hash: &[u8; 32]) -> Option<Arc<Caller>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(hash).cloned()
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(hash)
+            .cloned()
     }
 
     fn keep(&self, hash: [u8; 32], caller: Arc<Caller>) {
@@ -77,14 +81,22 @@ impl Gateway {
         let now = self.clock.now();
         let world = self.store.world_version().await?;
         if let Some(caller) = self.tokens.get(&hash).filter(|c| c.world == world) {
-            return if now.reached(caller.expires) { Err(Error::Unauthenticated) } else { Ok(caller) };
+            return if now.reached(caller.expires) {
+                Err(Error::Unauthenticated)
+            } else {
+                Ok(caller)
+            };
         }
         let used = self.store.token(&hash).await?.ok_or(Error::Unauthenticated)?;
         let token = used.token;
         if now.reached(token.expires) || used.client_state != ACTIVE || used.partner_state != ACTIVE {
             return Err(Error::Unauthenticated);
         }
-        let (_, partner) = self.store.partner(&token.partner).await?.ok_or(Error::Unauthenticated)?;
+        let (_, partner) = self
+            .store
+            .partner(&token.partner)
+            .await?
+            .ok_or(Error::Unauthenticated)?;
         let partner: Partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
         let person = token.subject.as_deref().and_then(|s| s.split_once('\n'));
         let caller = Arc::new(Caller {

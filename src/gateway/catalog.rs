@@ -55,10 +55,22 @@ pub fn load(config: &Config) -> Result<(Mappings, Rules), CatalogError> {
 pub fn load_mappings(files: &CatalogFiles, root: &Path, problems: &mut Vec<String>) -> Mappings {
     let mut mappings = Mappings::default();
     for (path, text) in &files.mappings {
-        let Some((source, record)) = names(path) else { continue };
-        let codes: Vec<(&str, &str)> = files.mappings.iter().filter_map(|(p, t)| code_map(p, source, t)).collect();
+        let Some((source, record)) = names(path) else {
+            continue;
+        };
+        let codes: Vec<(&str, &str)> = files
+            .mappings
+            .iter()
+            .filter_map(|(p, t)| code_map(p, source, t))
+            .collect();
         let shown = root.join(path).display().to_string();
-        let compiled = Mapping::compile(&MappingFiles { source, record, map_name: &shown, map: text, codes });
+        let compiled = Mapping::compile(&MappingFiles {
+            source,
+            record,
+            map_name: &shown,
+            map: text,
+            codes,
+        });
         match compiled {
             Ok(mapping) => {
                 mappings.0.insert(format!("{source}/{record}"), mapping);
@@ -97,7 +109,13 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     let lists = CodeLists::shipped();
     let identity = format!("{}\n{all}", env!("CARGO_PKG_VERSION"));
     let digest = Digest::of(identity.as_bytes()).0;
-    Some(Rules { policy: policy?, data_sets, lists, zone: config.zone(), digest })
+    Some(Rules {
+        policy: policy?,
+        data_sets,
+        lists,
+        zone: config.zone(),
+        digest,
+    })
 }
 
 fn load_policy(parsed: &[(PathBuf, Value)], root: &Path, problems: &mut Vec<String>) -> Option<Policy> {
@@ -116,7 +134,9 @@ fn load_policy(parsed: &[(PathBuf, Value)], root: &Path, problems: &mut Vec<Stri
 }
 
 fn load_data_sets(
-    parsed: &[(PathBuf, Value)], root: &Path, problems: &mut Vec<String>,
+    parsed: &[(PathBuf, Value)],
+    root: &Path,
+    problems: &mut Vec<String>,
 ) -> HashMap<String, DataSet> {
     let mut sets = HashMap::new();
     for (path, set) in parsed.iter().filter(|(path, _)| path.ends_with("data-set.json")) {

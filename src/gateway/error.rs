@@ -54,11 +54,20 @@ impl Error {
         match self {
             Error::Invalid(issues) | Error::Unprocessable(issues) => issues,
             Error::Unauthenticated => one(IssueCode::Login, "a valid access token is required"),
-            Error::OutOfScope => one(IssueCode::Forbidden, "the token's scope does not allow this request"),
+            Error::OutOfScope => one(
+                IssueCode::Forbidden,
+                "the token's scope does not allow this request",
+            ),
             Error::NotFound => one(IssueCode::NotFound, "no such resource"),
             Error::Conflict => one(IssueCode::Conflict, "the state has changed; read it again"),
-            Error::Busy => one(IssueCode::Transient, "too many requests are waiting; try again shortly"),
-            Error::Unavailable => one(IssueCode::Transient, "the gateway cannot record disclosures now; try again"),
+            Error::Busy => one(
+                IssueCode::Transient,
+                "too many requests are waiting; try again shortly",
+            ),
+            Error::Unavailable => one(
+                IssueCode::Transient,
+                "the gateway cannot record disclosures now; try again",
+            ),
         }
     }
 }

@@ -25,12 +25,11 @@ impl Interaction {
     }
 }
 
-pub fn row(event: Event) -> Event {
-    event
-}
-
 pub fn caller_of<'a>(
-    client: &'a str, partner: &'a Partner, address: &'a str, person: Option<&'a (String, String)>,
+    client: &'a str,
+    partner: &'a Partner,
+    address: &'a str,
+    person: Option<&'a (String, String)>,
 ) -> audit::Caller<'a> {
     let first = partner.organization.first();
     audit::Caller {
@@ -48,18 +47,42 @@ pub fn caller_of<'a>(
 impl Gateway {
     /// Runs `make` with the occasion of this request and a fresh salt for each event it makes.
     pub fn with_occasion<T>(
-        &self, at: Instant, request: &str, make: impl FnOnce(&Occasion<'_>, [u8; 16]) -> T,
+        &self,
+        at: Instant,
+        request: &str,
+        make: impl FnOnce(&Occasion<'_>, [u8; 16]) -> T,
     ) -> T {
         let base = self.config.base();
         let name = format!("Postern at {}", self.config.agency.name);
-        let custodian = audit::Party { name: &self.config.agency.name, system: "", identifier: "" };
-        let gateway = audit::Gateway { reference: "", name: &name, base: &base, custodian };
-        let occasion = Occasion { gateway: &gateway, recorded: at, request };
+        let custodian = audit::Party {
+            name: &self.config.agency.name,
+            system: "",
+            identifier: "",
+        };
+        let gateway = audit::Gateway {
+            reference: "",
+            name: &name,
+            base: &base,
+            custodian,
+        };
+        let occasion = Occasion {
+            gateway: &gateway,
+            recorded: at,
+            request,
+        };
         make(&occasion, self.entropy.salt(&format!("salt {request}")))
     }
 
-    /// The events of one answer. An answer that speaks of nobody is one refusal event: somebody asked.
-    pub fn events(&self, call: &Call, interaction: Interaction, answer: &Answer, refusal: Option<&str>, at: Instant) -> Vec<Event> {
+    /// The events of one answer. An answer that speaks of nobody is one refusal event: somebody asked, perhaps
+    /// about a person who is here; the log says so, the caller does not learn it.
+    pub fn events(
+        &self,
+        call: &Call,
+        interaction: Interaction,
+        answer: &Answer,
+        (refusal, asked_about): (Option<&str>, Option<&str>),
+        at: Instant,
+    ) -> Vec<Event> {
         let person = call.caller.person.as_ref();
         let caller = caller_of(&call.caller.client, &call.caller.partner, &call.address, person);
         let mut rows = Vec::with_capacity(2 * answer.subjects().len().max(1));
@@ -68,20 +91,36 @@ impl Gateway {
                 let about = subject.release().about();
                 let patient = format!("Patient/{}", about.patient);
                 let first = self.salt(salt, index, 0);
-                rows.push(row(request_event(&caller, call, interaction, subject, &patient, occasion, first)));
-                rows.push(row(self.disclosure_event(&caller, interaction, subject, &patient, occasion, self.salt(salt, index, 1))));
+                rows.push(request_event(
+                    &caller,
+                    call,
+                    interaction,
+                    subject,
+                    &patient,
+                    occasion,
+                    first,
+                ));
+                rows.push(self.disclosure_event(
+                    &caller,
+                    interaction,
+                    subject,
+                    &patient,
+                    occasion,
+                    self.salt(salt, index, 1),
+                ));
             }
             if answer.subjects().is_empty() {
+                let asked_about = asked_about.map(|id| format!("Patient/{id}")).unwrap_or_default();
                 let event = audit::Refusal {
                     caller: &caller,
                     purpose: &call.caller.purpose,
-                    patient: "",
+                    patient: &asked_about,
                     interaction: interaction.code(),
                     query: call.line.as_bytes(),
                     reason: refusal.unwrap_or("nothing to release"),
                     outcome: Outcome::MinorFailure,
                 };
-                rows.push(row(event.event(occasion, salt)));
+                rows.push(event.event(occasion, salt));
             }
         });
         rows
@@ -95,20 +134,38 @@ impl Gateway {
     }
 
     fn disclosure_event(
-        &self, caller: &audit::Caller<'_>, interaction: Interaction, subject: &Subject, patient: &str,
-        occasion: &Occasion<'_>, salt: [u8; 16],
+        &self,
+        caller: &audit::Caller<'_>,
+        interaction: Interaction,
+        subject: &Subject,
+        patient: &str,
+        occasion: &Occasion<'_>,
+        salt: [u8; 16],
     ) -> Event {
         let about = subject.release().about();
         let resources: Vec<(String, String)> = subject.resources().collect();
-        let released: Vec<audit::Released<'_>> =
-            resources.iter().map(|(reference, version)| audit::Released { reference, version }).collect();
+        let released: Vec<audit::Released<'_>> = resources
+            .iter()
+            .map(|(reference, version)| audit::Released { reference, version })
+            .collect();
         let withheld: Vec<audit::Withheld<'_>> = about
             .withheld
             .iter()
-            .map(|w| audit::Withheld { path: &w.path, rule: w.rule.code(), label: w.label.as_deref().unwrap_or("") })
+            .map(|w| audit::Withheld {
+                path: &w.path,
+                rule: w.rule.code(),
+                label: w.label.as_deref().unwrap_or(""),
+            })
             .collect();
-        let consents: Vec<audit::ConsentUsed<'_>> = about.basis.iter().filter_map(|b| consent_used(b)).collect();
-        let legal = about.basis.iter().map(String::as_str).map(first_word).collect::<Vec<_>>().join(", ");
+        let consents: Vec<audit::ConsentUsed<'_>> =
+            about.basis.iter().filter_map(|b| consent_used(b)).collect();
+        let legal = about
+            .basis
+            .iter()
+            .map(String::as_str)
+            .map(first_word)
+            .collect::<Vec<_>>()
+            .join(", ");
         audit::Disclosure {
             caller,
             purpose: &about.purpose,
@@ -118,7 +175,12 @@ impl Gateway {
             withheld: &withheld,
             data_set: &about.data_set,
             profiles: &self.rules_version,
-            basis: audit::Basis { legal: &legal, general_designation: false, via_ehr: true, consents: &consents },
+            basis: audit::Basis {
+                legal: &legal,
+                general_designation: false,
+                via_ehr: true,
+                consents: &consents,
+            },
         }
         .event(occasion, salt)
     }
@@ -136,20 +198,41 @@ fn consent_used(basis: &str) -> Option<audit::ConsentUsed<'_>> {
 }
 
 fn request_event(
-    caller: &audit::Caller<'_>, call: &Call, interaction: Interaction, subject: &Subject, patient: &str,
-    occasion: &Occasion<'_>, salt: [u8; 16],
+    caller: &audit::Caller<'_>,
+    call: &Call,
+    interaction: Interaction,
+    subject: &Subject,
+    patient: &str,
+    occasion: &Occasion<'_>,
+    salt: [u8; 16],
 ) -> Event {
     let purpose = &call.caller.purpose;
     match interaction {
         Interaction::Read => {
-            let resource = subject.resources().next().map(|(reference, _)| reference).unwrap_or_default();
-            audit::Read { caller, purpose, patient, interaction: interaction.code(), resource: &resource }
-                .event(occasion, salt)
+            let resource = subject
+                .resources()
+                .next()
+                .map(|(reference, _)| reference)
+                .unwrap_or_default();
+            audit::Read {
+                caller,
+                purpose,
+                patient,
+                interaction: interaction.code(),
+                resource: &resource,
+            }
+            .event(occasion, salt)
         }
         Interaction::Search => {
             let query = call.line.as_bytes();
-            audit::Query { caller, purpose, patient, interaction: interaction.code(), query }.event(occasion, salt)
+            audit::Query {
+                caller,
+                purpose,
+                patient,
+                interaction: interaction.code(),
+                query,
+            }
+            .event(occasion, salt)
         }
     }
 }
-

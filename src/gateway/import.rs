@@ -28,7 +28,11 @@ impl ImportReport {
     }
 
     pub fn changed(&self) -> usize {
-        self.lines.iter().filter_map(|l| l.result.as_ref().ok()).map(|a| a.changed + a.retired).sum()
+        self.lines
+            .iter()
+            .filter_map(|l| l.result.as_ref().ok())
+            .map(|a| a.changed + a.retired)
+            .sum()
     }
 }
 
@@ -37,7 +41,13 @@ type Records = Vec<(usize, Result<serde_json::Value, Vec<String>>)>;
 
 impl Gateway {
     /// Imports all records of a file's bytes. An unreadable file is an `Err` with one sentence; nothing is kept then.
-    pub async fn import(&self, source: &str, record: &str, bytes: &[u8], staff: Option<&str>) -> Result<ImportReport, String> {
+    pub async fn import(
+        &self,
+        source: &str,
+        record: &str,
+        bytes: &[u8],
+        staff: Option<&str>,
+    ) -> Result<ImportReport, String> {
         if self.mappings.get(source, record).is_none() {
             let known = self.mappings.names().join(", ");
             return Err(format!("no mapping {source}/{record}; known: {known}"));
@@ -48,7 +58,14 @@ impl Gateway {
                 Err(problems) => Err(problems),
                 Ok(body) => {
                     let request = format!("import-{}", self.request_id());
-                    let intake = Intake { source, record, body: &body, staff, address: "localhost", request: &request };
+                    let intake = Intake {
+                        source,
+                        record,
+                        body: &body,
+                        staff,
+                        address: "localhost",
+                        request: &request,
+                    };
                     self.accept_waiting(&intake).await
                 }
             };
@@ -58,12 +75,14 @@ impl Gateway {
     }
 
     async fn accept_waiting(&self, intake: &Intake<'_>) -> Result<Accepted, Vec<String>> {
-        self.accept(intake, true).await.map_err(|rejected| match rejected {
-            Rejected::NoMapping(_) => vec!["no such mapping".to_owned()],
-            Rejected::Problems(problems) => problems.iter().map(ToString::to_string).collect(),
-            Rejected::Failed(Error::Busy) => vec!["the store is busy; import the file again".to_owned()],
-            Rejected::Failed(error) => vec![format!("not kept: {error}")],
-        })
+        self.accept(intake, true)
+            .await
+            .map_err(|rejected| match rejected {
+                Rejected::NoMapping(_) => vec!["no such mapping".to_owned()],
+                Rejected::Problems(problems) => problems.iter().map(ToString::to_string).collect(),
+                Rejected::Failed(Error::Busy) => vec!["the store is busy; import the file again".to_owned()],
+                Rejected::Failed(error) => vec![format!("not kept: {error}")],
+            })
     }
 }
 
@@ -77,9 +96,11 @@ fn records(bytes: &[u8]) -> Result<Records, String> {
     }
     if let Ok(whole) = json::parse(bytes) {
         return Ok(match whole {
-            serde_json::Value::Array(list) => {
-                list.into_iter().enumerate().map(|(index, one)| (index + 1, Ok(one))).collect()
-            }
+            serde_json::Value::Array(list) => list
+                .into_iter()
+                .enumerate()
+                .map(|(index, one)| (index + 1, Ok(one)))
+                .collect(),
             one => vec![(1, Ok(one))],
         });
     }
@@ -89,7 +110,10 @@ fn records(bytes: &[u8]) -> Result<Records, String> {
         .map(|(index, line)| (index + 1, line.trim_ascii()))
         .filter(|(_, line)| !line.is_empty())
         .collect();
-    let parsed: Records = lines.iter().map(|(number, line)| (*number, parse_line(line))).collect();
+    let parsed: Records = lines
+        .iter()
+        .map(|(number, line)| (*number, parse_line(line)))
+        .collect();
     if parsed.iter().all(|(_, one)| one.is_err()) {
         let problems = json::parse(bytes).err().unwrap_or_default();
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
@@ -109,13 +133,26 @@ mod tests {
     #[test]
     fn a_half_written_file_gives_its_good_lines_and_names_the_bad_one() {
         let found = records(b"{\"a\":1}\n\n{\"a\":2}\n{\"a\":").expect("some good lines");
-        assert_eq!(found.iter().map(|(line, one)| (*line, one.is_ok())).collect::<Vec<_>>(), [(1, true), (3, true), (4, false)]);
+        assert_eq!(
+            found
+                .iter()
+                .map(|(line, one)| (*line, one.is_ok()))
+                .collect::<Vec<_>>(),
+            [(1, true), (3, true), (4, false)]
+        );
     }
 
     #[test]
     fn empty_binary_and_foreign_files_are_named() {
         assert_eq!(records(b" \n").expect_err("empty"), "the file is empty");
-        assert_eq!(records(b"PK\x03\x04\0").expect_err("binary"), "not a text file in UTF-8");
-        assert!(records(b"name;dob\nx;y\n").expect_err("csv").starts_with("neither JSON"));
+        assert_eq!(
+            records(b"PK\x03\x04\0").expect_err("binary"),
+            "not a text file in UTF-8"
+        );
+        assert!(
+            records(b"name;dob\nx;y\n")
+                .expect_err("csv")
+                .starts_with("neither JSON")
+        );
     }
 }

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use postern_rules::audit;
-use postern_rules::fhir::{Value, json};
+use postern_rules::fhir::{Issue, IssueCode, Value, json};
 use postern_rules::mapping::{Conversion, Problem, Settings};
 
 use super::caller::ACTIVE;
-use super::{Error, Gateway, events};
+use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Lane, Put, Refused, ResourceRow};
 
@@ -61,14 +61,23 @@ impl Gateway {
         let mapping = self.mappings.get(intake.source, intake.record).ok_or_else(|| {
             Rejected::NoMapping(self.mappings.names().into_iter().map(str::to_owned).collect())
         })?;
-        let settings = Settings { id_key: &self.keys.id, now: self.clock.instant() };
-        mapping.convert(intake.body, &settings).map_err(Rejected::Problems)
+        let settings = Settings {
+            id_key: &self.keys.id,
+            now: self.clock.instant(),
+        };
+        mapping
+            .convert(intake.body, &settings)
+            .map_err(Rejected::Problems)
     }
 
     pub async fn accept(&self, intake: &Intake<'_>, bulk: bool) -> Result<Accepted, Rejected> {
         let conversion = self.convert(intake)?;
         let (unmapped, resources) = (conversion.unmapped(), conversion.resources);
+        about_one_person(&resources)?;
+        let patient = patient_of(&resources);
         for _ in 0..TRIES {
+            // Read before the plan: if somebody else writes about this person meanwhile, the plan is made again.
+            let version = self.version_of(patient.as_deref()).await?;
             let plan = self.plan(intake, &resources).await?;
             let accepted = Accepted {
                 resources: resources.iter().filter_map(reference).collect(),
@@ -79,8 +88,7 @@ impl Gateway {
             if plan.is_empty() {
                 return Ok(accepted);
             }
-            let known = self.is_known(&plan).await?;
-            match self.keep(intake, plan, known, bulk).await {
+            match self.keep(intake, plan, version, bulk).await {
                 Ok(()) => return Ok(accepted),
                 Err(Refused::Stale) => {}
                 Err(refused) => return Err(Rejected::Failed(refused.into())),
@@ -96,13 +104,18 @@ impl Gateway {
         let mut puts = Vec::new();
         let mut made = Vec::with_capacity(resources.len());
         for resource in resources {
-            let (Some(resource_type), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str()) else {
+            let (Some(resource_type), Some(id)) =
+                (resource["resourceType"].as_str(), resource["id"].as_str())
+            else {
                 continue;
             };
             made.push((resource_type, id));
             let body = resource.to_string();
             let stored = self.store.resource(resource_type, id).await?;
-            if stored.as_ref().is_some_and(|row| !row.deleted && row.body == body && owns(row, &source)) {
+            if stored
+                .as_ref()
+                .is_some_and(|row| !row.deleted && row.body == body && owns(row, &source))
+            {
                 continue;
             }
             let shared = is_shared(resource_type);
@@ -128,34 +141,61 @@ impl Gateway {
         Ok(puts)
     }
 
-    /// Is the person this is about in the store already?
-    async fn is_known(&self, plan: &[Put]) -> Result<bool, Error> {
-        let Some(patient) = plan.iter().find_map(|put| put.patient.as_deref()) else { return Ok(true) };
-        Ok(self.store.record_versions(patient).await?.record > 0)
+    /// The person and the version of that person's record; none for a record of shared resources.
+    async fn version_of(&self, patient: Option<&str>) -> Result<Option<(String, i64)>, Error> {
+        let Some(patient) = patient else { return Ok(None) };
+        Ok(Some((
+            patient.to_owned(),
+            self.store.record_versions(patient).await?.record,
+        )))
     }
 
-    async fn keep(&self, intake: &Intake<'_>, puts: Vec<Put>, known: bool, bulk: bool) -> Result<(), Refused> {
+    async fn keep(
+        &self,
+        intake: &Intake<'_>,
+        puts: Vec<Put>,
+        version: Option<(String, i64)>,
+        bulk: bool,
+    ) -> Result<(), Refused> {
         let at = self.clock.instant();
         let mut change = Change::at(at);
-        let people: BTreeMap<String, ()> = puts.iter().filter_map(|p| Some((p.patient.clone()?, ()))).collect();
-        let patient = people.keys().next().map(|id| format!("Patient/{id}")).unwrap_or_default();
-        let references: Vec<String> = puts.iter().map(|p| format!("{}/{}", p.resource_type, p.id)).collect();
-        let update = known;
+        let people: BTreeMap<String, ()> = puts
+            .iter()
+            .filter_map(|p| Some((p.patient.clone()?, ())))
+            .collect();
+        let patient = people
+            .keys()
+            .next()
+            .map(|id| format!("Patient/{id}"))
+            .unwrap_or_default();
+        let chief = chief_of(&puts);
+        let all = puts.iter().map(|p| format!("{}/{}", p.resource_type, p.id));
+        let others = all.filter(|reference| Some(reference) != chief.as_ref());
+        let references: Vec<String> = chief.iter().cloned().chain(others).collect();
+        let update = version.as_ref().is_none_or(|(_, version)| *version > 0);
+        change.expects.extend(version);
         change.puts = puts;
         let name = format!("{}/{}", intake.source, intake.record);
         let mapping = name.as_str();
         self.with_occasion(at, intake.request, |occasion, salt| {
             let written: Vec<&str> = references.iter().map(String::as_str).collect();
             let event = audit::Intake {
-                source: audit::Party { name: intake.source, system: "", identifier: intake.source },
+                source: audit::Party {
+                    name: intake.source,
+                    system: "",
+                    identifier: intake.source,
+                },
                 address: intake.address,
-                staff: audit::Person { name: intake.staff.unwrap_or_default(), id: "" },
+                staff: audit::Person {
+                    name: intake.staff.unwrap_or_default(),
+                    id: "",
+                },
                 patient: &patient,
                 update,
                 written: &written,
                 mapping,
             };
-            change.audit.push(events::row(event.event(occasion, salt)));
+            change.audit.push(event.event(occasion, salt));
         });
         let lane = if bulk { Lane::Bulk } else { Lane::Ordinary };
         self.store.commit_in(lane, change).await?;
@@ -167,7 +207,11 @@ impl Gateway {
         let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
         let source = self.store.source_by_token(&hash).await?;
         let known = source.is_some_and(|source| source.state == ACTIVE && source.name == name);
-        if known { Ok(()) } else { Err(Error::Unauthenticated) }
+        if known {
+            Ok(())
+        } else {
+            Err(Error::Unauthenticated)
+        }
     }
 
     /// Reads one record from outside bytes.
@@ -180,8 +224,20 @@ impl Gateway {
 fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
     let of_type = |kind: &&str| resources.iter().find(|r| r["resourceType"] == **kind);
     let chief = ["CarePlan", "ServiceRequest", "Consent"].iter().find_map(of_type);
-    let chief = chief.or_else(|| resources.first()).and_then(reference).unwrap_or_default();
+    let chief = chief
+        .or_else(|| resources.first())
+        .and_then(reference)
+        .unwrap_or_default();
     format!("{}/{}#{chief}", intake.source, intake.record)
+}
+
+/// What the record is chiefly about, for the log.
+fn chief_of(puts: &[Put]) -> Option<String> {
+    let kinds = ["CarePlan", "ServiceRequest", "Consent", "Patient"];
+    let found = kinds
+        .iter()
+        .find_map(|kind| puts.iter().find(|put| put.resource_type == *kind));
+    found.map(|put| format!("{}/{}", put.resource_type, put.id))
 }
 
 fn owns(row: &ResourceRow, source: &str) -> bool {
@@ -189,7 +245,11 @@ fn owns(row: &ResourceRow, source: &str) -> bool {
 }
 
 fn reference(resource: &Value) -> Option<String> {
-    Some(format!("{}/{}", resource["resourceType"].as_str()?, resource["id"].as_str()?))
+    Some(format!(
+        "{}/{}",
+        resource["resourceType"].as_str()?,
+        resource["id"].as_str()?
+    ))
 }
 
 fn is_shared(resource_type: &str) -> bool {
@@ -199,9 +259,33 @@ fn is_shared(resource_type: &str) -> bool {
     )
 }
 
+/// A record that states things about a person names that person, and no other.
+fn about_one_person(resources: &[Value]) -> Result<(), Error> {
+    let people = resources
+        .iter()
+        .filter(|r| r["resourceType"] == "Patient")
+        .count();
+    let personal = resources
+        .iter()
+        .any(|r| !is_shared(r["resourceType"].as_str().unwrap_or_default()));
+    if people == 1 || (people == 0 && !personal) {
+        return Ok(());
+    }
+    let details = "a record is about exactly one person: its mapping has to make one Patient";
+    Err(Error::Unprocessable(vec![Issue::error(
+        IssueCode::BusinessRule,
+        "Patient",
+        details,
+    )]))
+}
+
 /// One record is about one person.
 fn patient_of(resources: &[Value]) -> Option<String> {
-    resources.iter().find(|r| r["resourceType"] == "Patient").and_then(|r| r["id"].as_str()).map(str::to_owned)
+    resources
+        .iter()
+        .find(|r| r["resourceType"] == "Patient")
+        .and_then(|r| r["id"].as_str())
+        .map(str::to_owned)
 }
 
 fn identifiers(resource: &Value) -> Vec<(String, String)> {

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use postern_rules::audit::{Act, Columns, Kind, Line, Person};
-use postern_rules::fhir::json;
+use postern_rules::audit::{Act, Kind, Line, Person};
 use postern_rules::fhir::Value;
+use postern_rules::fhir::json;
 use postern_rules::log::{Entry, Held, Node, Report, Verifier};
 
-use super::{Error, Gateway, events};
+use super::{Error, Gateway};
 use crate::config::{append_line, read_lines};
 use crate::store::{Change, Unsigned};
 
@@ -32,8 +32,10 @@ const PAGE: i64 = 1000;
 impl Gateway {
     /// Signs the head when the log has grown, and keeps the checkpoint outside the database too.
     pub async fn seal(&self) -> Result<Option<String>, Unsigned> {
-        let signed =
-            self.store.checkpoint(&self.signer, &self.config.log.origin, self.clock.instant()).await?;
+        let signed = self
+            .store
+            .checkpoint(&self.signer, &self.config.log.origin, self.clock.instant())
+            .await?;
         if let Some(note) = &signed {
             let line = Value::from(note.as_str()).to_string();
             if let Err(error) = append_line(&self.anchor_file(), &line) {
@@ -46,10 +48,13 @@ impl Gateway {
     /// Checkpoints kept outside the database, with where they stand.
     pub fn anchors(&self) -> Vec<(String, String)> {
         let file = self.anchor_file();
-        let notes = read_lines(&file).into_iter().enumerate().filter_map(|(index, line)| {
-            let note = json::parse(line.as_bytes()).ok()?.as_str()?.to_owned();
-            Some((format!("{}:{}", file.display(), index + 1), note))
-        });
+        let notes = read_lines(&file)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, line)| {
+                let note = json::parse(line.as_bytes()).ok()?.as_str()?.to_owned();
+                Some((format!("{}:{}", file.display(), index + 1), note))
+            });
         notes.collect()
     }
 
@@ -74,7 +79,11 @@ impl Gateway {
             note: &row.note,
             stored: true,
         });
-        let outside = anchors.iter().map(|(name, note)| Held { name: name.clone(), note, stored: false });
+        let outside = anchors.iter().map(|(name, note)| Held {
+            name: name.clone(),
+            note,
+            stored: false,
+        });
         let keys = [self.signer.verifier()];
         let mut verifier = Verifier::new(&self.config.log.origin, &keys, inside.chain(outside), 0);
         let mut next = 0;
@@ -85,17 +94,35 @@ impl Gateway {
             next = last.seq + 1;
             for entry in &page {
                 let body = entry.body.as_deref().map(str::as_bytes);
-                let columns = columns(&entry.columns);
-                let nodes: Vec<Node> = nodes.iter().filter(|node| node.last() == entry.seq).cloned().collect();
-                verifier.entry(&Entry { seq: entry.seq, body, leaf: entry.leaf, nodes: Some(&nodes) }, &columns);
+                let columns = &entry.columns;
+                let nodes: Vec<Node> = nodes
+                    .iter()
+                    .filter(|node| node.last() == entry.seq)
+                    .cloned()
+                    .collect();
+                verifier.entry(
+                    &Entry {
+                        seq: entry.seq,
+                        body,
+                        leaf: entry.leaf,
+                        nodes: Some(&nodes),
+                    },
+                    columns,
+                );
             }
         }
-        Ok(Verification { report: verifier.finish(head.as_ref()), entries: next })
+        Ok(Verification {
+            report: verifier.finish(head.as_ref()),
+            entries: next,
+        })
     }
 
     /// Lines of the log, oldest first. Reading it is itself on the log.
     pub async fn list_log(&self, filter: &AuditFilter, operator: &str) -> Result<Vec<Line>, Error> {
-        let patient = filter.patient.as_deref().map(|p| format!("Patient/{}", p.trim_start_matches("Patient/")));
+        let patient = filter
+            .patient
+            .as_deref()
+            .map(|p| format!("Patient/{}", p.trim_start_matches("Patient/")));
         let mut lines = Vec::new();
         let mut next = 0;
         loop {
@@ -109,11 +136,12 @@ impl Gateway {
                 let kind = Kind::parse(&entry.columns.kind);
                 if filter.all || matches!(kind, Some(Kind::Disclosure | Kind::Refusal | Kind::BreakGlass)) {
                     let body = entry.body.as_deref().and_then(|b| json::parse(b.as_bytes()).ok());
-                    lines.push(Line::of(&columns(&entry.columns), &body.unwrap_or(Value::Null)));
+                    lines.push(Line::of(&entry.columns, &body.unwrap_or(Value::Null)));
                 }
             }
         }
-        self.note(Kind::AuditRead, patient.as_deref().unwrap_or_default(), operator).await?;
+        self.note(Kind::AuditRead, patient.as_deref().unwrap_or_default(), operator)
+            .await?;
         Ok(lines)
     }
 
@@ -121,14 +149,19 @@ impl Gateway {
         let at = self.clock.instant();
         let mut change = Change::at(at);
         self.with_occasion(at, &self.request_id(), |occasion, salt| {
-            let act = Act { patient, ..Act::of(kind, Person { name: operator, id: operator }) };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            let act = Act {
+                patient,
+                ..Act::of(
+                    kind,
+                    Person {
+                        name: operator,
+                        id: operator,
+                    },
+                )
+            };
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())
     }
-}
-
-fn columns(stored: &Columns) -> Columns {
-    stored.clone()
 }

@@ -18,7 +18,10 @@ impl Gateway {
         let mut served: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for set in self.rules.data_sets.values() {
             for profile in set.profiles() {
-                served.entry(profile.resource_type().to_owned()).or_default().push(profile.url().to_owned());
+                served
+                    .entry(profile.resource_type().to_owned())
+                    .or_default()
+                    .push(profile.url().to_owned());
             }
         }
         served.values_mut().for_each(|profiles| profiles.sort());
@@ -26,7 +29,11 @@ impl Gateway {
     }
 
     pub fn capability_statement(&self) -> Value {
-        let resources: Vec<Value> = self.served_types().into_iter().map(|(t, p)| resource(&t, &p)).collect();
+        let resources: Vec<Value> = self
+            .served_types()
+            .into_iter()
+            .map(|(t, p)| resource(&t, &p))
+            .collect();
         let base = self.config.base();
         json!({
             "resourceType": "CapabilityStatement",
@@ -75,7 +82,9 @@ impl Gateway {
     /// A closed profile by the last part of its address, as served at `/fhir/StructureDefinition/[id]`.
     pub fn structure_definition(&self, id: &str) -> Option<&Value> {
         let sets = self.rules.data_sets.values();
-        sets.flat_map(|set| set.profiles()).map(|profile| profile.closed()).find(|closed| closed["id"] == id)
+        sets.flat_map(|set| set.profiles())
+            .map(|profile| profile.closed())
+            .find(|closed| closed["id"] == id)
     }
 }
 

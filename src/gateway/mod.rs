@@ -58,7 +58,12 @@ pub struct Gateway {
 impl Gateway {
     /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer.
     pub fn new(
-        config: Config, store: Store, catalog: (Mappings, Rules), keys: Keys, clock: Clock, entropy: Entropy,
+        config: Config,
+        store: Store,
+        catalog: (Mappings, Rules),
+        keys: Keys,
+        clock: Clock,
+        entropy: Entropy,
     ) -> Result<Arc<Gateway>, CatalogError> {
         let (mappings, rules) = catalog;
         let signer = Signer::new(&config.log.origin, &keys.log)
@@ -91,7 +96,8 @@ impl Gateway {
         if known.key_fingerprint == deployment.key_fingerprint {
             return Ok(());
         }
-        let why = "id.key is not the key this database's ids were made with; restore the keys that belong to it";
+        let why =
+            "id.key is not the key this database's ids were made with; restore the keys that belong to it";
         Err(CatalogError(vec![why.to_owned()]))
     }
 

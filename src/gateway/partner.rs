@@ -43,7 +43,11 @@ impl Partner {
             id: self.id.clone(),
             name: self.name.clone(),
             class: self.class.clone(),
-            organization: self.organization.iter().map(|i| (i.system.clone(), i.value.clone())).collect(),
+            organization: self
+                .organization
+                .iter()
+                .map(|i| (i.system.clone(), i.value.clone()))
+                .collect(),
         }
     }
 
@@ -65,7 +69,10 @@ impl Partner {
             problems.push("organization: at least one identifier (usually its NPI)".to_owned());
         }
         let npis = self.organization.iter().filter(|i| i.system == NPI);
-        problems.extend(npis.filter(|i| !is_npi(&i.value)).map(|_| "npi: ten digits with a valid check digit".to_owned()));
+        problems.extend(
+            npis.filter(|i| !is_npi(&i.value))
+                .map(|_| "npi: ten digits with a valid check digit".to_owned()),
+        );
         if self.purposes.is_empty() {
             problems.push("purposes: at least one".to_owned());
         }
@@ -81,10 +88,17 @@ impl Partner {
 /// Ten digits whose last one is the Luhn check digit over `80840` and the rest (US Core us-core-16, us-core-17).
 pub fn is_npi(value: &str) -> bool {
     let digits: Option<Vec<u32>> = format!("80840{value}").chars().map(|c| c.to_digit(10)).collect();
-    let Some(digits) = digits.filter(|d| d.len() == 15) else { return false };
+    let Some(digits) = digits.filter(|d| d.len() == 15) else {
+        return false;
+    };
     let doubled = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
-    let sum: u32 = digits.iter().rev().enumerate().map(|(i, d)| if i % 2 == 1 { doubled(*d) } else { *d }).sum();
-    sum % 10 == 0
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, d)| if i % 2 == 1 { doubled(*d) } else { *d })
+        .sum();
+    sum.is_multiple_of(10)
 }
 
 /// A client of a partner: its id is the store's key, its keys are here.

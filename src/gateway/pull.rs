@@ -25,7 +25,13 @@ const TRIES: usize = 3;
 
 impl Gateway {
     /// `GET /[type]/[id]`. `known` is the value of `If-None-Match`.
-    pub async fn read(&self, call: &Call, resource_type: &str, id: &str, known: Option<&str>) -> Result<Reply, Error> {
+    pub async fn read(
+        &self,
+        call: &Call,
+        resource_type: &str,
+        id: &str,
+        known: Option<&str>,
+    ) -> Result<Reply, Error> {
         if !call.caller.scopes.may_read(resource_type) {
             return Err(Error::OutOfScope);
         }
@@ -34,7 +40,10 @@ impl Gateway {
             let people = self.people_of(call, resource_type, id).await?;
             let found = self.find_all(call, &people, &now).await?;
             let holds = |r: &Arc<Release>| r.holds(resource_type, id);
-            let release = found.iter().find_map(|f| f.release.as_ref().ok().filter(|r| holds(r))).cloned();
+            let release = found
+                .iter()
+                .find_map(|f| f.release.as_ref().ok().filter(|r| holds(r)))
+                .cloned();
             let answer = Answer::read(release, resource_type, id, known, &call.request);
             if let Some(reply) = self.record(call, Interaction::Read, answer, found, &now).await? {
                 return Ok(reply);
@@ -52,9 +61,15 @@ impl Gateway {
             let now = self.clock.now();
             let people = self.people_searched(call, query).await?;
             let found = self.find_all(call, &people, &now).await?;
-            let releases = found.iter().filter_map(|f| f.release.as_ref().ok().cloned()).collect();
+            let releases = found
+                .iter()
+                .filter_map(|f| f.release.as_ref().ok().cloned())
+                .collect();
             let answer = Answer::search(releases, query, &self.config.base(), &call.request);
-            if let Some(reply) = self.record(call, Interaction::Search, answer, found, &now).await? {
+            if let Some(reply) = self
+                .record(call, Interaction::Search, answer, found, &now)
+                .await?
+            {
                 return Ok(reply);
             }
         }
@@ -69,7 +84,10 @@ impl Gateway {
             Some(Some(patient)) => Ok(vec![patient]),
             Some(None) => {
                 let caller = &call.caller;
-                Ok(self.store.shown_in(&caller.recipient.id, &caller.purpose, resource_type, id).await?)
+                Ok(self
+                    .store
+                    .shown_in(&caller.recipient.id, &caller.purpose, resource_type, id)
+                    .await?)
             }
         }
     }
@@ -94,7 +112,11 @@ impl Gateway {
                 "Patient" => "search Patient by `_id` or `identifier` (system|value)",
                 _ => "this search needs `patient` (or `_id`)",
             };
-            return Err(Error::Invalid(vec![Issue::error(IssueCode::Required, "", details)]));
+            return Err(Error::Invalid(vec![Issue::error(
+                IssueCode::Required,
+                "",
+                details,
+            )]));
         }
         people.sort();
         people.dedup();
@@ -111,14 +133,35 @@ impl Gateway {
 
     /// Records the answer and opens it; `None` when a version moved and the use case has to run again.
     async fn record(
-        &self, call: &Call, interaction: Interaction, answer: Answer, found: Vec<Found>, now: &Now,
+        &self,
+        call: &Call,
+        interaction: Interaction,
+        answer: Answer,
+        found: Vec<Found>,
+        now: &Now,
     ) -> Result<Option<Reply>, Error> {
         let mut change = Change::at(now.stamp());
-        change.expects = found.iter().map(|f| (f.patient.clone(), f.versions.record)).collect();
+        change.expects = found
+            .iter()
+            .map(|f| (f.patient.clone(), f.versions.record))
+            .collect();
         change.expects_world = found.first().map(|f| f.versions.world);
         change.released = found.iter().flat_map(|f| f.rows(&call.caller)).collect();
-        let refusal = found.iter().find_map(|f| f.release.as_ref().err()).map(|refusal| refusal.code());
-        change.audit = self.events(call, interaction, &answer, refusal, now.stamp());
+        let asked_about = found
+            .iter()
+            .find(|f| f.versions.record > 0)
+            .map(|f| f.patient.clone());
+        let refusal = found
+            .iter()
+            .find_map(|f| f.release.as_ref().err())
+            .map(|refusal| refusal.code());
+        change.audit = self.events(
+            call,
+            interaction,
+            &answer,
+            (refusal, asked_about.as_deref()),
+            now.stamp(),
+        );
         change.answers = vec![answer.digest()];
         let (status, etag, last_modified) = (answer.status, answer.etag.clone(), answer.last_modified);
         let receipt = match self.store.commit(change).await {
@@ -128,6 +171,11 @@ impl Gateway {
         };
         found.into_iter().for_each(|f| f.keep(self));
         let opened = answer.open(&receipt).map_err(|_| Error::Unavailable)?;
-        Ok(Some(Reply { status, etag, last_modified, body: opened.0 }))
+        Ok(Some(Reply {
+            status,
+            etag,
+            last_modified,
+            body: opened.0,
+        }))
     }
 }

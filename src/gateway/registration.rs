@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::caller::{ACTIVE, DISABLED};
 use super::work::ROLES;
-use super::{ClientKeys, Error, Gateway, Partner, events};
+use super::{ClientKeys, Error, Gateway, Partner};
 use crate::auth::hash;
 use crate::store::{self, Change};
 
@@ -25,19 +25,38 @@ impl Gateway {
     /// Registers a partner with one client. All problems at once, as sentences.
     pub async fn add_partner(&self, new: NewPartner, operator: &str) -> Result<Registered, Vec<String>> {
         let partner = &new.partner;
-        let classes: Vec<String> = self.rules.policy.classes().iter().map(|class| class.name.clone()).collect();
+        let classes: Vec<String> = self
+            .rules
+            .policy
+            .classes()
+            .iter()
+            .map(|class| class.name.clone())
+            .collect();
         let serves = |purpose: &str| self.rules.data_set(&partner.class, purpose).is_some();
         let mut problems = partner.problems(&classes, &serves);
-        let keys = ClientKeys { jwks: new.jwks.clone() };
+        let keys = ClientKeys {
+            jwks: new.jwks.clone(),
+        };
         problems.extend(keys.check().err().map(|error| format!("jwks: {error}")));
         if !problems.is_empty() {
             return Err(problems);
         }
         let failed = |error: &dyn std::fmt::Display| vec![error.to_string()];
         let body = serde_json::to_string(partner).map_err(|e| failed(&e))?;
-        let client_id = format!("{}-{}", partner.id, &self.entropy.id(&format!("client {}", partner.id))[..8]);
+        let client_id = format!(
+            "{}-{}",
+            partner.id,
+            &self.entropy.id(&format!("client {}", partner.id))[..8]
+        );
         let mut change = Change::at(self.clock.instant());
-        change.partners.push((0, store::Partner { id: partner.id.clone(), state: ACTIVE.to_owned(), body }));
+        change.partners.push((
+            0,
+            store::Partner {
+                id: partner.id.clone(),
+                state: ACTIVE.to_owned(),
+                body,
+            },
+        ));
         change.clients.push(store::Client {
             client_id: client_id.clone(),
             partner: partner.id.clone(),
@@ -45,11 +64,16 @@ impl Gateway {
             body: json!({ "jwks": new.jwks }).to_string(),
         });
         let details = [("class", partner.class.as_str()), ("client", client_id.as_str())];
-        self.operate(change, Kind::PartnerAdded, operator, partner, &details).await.map_err(|error| match error {
-            Error::Conflict => vec![format!("id: a partner `{}` exists already", partner.id)],
-            other => failed(&other),
-        })?;
-        Ok(Registered { client_id, token_endpoint: self.token_endpoint() })
+        self.operate(change, Kind::PartnerAdded, operator, partner, &details)
+            .await
+            .map_err(|error| match error {
+                Error::Conflict => vec![format!("id: a partner `{}` exists already", partner.id)],
+                other => failed(&other),
+            })?;
+        Ok(Registered {
+            client_id,
+            token_endpoint: self.token_endpoint(),
+        })
     }
 
     /// Every registered partner with its state and clients.
@@ -74,7 +98,8 @@ impl Gateway {
             client.state = DISABLED.to_owned();
             change.clients.push(client);
         }
-        self.operate(change, Kind::PartnerDisabled, operator, &partner, &[]).await
+        self.operate(change, Kind::PartnerDisabled, operator, &partner, &[])
+            .await
     }
 
     /// A bearer token for an internal source; shown once, stored hashed. A known name gets a new token.
@@ -82,13 +107,23 @@ impl Gateway {
         let token = self.entropy.token(&format!("source {name}"));
         let mut change = Change::at(self.clock.instant());
         let token_hash = hash(&token).to_vec();
-        change.sources.push(store::Source { name: name.to_owned(), token_hash, state: ACTIVE.to_owned() });
+        change.sources.push(store::Source {
+            name: name.to_owned(),
+            token_hash,
+            state: ACTIVE.to_owned(),
+        });
         self.register(change, operator, &[("source", name)]).await?;
         Ok(token)
     }
 
     /// A bearer token for a member of staff; shown once, stored hashed.
-    pub async fn add_staff(&self, id: &str, name: &str, role: &str, operator: &str) -> Result<String, Vec<String>> {
+    pub async fn add_staff(
+        &self,
+        id: &str,
+        name: &str,
+        role: &str,
+        operator: &str,
+    ) -> Result<String, Vec<String>> {
         if !ROLES.contains(&role) {
             return Err(vec![format!("role: one of {}", ROLES.join(", "))]);
         }
@@ -101,7 +136,9 @@ impl Gateway {
             token_hash: hash(&token).to_vec(),
             state: ACTIVE.to_owned(),
         });
-        self.register(change, operator, &[("staff", id), ("role", role)]).await.map_err(|e| vec![e.to_string()])?;
+        self.register(change, operator, &[("staff", id), ("role", role)])
+            .await
+            .map_err(|e| vec![e.to_string()])?;
         Ok(token)
     }
 
@@ -109,15 +146,28 @@ impl Gateway {
     pub async fn people_naming(&self, partner: &Partner) -> Result<usize, Error> {
         let mut people = std::collections::BTreeSet::new();
         for identifier in &partner.organization {
-            for (resource_type, id, _) in self.store.find_identifier(&identifier.system, &identifier.value).await? {
-                people.extend(self.store.people_referring(&format!("{resource_type}/{id}")).await?);
+            for (resource_type, id, _) in self
+                .store
+                .find_identifier(&identifier.system, &identifier.value)
+                .await?
+            {
+                people.extend(
+                    self.store
+                        .people_referring(&format!("{resource_type}/{id}"))
+                        .await?,
+                );
             }
         }
         Ok(people.len())
     }
 
     async fn operate(
-        &self, mut change: Change, kind: Kind, operator: &str, partner: &Partner, details: &[(&str, &str)],
+        &self,
+        mut change: Change,
+        kind: Kind,
+        operator: &str,
+        partner: &Partner,
+        details: &[(&str, &str)],
     ) -> Result<(), Error> {
         let request = self.request_id();
         self.with_occasion(change.now, &request, |occasion, salt| {
@@ -127,20 +177,38 @@ impl Gateway {
                 system: first.map_or("", |i| i.system.as_str()),
                 identifier: first.map_or("", |i| i.value.as_str()),
             };
-            let person = audit::Person { name: operator, id: operator };
-            let act = Act { partner: Some(&party), details, ..Act::of(kind, person) };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            let person = audit::Person {
+                name: operator,
+                id: operator,
+            };
+            let act = Act {
+                partner: Some(&party),
+                details,
+                ..Act::of(kind, person)
+            };
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())
     }
 
-    async fn register(&self, mut change: Change, operator: &str, details: &[(&str, &str)]) -> Result<(), Error> {
+    async fn register(
+        &self,
+        mut change: Change,
+        operator: &str,
+        details: &[(&str, &str)],
+    ) -> Result<(), Error> {
         let request = self.request_id();
         self.with_occasion(change.now, &request, |occasion, salt| {
-            let person = audit::Person { name: operator, id: operator };
-            let act = Act { details, ..Act::of(Kind::PartnerChanged, person) };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            let person = audit::Person {
+                name: operator,
+                id: operator,
+            };
+            let act = Act {
+                details,
+                ..Act::of(Kind::PartnerChanged, person)
+            };
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())

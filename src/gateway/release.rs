@@ -22,7 +22,14 @@ pub struct Found {
 }
 
 /// Types that are shared between people: a record refers to them, it does not contain them.
-const SHARED: &[&str] = &["Practitioner", "PractitionerRole", "Organization", "Location", "HealthcareService", "Endpoint"];
+const SHARED: &[&str] = &[
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "Endpoint",
+];
 
 impl Gateway {
     pub async fn find_release(&self, caller: &Caller, patient: &str, now: &Now) -> Result<Found, Error> {
@@ -47,9 +54,18 @@ impl Gateway {
         found
     }
 
-    async fn build_release(&self, caller: &Caller, patient: &str, now: &Now, mut key: Key) -> Result<Found, Error> {
+    async fn build_release(
+        &self,
+        caller: &Caller,
+        patient: &str,
+        now: &Now,
+        mut key: Key,
+    ) -> Result<Found, Error> {
         let record = self.load_record(patient).await?;
-        let versions = Versions { record: record.version, world: record.world };
+        let versions = Versions {
+            record: record.version,
+            world: record.world,
+        };
         (key.record, key.world) = (versions.record, versions.world);
         let decided = decide(&record, &caller.recipient, &caller.purpose, &self.rules, now);
         let (release, moved) = match decided {
@@ -60,7 +76,14 @@ impl Gateway {
                 (Ok(Arc::new(release)), moved)
             }
         };
-        Ok(Found { patient: patient.to_owned(), versions, release, moved, key, fresh: true })
+        Ok(Found {
+            patient: patient.to_owned(),
+            versions,
+            release,
+            moved,
+            key,
+            fresh: true,
+        })
     }
 
     /// The person's resources and the shared ones they lead to, with the versions of both.
@@ -68,7 +91,13 @@ impl Gateway {
         let (versions, rows) = self.store.load_record(patient).await?;
         let resources = rows.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
         let directory = self.load_directory(&resources).await?;
-        Ok(Record { patient: patient.to_owned(), version: versions.record, world: versions.world, resources, directory })
+        Ok(Record {
+            patient: patient.to_owned(),
+            version: versions.record,
+            world: versions.world,
+            resources,
+            directory,
+        })
     }
 
     /// Follows references to shared resources; roles lead on to practitioners and organisations.
@@ -76,7 +105,9 @@ impl Gateway {
         let mut known: BTreeSet<(String, String)> = BTreeSet::new();
         let mut directory: Vec<Stored> = Vec::new();
         let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
-        resources.iter().for_each(|stored| shared_references(&stored.body, &mut wanted));
+        resources
+            .iter()
+            .for_each(|stored| shared_references(&stored.body, &mut wanted));
         while !wanted.is_empty() {
             let ask: Vec<(String, String)> = wanted.iter().cloned().collect();
             known.append(&mut wanted);
@@ -98,7 +129,12 @@ impl Gateway {
             let digest = row.digest.try_into().ok()?;
             // `lastUpdated` is written in milliseconds, and so it stays.
             let changed_at = Instant(row.changed_at.0 - row.changed_at.0.rem_euclid(1000));
-            Some(Shown { resource_type: row.resource_type, id: row.id, digest, changed_at })
+            Some(Shown {
+                resource_type: row.resource_type,
+                id: row.id,
+                digest,
+                changed_at,
+            })
         });
         Ok(shown.collect())
     }
@@ -107,7 +143,14 @@ impl Gateway {
 impl Found {
     fn cached(patient: &str, versions: Versions, release: Arc<Release>, key: Key) -> Found {
         let release = Ok(release);
-        Found { patient: patient.to_owned(), versions, release, moved: Moved::default(), key, fresh: false }
+        Found {
+            patient: patient.to_owned(),
+            versions,
+            release,
+            moved: Moved::default(),
+            key,
+            fresh: false,
+        }
     }
 
     /// The rows of `released` this release moves.
@@ -120,8 +163,14 @@ impl Found {
             id: id.to_owned(),
             digest: digest.map(postern_rules::log::Digest),
         };
-        let shown = self.moved.shown.iter().map(|s| row(&s.resource_type, &s.id, Some(s.digest)));
-        shown.chain(self.moved.gone.iter().map(|(t, id)| row(t, id, None))).collect()
+        let shown = self
+            .moved
+            .shown
+            .iter()
+            .map(|s| row(&s.resource_type, &s.id, Some(s.digest)));
+        shown
+            .chain(self.moved.gone.iter().map(|(t, id)| row(t, id, None)))
+            .collect()
     }
 
     /// Keeps a fresh release, now that its dates are recorded.
@@ -134,7 +183,10 @@ impl Found {
 
 fn stored(row: &ResourceRow) -> Result<Stored, Error> {
     let body = json::parse(row.body.as_bytes()).map_err(|_| {
-        tracing::error!(resource_type = row.resource_type, "a stored resource does not parse");
+        tracing::error!(
+            resource_type = row.resource_type,
+            "a stored resource does not parse"
+        );
         Error::Unavailable
     })?;
     Stored::new(body, row.version).ok_or(Error::Unavailable)
@@ -146,7 +198,11 @@ fn shared_references(value: &Value, found: &mut BTreeSet<(String, String)>) {
         Value::Array(items) => items.iter().for_each(|item| shared_references(item, found)),
         Value::Object(object) => {
             for (name, member) in object {
-                match member.as_str().filter(|_| name == "reference").and_then(|r| r.split_once('/')) {
+                match member
+                    .as_str()
+                    .filter(|_| name == "reference")
+                    .and_then(|r| r.split_once('/'))
+                {
                     Some((kind, id)) if SHARED.contains(&kind) => {
                         found.insert((kind.to_owned(), id.to_owned()));
                     }

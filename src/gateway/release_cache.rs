@@ -1,6 +1,7 @@
 //! Releases kept in memory, weighed in bytes, and each built once when many ask at the same moment.
 //!
-//! The key holds the versions of record, world and rules: whatever changes, the old entry is not found again.
+//! The key holds the versions of record and world: whatever changes, the old entry is not found again. The rules
+//! (binary, profiles, policy) are fixed for the life of a process, and so is this cache.
 //! An entry also ends at the instant its decision could change (`valid_until`).
 
 use std::collections::HashMap;
@@ -37,12 +38,17 @@ pub struct ReleaseCache {
 
 impl ReleaseCache {
     pub fn new(limit: usize) -> ReleaseCache {
-        ReleaseCache { inner: Mutex::default(), limit }
+        ReleaseCache {
+            inner: Mutex::default(),
+            limit,
+        }
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
         // A panic while holding the lock leaves at worst a lost entry behind.
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// An entry that is still valid at `now`.
@@ -70,15 +76,26 @@ impl ReleaseCache {
         let mut inner = self.inner();
         inner.clock += 1;
         let used = inner.clock;
-        let same = |k: &Key| k.recipient == key.recipient && k.purpose == key.purpose && k.patient == key.patient;
-        let old: Vec<Key> = inner.entries.keys().filter(|k| same(k) && **k != key).cloned().collect();
+        let same =
+            |k: &Key| k.recipient == key.recipient && k.purpose == key.purpose && k.patient == key.patient;
+        let old: Vec<Key> = inner
+            .entries
+            .keys()
+            .filter(|k| same(k) && **k != key)
+            .cloned()
+            .collect();
         old.iter().for_each(|k| inner.forget(k));
         inner.weight += release.weight();
         if let Some((before, _)) = inner.entries.insert(key, (release, used)) {
             inner.weight -= before.weight();
         }
         while inner.weight > self.limit {
-            let Some(oldest) = inner.entries.iter().min_by_key(|(_, (_, used))| *used).map(|(k, _)| k.clone()) else {
+            let Some(oldest) = inner
+                .entries
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(k, _)| k.clone())
+            else {
                 break;
             };
             inner.forget(&oldest);
@@ -88,7 +105,11 @@ impl ReleaseCache {
     /// Lets go of build locks nobody waits for.
     pub fn built(&self, key: &Key) {
         let mut inner = self.inner();
-        if inner.building.get(key).is_some_and(|lock| Arc::strong_count(lock) <= 2) {
+        if inner
+            .building
+            .get(key)
+            .is_some_and(|lock| Arc::strong_count(lock) <= 2)
+        {
             inner.building.remove(key);
         }
     }

@@ -5,7 +5,7 @@ use postern_rules::fhir::{Issue, IssueCode};
 use serde_json::{Value, json};
 
 use super::caller::ACTIVE;
-use super::{Error, Gateway, events};
+use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Work, WorkFilter, WorkItem};
 
@@ -35,26 +35,60 @@ pub const ROLES: &[&str] = &["frontline", "compliance", "admin"];
 impl Gateway {
     pub async fn staff(&self, bearer: Option<Bearer>) -> Result<StaffMember, Error> {
         let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
-        let found = self.store.staff_by_token(&hash).await?.filter(|s| s.state == ACTIVE);
+        let found = self
+            .store
+            .staff_by_token(&hash)
+            .await?
+            .filter(|s| s.state == ACTIVE);
         let staff = found.ok_or(Error::Unauthenticated)?;
-        Ok(StaffMember { id: staff.id, name: staff.name, role: staff.role })
+        Ok(StaffMember {
+            id: staff.id,
+            name: staff.name,
+            role: staff.role,
+        })
     }
 
     /// Open and taken items, the earliest due first; settled ones only when asked for by state.
-    pub async fn work_list(&self, staff: &StaffMember, state: Option<&str>, request: &str) -> Result<Value, Error> {
-        let filter = WorkFilter { state: state.map(str::to_owned), ..WorkFilter::default() };
+    pub async fn work_list(
+        &self,
+        staff: &StaffMember,
+        state: Option<&str>,
+        request: &str,
+    ) -> Result<Value, Error> {
+        let filter = WorkFilter {
+            state: state.map(str::to_owned),
+            ..WorkFilter::default()
+        };
         let mut items = self.store.work_items(&filter, MOST_LISTED).await?;
         items.retain(|item| state.is_some() || item.state != SETTLED);
         let listed: Vec<Value> = items.iter().map(view).collect();
         let count = listed.len().to_string();
-        self.record_act(staff, Kind::StaffRead, "", "", &[("listed", &count)], request, Vec::new()).await?;
+        self.record_act(
+            staff,
+            Kind::StaffRead,
+            "",
+            "",
+            &[("listed", &count)],
+            request,
+            Vec::new(),
+        )
+        .await?;
         Ok(json!({ "work": listed }))
     }
 
     pub async fn work_show(&self, staff: &StaffMember, id: &str, request: &str) -> Result<WorkView, Error> {
         let item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
         let patient = patient_of(&item);
-        self.record_act(staff, Kind::StaffRead, id, &patient, &[("kind", &item.kind)], request, Vec::new()).await?;
+        self.record_act(
+            staff,
+            Kind::StaffRead,
+            id,
+            &patient,
+            &[("kind", &item.kind)],
+            request,
+            Vec::new(),
+        )
+        .await?;
         Ok(WorkView(view(&item)))
     }
 
@@ -66,13 +100,24 @@ impl Gateway {
         }
         item.state = TAKEN.to_owned();
         item.owner = Some(staff.id.clone());
-        self.move_item(staff, Kind::WorkTaken, OPEN, item, "", request).await
+        self.move_item(staff, Kind::WorkTaken, OPEN, item, "", request)
+            .await
     }
 
     /// Closes an item this person has taken, with what was decided.
-    pub async fn work_settle(&self, staff: &StaffMember, id: &str, outcome: &str, request: &str) -> Result<WorkView, Error> {
+    pub async fn work_settle(
+        &self,
+        staff: &StaffMember,
+        id: &str,
+        outcome: &str,
+        request: &str,
+    ) -> Result<WorkView, Error> {
         if outcome.trim().is_empty() || outcome.len() > 2000 {
-            let issue = Issue::error(IssueCode::Required, "outcome", "say in 1 to 2000 characters what was decided");
+            let issue = Issue::error(
+                IssueCode::Required,
+                "outcome",
+                "say in 1 to 2000 characters what was decided",
+            );
             return Err(Error::Invalid(vec![issue]));
         }
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
@@ -84,35 +129,75 @@ impl Gateway {
         item.body = body.to_string();
         item.state = SETTLED.to_owned();
         item.closed = Some(self.clock.instant());
-        self.move_item(staff, Kind::WorkSettled, TAKEN, item, outcome, request).await
+        self.move_item(staff, Kind::WorkSettled, TAKEN, item, outcome, request)
+            .await
     }
 
     async fn move_item(
-        &self, staff: &StaffMember, kind: Kind, expected: &str, item: WorkItem, outcome: &str, request: &str,
+        &self,
+        staff: &StaffMember,
+        kind: Kind,
+        expected: &str,
+        item: WorkItem,
+        outcome: &str,
+        request: &str,
     ) -> Result<WorkView, Error> {
         let shown = view(&item);
         let (id, patient) = (item.id.clone(), patient_of(&item));
-        let work = vec![Work { expected_state: Some(expected.to_owned()), item }];
+        let work = vec![Work {
+            expected_state: Some(expected.to_owned()),
+            item,
+        }];
         // What was decided may speak of the person: the log notes that something was, the item says what.
         let noted = if outcome.is_empty() { "no" } else { "yes" };
-        self.record_act(staff, kind, &id, &patient, &[("outcome-stated", noted)], request, work).await?;
+        self.record_act(
+            staff,
+            kind,
+            &id,
+            &patient,
+            &[("outcome-stated", noted)],
+            request,
+            work,
+        )
+        .await?;
         Ok(WorkView(shown))
     }
 
     /// One act of staff and what it changes, in one transaction.
-    #[expect(clippy::too_many_arguments, reason = "the facts of one event, each named at the call")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the facts of one event, each named at the call"
+    )]
     async fn record_act(
-        &self, staff: &StaffMember, kind: Kind, item: &str, patient: &str, details: &[(&str, &str)], request: &str,
+        &self,
+        staff: &StaffMember,
+        kind: Kind,
+        item: &str,
+        patient: &str,
+        details: &[(&str, &str)],
+        request: &str,
         work: Vec<Work>,
     ) -> Result<(), Error> {
         let at = self.clock.instant();
         let mut change = Change::at(at);
         change.work = work;
-        let item = if item.is_empty() { String::new() } else { format!("Task/{item}") };
+        let item = if item.is_empty() {
+            String::new()
+        } else {
+            format!("Task/{item}")
+        };
         self.with_occasion(at, request, |occasion, salt| {
-            let person = audit::Person { name: &staff.name, id: &staff.id };
-            let act = Act { patient, item: &item, details, ..Act::of(kind, person) };
-            change.audit.push(events::row(act.event(occasion, salt)));
+            let person = audit::Person {
+                name: &staff.name,
+                id: &staff.id,
+            };
+            let act = Act {
+                patient,
+                item: &item,
+                details,
+                ..Act::of(kind, person)
+            };
+            change.audit.push(act.event(occasion, salt));
         });
         self.store.commit(change).await?;
         Ok(())
@@ -120,7 +205,10 @@ impl Gateway {
 }
 
 fn patient_of(item: &WorkItem) -> String {
-    item.patient.as_ref().map(|id| format!("Patient/{id}")).unwrap_or_default()
+    item.patient
+        .as_ref()
+        .map(|id| format!("Patient/{id}"))
+        .unwrap_or_default()
 }
 
 fn view(item: &WorkItem) -> Value {

@@ -17,13 +17,25 @@ use crate::gateway::{Error, Gateway};
 
 type Pairs = Vec<(String, String)>;
 
-pub async fn metadata(State(gateway): State<Arc<Gateway>>, facts: Facts, Query(pairs): Query<Pairs>) -> Response {
-    let Some(format) = wanted(&facts, &pairs) else { return respond::not_acceptable() };
+pub async fn metadata(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Query(pairs): Query<Pairs>,
+) -> Response {
+    let Some(format) = wanted(&facts, &pairs) else {
+        return respond::not_acceptable();
+    };
     respond::resource(StatusCode::OK, &gateway.capability_statement(), format)
 }
 
-pub async fn structure_definition(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
-    let Some(format) = wanted(&facts, &[]) else { return respond::not_acceptable() };
+pub async fn structure_definition(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(id): Path<String>,
+) -> Response {
+    let Some(format) = wanted(&facts, &[]) else {
+        return respond::not_acceptable();
+    };
     match gateway.structure_definition(&id) {
         Some(profile) => respond::resource(StatusCode::OK, profile, format),
         None => respond::no_such_route().await,
@@ -31,10 +43,14 @@ pub async fn structure_definition(State(gateway): State<Arc<Gateway>>, facts: Fa
 }
 
 pub async fn read(
-    State(gateway): State<Arc<Gateway>>, facts: Facts, Path((kind, id)): Path<(String, String)>,
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path((kind, id)): Path<(String, String)>,
     Query(pairs): Query<Pairs>,
 ) -> Response {
-    let Some(format) = wanted(&facts, &pairs) else { return respond::not_acceptable() };
+    let Some(format) = wanted(&facts, &pairs) else {
+        return respond::not_acceptable();
+    };
     let known = facts.header(header::IF_NONE_MATCH).map(str::to_owned);
     let read = async {
         let call = facts.call(&gateway).await?;
@@ -49,14 +65,20 @@ pub async fn read(
 }
 
 pub async fn search(
-    State(gateway): State<Arc<Gateway>>, facts: Facts, Path(kind): Path<String>, Query(pairs): Query<Pairs>,
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(kind): Path<String>,
+    Query(pairs): Query<Pairs>,
 ) -> Response {
     run_search(&gateway, facts, &kind, pairs).await
 }
 
 /// `POST [type]/_search`: the same search, its parameters in the body (and the query).
 pub async fn search_form(
-    State(gateway): State<Arc<Gateway>>, mut facts: Facts, Path(kind): Path<String>, Query(mut pairs): Query<Pairs>,
+    State(gateway): State<Arc<Gateway>>,
+    mut facts: Facts,
+    Path(kind): Path<String>,
+    Query(mut pairs): Query<Pairs>,
     body: Bytes,
 ) -> Response {
     facts.line = format!("{} {}", facts.line, String::from_utf8_lossy(&body));
@@ -65,10 +87,13 @@ pub async fn search_form(
 }
 
 async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -> Response {
-    let Some(format) = wanted(&facts, &pairs) else { return respond::not_acceptable() };
+    let Some(format) = wanted(&facts, &pairs) else {
+        return respond::not_acceptable();
+    };
     let search = async {
         let call = facts.call(gateway).await?;
-        let query = search::Query::parse(known_type(kind)?, &pairs).map_err(Error::Invalid)?;
+        let query = search::Query::parse(known_type(kind)?, &pairs, &gateway.config.base())
+            .map_err(Error::Invalid)?;
         gateway.search(&call, &query).await
     };
     match search.await {
@@ -78,19 +103,32 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
 }
 
 fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
-    let asked = pairs.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str());
+    let asked = pairs
+        .iter()
+        .find(|(name, _)| name == "_format")
+        .map(|(_, value)| value.as_str());
     respond::format(&facts.headers, asked)
 }
 
 fn known_type(name: &str) -> Result<&'static str, Error> {
-    table().resource_types().find(|known| *known == name).ok_or(Error::NotFound)
+    table()
+        .resource_types()
+        .find(|known| *known == name)
+        .ok_or(Error::NotFound)
 }
 
 /// A read takes no search parameters.
 fn only_format(pairs: &[(String, String)]) -> Result<(), Error> {
-    if pairs.iter().all(|(name, _)| name == "_format" || name == "_pretty") {
+    if pairs
+        .iter()
+        .all(|(name, _)| name == "_format" || name == "_pretty")
+    {
         return Ok(());
     }
-    let issue = Issue::error(IssueCode::NotSupported, "", "a read takes no parameters but _format");
+    let issue = Issue::error(
+        IssueCode::NotSupported,
+        "",
+        "a read takes no parameters but _format",
+    );
     Err(Error::Invalid(vec![issue]))
 }

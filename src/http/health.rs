@@ -16,7 +16,11 @@ pub async fn live() -> Response {
 
 pub async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     match gateway.store.probe(gateway.clock.instant()).await {
-        Ok(()) => respond::plain(StatusCode::OK, JSON, Bytes::from_static(b"{\"status\":\"ready\"}")),
+        Ok(()) => respond::plain(
+            StatusCode::OK,
+            JSON,
+            Bytes::from_static(b"{\"status\":\"ready\"}"),
+        ),
         Err(_) => {
             let body = b"{\"status\":\"not-ready\",\"reason\":\"store\"}";
             respond::plain(StatusCode::SERVICE_UNAVAILABLE, JSON, Bytes::from_static(body))

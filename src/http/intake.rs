@@ -14,7 +14,10 @@ use super::respond::{self, Format, JSON};
 use crate::gateway::{Error, Gateway, Intake, Rejected};
 
 pub async fn accept(
-    State(gateway): State<Arc<Gateway>>, facts: Facts, Path((source, record)): Path<(String, String)>, body: Bytes,
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path((source, record)): Path<(String, String)>,
+    body: Bytes,
 ) -> Response {
     match take_in(&gateway, facts, &source, &record, &body).await {
         Ok(response) => response,
@@ -22,10 +25,23 @@ pub async fn accept(
     }
 }
 
-async fn take_in(gateway: &Gateway, facts: Facts, source: &str, record: &str, body: &[u8]) -> Result<Response, Error> {
+async fn take_in(
+    gateway: &Gateway,
+    facts: Facts,
+    source: &str,
+    record: &str,
+    body: &[u8],
+) -> Result<Response, Error> {
     gateway.source(facts.bearer(), source).await?;
     let body = Gateway::parse_record(body).map_err(Error::Invalid)?;
-    let intake = Intake { source, record, body: &body, staff: None, address: &facts.address, request: &facts.request };
+    let intake = Intake {
+        source,
+        record,
+        body: &body,
+        staff: None,
+        address: &facts.address,
+        request: &facts.request,
+    };
     let accepted = gateway.accept(&intake, false).await.map_err(refused)?;
     let report = json!({
         "resources": accepted.resources,
@@ -33,7 +49,11 @@ async fn take_in(gateway: &Gateway, facts: Facts, source: &str, record: &str, bo
         "retired": accepted.retired,
         "unmapped": accepted.unmapped,
     });
-    Ok(respond::plain(StatusCode::OK, JSON, Bytes::from(report.to_string())))
+    Ok(respond::plain(
+        StatusCode::OK,
+        JSON,
+        Bytes::from(report.to_string()),
+    ))
 }
 
 fn refused(rejected: Rejected) -> Error {
@@ -41,7 +61,10 @@ fn refused(rejected: Rejected) -> Error {
         Rejected::NoMapping(_) => Error::NotFound,
         Rejected::Failed(error) => error,
         Rejected::Problems(problems) => Error::Unprocessable(
-            problems.iter().map(|p| Issue::error(IssueCode::Value, p.target.clone(), p.to_string())).collect(),
+            problems
+                .iter()
+                .map(|p| Issue::error(IssueCode::Value, p.target.clone(), p.to_string()))
+                .collect(),
         ),
     }
 }

@@ -48,9 +48,15 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/staff/work/{id}/settle", post(staff::settle))
         .fallback(respond::no_such_route)
         .method_not_allowed_fallback(respond::no_such_method)
-        .layer(axum::middleware::from_fn(respond::close_headers))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&gateway),
+            respond::close_headers,
+        ))
         .layer(CompressionLayer::new())
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(DefaultBodyLimit::max(limit))
         .with_state(gateway)

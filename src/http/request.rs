@@ -22,7 +22,11 @@ pub struct Facts {
 /// `X-Request-ID` when it is short and plain; else the request gets one of ours.
 pub fn stated_id(headers: &HeaderMap) -> Option<&str> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    headers.get(REQUEST_ID)?.to_str().ok().filter(|id| !id.is_empty() && id.len() <= 64 && id.bytes().all(plain))
+    headers
+        .get(REQUEST_ID)?
+        .to_str()
+        .ok()
+        .filter(|id| !id.is_empty() && id.len() <= 64 && id.bytes().all(plain))
 }
 
 impl FromRequestParts<Arc<Gateway>> for Facts {
@@ -41,7 +45,11 @@ impl FromRequestParts<Arc<Gateway>> for Facts {
 
 impl Facts {
     pub fn bearer(&self) -> Option<Bearer> {
-        bearer(self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()))
+        bearer(
+            self.headers
+                .get(header::AUTHORIZATION)
+                .and_then(|value| value.to_str().ok()),
+        )
     }
 
     pub fn header(&self, name: header::HeaderName) -> Option<&str> {
@@ -51,6 +59,11 @@ impl Facts {
     /// The partner behind the token.
     pub async fn call(self, gateway: &Gateway) -> Result<Call, Error> {
         let caller = gateway.caller(self.bearer()).await?;
-        Ok(Call { caller, request: self.request, address: self.address, line: self.line })
+        Ok(Call {
+            caller,
+            request: self.request,
+            address: self.address,
+            line: self.line,
+        })
     }
 }

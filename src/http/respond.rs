@@ -2,15 +2,16 @@
 //! <https://hl7.org/fhir/R4/http.html#mime-type>
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use postern_rules::fhir::{Instant, Issue, IssueCode, Value, issue::operation_outcome, json, xml};
 
-use crate::gateway::{Error, Reply};
+use crate::gateway::{Error, Gateway, Reply};
 
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 const FHIR_XML: &str = "application/fhir+xml; charset=utf-8";
@@ -40,23 +41,50 @@ pub enum Format {
     Xml,
 }
 
-/// `_format` wins over `Accept`; the first media type of `Accept` that is served decides; nothing named is JSON.
+/// `_format` wins over `Accept`; the best-weighted media type of `Accept` that is served decides; nothing named is JSON.
 /// `None`: none of those asked for is served (406).
 pub fn format(headers: &HeaderMap, asked: Option<&str>) -> Option<Format> {
     if let Some(asked) = asked {
         return media(asked);
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    accept.split(',').find_map(|part| media(part.split(';').next().unwrap_or_default()))
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("*/*");
+    let mut best: Option<(f32, Format)> = None;
+    for part in accept.split(',') {
+        let mut parts = part.split(';');
+        let Some(format) = media(parts.next().unwrap_or_default()) else {
+            continue;
+        };
+        let quality = parts
+            .find_map(|p| p.trim().strip_prefix("q="))
+            .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+        // Of equals the first one named counts.
+        if quality > 0.0 && best.is_none_or(|(known, _)| quality > known) {
+            best = Some((quality, format));
+        }
+    }
+    best.map(|(_, format)| format)
 }
 
 fn media(name: &str) -> Option<Format> {
     match name.trim().to_ascii_lowercase().as_str() {
-        "" | "*/*" | "application/*" | "json" | "application/json" | "application/fhir+json" | "application/json+fhir"
+        ""
+        | "*/*"
+        | "application/*"
+        | "json"
+        | "application/json"
+        | "application/fhir+json"
+        | "application/json+fhir"
         | "text/json" => Some(Format::Json),
         // A `+` in a query arrives as a space.
         "application/fhir json" => Some(Format::Json),
-        "xml" | "application/xml" | "text/xml" | "application/fhir+xml" | "application/xml+fhir"
+        "xml"
+        | "application/xml"
+        | "text/xml"
+        | "application/fhir+xml"
+        | "application/xml+fhir"
         | "application/fhir xml" => Some(Format::Xml),
         _ => None,
     }
@@ -93,7 +121,11 @@ fn encoded(status: StatusCode, bytes: Bytes, format: Format) -> Response {
         Format::Xml => match json::parse(&bytes).and_then(|value| xml::to_xml(&value)) {
             Ok(text) => plain(status, FHIR_XML, Bytes::from(text)),
             // It was released and recorded; that it cannot be written as XML is our fault.
-            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, FHIR_JSON, outcome(IssueCode::Exception, "this resource cannot be written as XML")),
+            Err(_) => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                FHIR_JSON,
+                outcome(IssueCode::Exception, "this resource cannot be written as XML"),
+            ),
         },
     }
 }
@@ -101,7 +133,9 @@ fn encoded(status: StatusCode, bytes: Bytes, format: Format) -> Response {
 pub fn plain(status: StatusCode, media: &'static str, bytes: Bytes) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
     response
 }
 
@@ -111,10 +145,14 @@ pub fn error(error: Error, format: Format) -> Response {
     let mut response = resource(status, &body, format);
     match status {
         StatusCode::UNAUTHORIZED => {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         _ => {}
     }
@@ -123,42 +161,95 @@ pub fn error(error: Error, format: Format) -> Response {
 
 /// None of the media types the client accepts is served.
 pub fn not_acceptable() -> Response {
-    plain(StatusCode::NOT_ACCEPTABLE, FHIR_JSON, outcome(IssueCode::NotSupported, "application/fhir+json and application/fhir+xml are served"))
+    plain(
+        StatusCode::NOT_ACCEPTABLE,
+        FHIR_JSON,
+        outcome(
+            IssueCode::NotSupported,
+            "application/fhir+json and application/fhir+xml are served",
+        ),
+    )
 }
 
 pub async fn no_such_route() -> Response {
-    plain(StatusCode::NOT_FOUND, FHIR_JSON, outcome(IssueCode::NotFound, "no such resource"))
+    plain(
+        StatusCode::NOT_FOUND,
+        FHIR_JSON,
+        outcome(IssueCode::NotFound, "no such resource"),
+    )
 }
 
 pub async fn no_such_method() -> Response {
-    plain(StatusCode::METHOD_NOT_ALLOWED, FHIR_JSON, outcome(IssueCode::NotSupported, "this interaction is not supported here"))
+    plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        FHIR_JSON,
+        outcome(IssueCode::NotSupported, "this interaction is not supported here"),
+    )
 }
 
 /// A panic is answered with nothing but its being one.
 pub fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
-    plain(StatusCode::INTERNAL_SERVER_ERROR, FHIR_JSON, outcome(IssueCode::Exception, "internal error"))
+    plain(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        FHIR_JSON,
+        outcome(IssueCode::Exception, "internal error"),
+    )
 }
 
 fn outcome(code: IssueCode, details: &str) -> Bytes {
     Bytes::from(operation_outcome(&[Issue::error(code, "", details)]).to_string())
 }
 
-/// Lets only the allowed headers out, and forbids every cache to keep what left.
-pub async fn close_headers(request: Request, next: Next) -> Response {
-    let id = super::request::stated_id(request.headers()).map(str::to_owned);
+/// Gives each request an id, lets only the allowed headers out, and forbids every cache to keep what left.
+pub async fn close_headers(
+    State(gateway): State<Arc<Gateway>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let stated = super::request::stated_id(request.headers()).map(str::to_owned);
+    let id = HeaderValue::from_str(&stated.unwrap_or_else(|| gateway.request_id())).ok();
+    if let Some(id) = id.clone() {
+        request.headers_mut().insert(REQUEST_ID, id);
+    }
     let mut response = next.run(request).await;
+    let plain_text = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
+    if plain_text {
+        response = without_framework_words(response.status());
+    }
     let headers = response.headers_mut();
-    let foreign: Vec<HeaderName> = headers.keys().filter(|name| !ALLOWED.contains(name)).cloned().collect();
+    let foreign: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| !ALLOWED.contains(name))
+        .cloned()
+        .collect();
     foreign.iter().for_each(|name| {
         headers.remove(name);
     });
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Some(id) = id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if let Some(id) = id {
         headers.insert(REQUEST_ID, id);
     }
     response
+}
+
+/// What the framework itself refuses (an address that does not decode, a body too large) is said as FHIR too.
+fn without_framework_words(status: StatusCode) -> Response {
+    let (code, details) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => (IssueCode::TooLong, "the body is larger than this server takes"),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => {
+            (IssueCode::Timeout, "this took too long")
+        }
+        _ => (IssueCode::Structure, "the request does not decode"),
+    };
+    plain(status, FHIR_JSON, outcome(code, details))
 }
 
 /// IMF-fixdate, RFC 9110 5.6.7; whole seconds.
@@ -180,10 +271,27 @@ mod tests {
 
     #[test]
     fn what_ehrs_send_as_accept_is_understood() {
-        for value in ["*/*", "application/json", "application/fhir+json;fhirVersion=4.0", "text/html, application/json;q=0.9"] {
+        for value in [
+            "*/*",
+            "application/json",
+            "application/fhir+json;fhirVersion=4.0",
+            "text/html, application/json;q=0.9",
+        ] {
             assert_eq!(accept(value), Some(Format::Json), "{value}");
         }
-        assert_eq!(accept("application/fhir+xml, application/json"), Some(Format::Xml));
+        assert_eq!(
+            accept("application/fhir+xml, application/json"),
+            Some(Format::Xml)
+        );
+        assert_eq!(
+            accept("application/fhir+xml;q=0.1, application/fhir+json"),
+            Some(Format::Json)
+        );
+        assert_eq!(
+            accept("text/html,application/xhtml+xml,application/xml;q=0.8,*/*;q=0.9"),
+            Some(Format::Json)
+        );
+        assert_eq!(accept("application/fhir+json;q=0"), None);
         assert_eq!(accept("text/html"), None);
         assert_eq!(format(&HeaderMap::new(), None), Some(Format::Json));
         assert_eq!(format(&HeaderMap::new(), Some("xml")), Some(Format::Xml));

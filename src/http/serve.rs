@@ -18,7 +18,9 @@ const DRAIN: Duration = Duration::from_secs(30);
 pub enum ServeError {
     #[error("server.listen `{0}` is not an address and a port")]
     Address(String),
-    #[error("{0} is reachable from other machines and has no TLS: set server.tls_certificate and server.tls_key, or pass --behind-proxy when TLS ends at a proxy in front")]
+    #[error(
+        "{0} is reachable from other machines and has no TLS: set server.tls_certificate and server.tls_key, or pass --behind-proxy when TLS ends at a proxy in front"
+    )]
     Unprotected(SocketAddr),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
@@ -36,19 +38,30 @@ pub struct Bound {
 
 /// Opens the configured address; refuses one beyond loopback without TLS.
 pub fn bind(server: &crate::config::Server) -> Result<Bound, ServeError> {
-    let address: SocketAddr = server.listen.parse().map_err(|_| ServeError::Address(server.listen.clone()))?;
+    let address: SocketAddr = server
+        .listen
+        .parse()
+        .map_err(|_| ServeError::Address(server.listen.clone()))?;
     if !address.ip().is_loopback() && server.tls_certificate.is_none() && !server.behind_proxy {
         return Err(ServeError::Unprotected(address));
     }
     let listener = TcpListener::bind(address).map_err(|error| ServeError::Listen(address, error))?;
-    listener.set_nonblocking(true).map_err(|error| ServeError::Listen(address, error))?;
-    let address = listener.local_addr().map_err(|error| ServeError::Listen(address, error))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|error| ServeError::Listen(address, error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| ServeError::Listen(address, error))?;
     Ok(Bound { listener, address })
 }
 
 impl Bound {
     /// Serves until `stop` resolves, then finishes what is under way.
-    pub async fn serve(self, gateway: Arc<Gateway>, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+    pub async fn serve(
+        self,
+        gateway: Arc<Gateway>,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServeError> {
         let handle = Handle::new();
         let stopping = handle.clone();
         #[expect(clippy::disallowed_methods, reason = "the listener's own task")]
@@ -60,13 +73,25 @@ impl Bound {
         let app = router(gateway).into_make_service_with_connect_info::<SocketAddr>();
         let served = match tls {
             Some(tls) => {
-                let mut server = axum_server::from_tcp_rustls(self.listener, tls).map_err(ServeError::Stopped)?.handle(handle);
-                server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                let mut server = axum_server::from_tcp_rustls(self.listener, tls)
+                    .map_err(ServeError::Stopped)?
+                    .handle(handle);
+                server
+                    .http_builder()
+                    .http1()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT);
                 server.serve(app).await
             }
             None => {
-                let mut server = axum_server::from_tcp(self.listener).map_err(ServeError::Stopped)?.handle(handle);
-                server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+                let mut server = axum_server::from_tcp(self.listener)
+                    .map_err(ServeError::Stopped)?
+                    .handle(handle);
+                server
+                    .http_builder()
+                    .http1()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT);
                 server.serve(app).await
             }
         };
@@ -76,6 +101,36 @@ impl Bound {
 
 async fn tls(gateway: &Gateway) -> Result<Option<RustlsConfig>, ServeError> {
     let server = &gateway.config.server;
-    let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else { return Ok(None) };
-    RustlsConfig::from_pem_file(certificate, key).await.map(Some).map_err(ServeError::Tls)
+    let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else {
+        return Ok(None);
+    };
+    RustlsConfig::from_pem_file(certificate, key)
+        .await
+        .map(Some)
+        .map_err(ServeError::Tls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Server;
+
+    fn listen(address: &str, behind_proxy: bool) -> Result<Bound, ServeError> {
+        bind(&Server {
+            listen: address.to_owned(),
+            behind_proxy,
+            ..Server::default()
+        })
+    }
+
+    #[test]
+    fn beyond_loopback_it_listens_only_with_tls_or_behind_a_proxy() {
+        assert!(matches!(
+            listen("0.0.0.0:0", false),
+            Err(ServeError::Unprotected(_))
+        ));
+        assert!(listen("0.0.0.0:0", true).is_ok());
+        assert!(listen("127.0.0.1:0", false).is_ok());
+        assert!(matches!(listen("somewhere", false), Err(ServeError::Address(_))));
+    }
 }

@@ -15,7 +15,11 @@ use crate::gateway::{Gateway, TokenError, TokenRequest};
 
 /// Always JSON, whatever is accepted.
 pub async fn configuration(State(gateway): State<Arc<Gateway>>) -> Response {
-    respond::plain(StatusCode::OK, JSON, Bytes::from(gateway.smart_configuration().to_string()))
+    respond::plain(
+        StatusCode::OK,
+        JSON,
+        Bytes::from(gateway.smart_configuration().to_string()),
+    )
 }
 
 pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {
@@ -24,18 +28,31 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
         return oauth(StatusCode::BAD_REQUEST, "invalid_request", "send a form");
     }
     let Some(form) = read_form(&body) else {
-        return oauth(StatusCode::BAD_REQUEST, "invalid_request", "the form repeats a field");
+        return oauth(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the form repeats a field",
+        );
     };
     match gateway.issue_token(&form, &facts.request, &facts.address).await {
-        Ok(issued) => json_response(StatusCode::OK, &json!({
-            "access_token": issued.access_token,
-            "token_type": "bearer",
-            "expires_in": issued.expires_in,
-            "scope": issued.scope,
-        })),
-        Err(TokenError::Oauth { status, code, description }) => {
-            oauth(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), code, description)
-        }
+        Ok(issued) => json_response(
+            StatusCode::OK,
+            &json!({
+                "access_token": issued.access_token,
+                "token_type": "bearer",
+                "expires_in": issued.expires_in,
+                "scope": issued.scope,
+            }),
+        ),
+        Err(TokenError::Oauth {
+            status,
+            code,
+            description,
+        }) => oauth(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
+            code,
+            description,
+        ),
         Err(TokenError::Failed(error)) => respond::error(error, Format::Json),
     }
 }

@@ -13,8 +13,15 @@ use super::request::Facts;
 use super::respond::{self, Format, JSON};
 use crate::gateway::{Error, Gateway, WorkView};
 
-pub async fn list(State(gateway): State<Arc<Gateway>>, facts: Facts, Query(pairs): Query<Vec<(String, String)>>) -> Response {
-    let state = pairs.iter().find(|(name, _)| name == "state").map(|(_, value)| value.as_str());
+pub async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Response {
+    let state = pairs
+        .iter()
+        .find(|(name, _)| name == "state")
+        .map(|(_, value)| value.as_str());
     let listed = async {
         let staff = gateway.staff(facts.bearer()).await?;
         gateway.work_list(&staff, state, &facts.request).await
@@ -25,7 +32,10 @@ pub async fn list(State(gateway): State<Arc<Gateway>>, facts: Facts, Query(pairs
 pub async fn show(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
     let shown = async {
         let staff = gateway.staff(facts.bearer()).await?;
-        gateway.work_show(&staff, &id, &facts.request).await.map(|WorkView(item)| item)
+        gateway
+            .work_show(&staff, &id, &facts.request)
+            .await
+            .map(|WorkView(item)| item)
     };
     answer(shown.await)
 }
@@ -33,19 +43,38 @@ pub async fn show(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): P
 pub async fn take(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
     let taken = async {
         let staff = gateway.staff(facts.bearer()).await?;
-        gateway.work_take(&staff, &id, &facts.request).await.map(|WorkView(item)| item)
+        gateway
+            .work_take(&staff, &id, &facts.request)
+            .await
+            .map(|WorkView(item)| item)
     };
     answer(taken.await)
 }
 
 /// Body: `{"outcome": "what was decided"}`.
-pub async fn settle(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>, body: Bytes) -> Response {
+pub async fn settle(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Response {
     let settled = async {
         let staff = gateway.staff(facts.bearer()).await?;
         let body = json::parse(&body).map_err(Error::Invalid)?;
-        let missing = || Issue::error(IssueCode::Required, "outcome", "a JSON object with a text `outcome` is expected");
-        let outcome = body["outcome"].as_str().ok_or_else(|| Error::Invalid(vec![missing()]))?;
-        gateway.work_settle(&staff, &id, outcome, &facts.request).await.map(|WorkView(item)| item)
+        let missing = || {
+            Issue::error(
+                IssueCode::Required,
+                "outcome",
+                "a JSON object with a text `outcome` is expected",
+            )
+        };
+        let outcome = body["outcome"]
+            .as_str()
+            .ok_or_else(|| Error::Invalid(vec![missing()]))?;
+        gateway
+            .work_settle(&staff, &id, outcome, &facts.request)
+            .await
+            .map(|WorkView(item)| item)
     };
     answer(settled.await)
 }

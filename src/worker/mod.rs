@@ -1,5 +1,5 @@
-//! Timers beside the doors: the log is sealed by signed checkpoints, releases are refreshed after changes, and what
-//! has ended is forgotten.
+//! Timers beside the doors: the log is sealed by signed checkpoints, and what has ended is forgotten.
+//! <https://c2sp.org/tlog-checkpoint>
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,8 @@ use crate::gateway::Gateway;
 
 /// Runs until `stop` turns true; then seals the log once more.
 pub async fn run(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+    // What an earlier process recorded may not be under a checkpoint yet.
+    seal(&gateway).await;
     let every = Duration::from_secs(gateway.config.log.checkpoint_seconds.max(1));
     loop {
         tokio::select! {

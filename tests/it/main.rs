@@ -1,5 +1,18 @@
 //! The one integration binary. What each module shows: `tests/README.md`.
 //! <https://doc.rust-lang.org/cargo/reference/cargo-targets.html#integration-tests>
 
+mod harness;
 mod postgres;
 mod store;
+mod story_hidden_change;
+mod story_hostile;
+mod story_http;
+mod story_intake;
+mod story_outage;
+mod story_pull;
+mod story_revocation;
+mod story_staff;
+mod story_stranger;
+mod story_token;
+mod tidy;
+mod two_worlds;

@@ -61,10 +61,22 @@ pub async fn run(seed: u64) -> anyhow::Result<u8> {
     let mut failures: Vec<String> = Vec::new();
     for round in 0..3 {
         let dice = Dice(dice.0.clone(), seed.wrapping_add(round));
-        failures.extend(play(&dice).await?.into_iter().map(|failure| format!("round {}: {failure}", round + 1)));
+        failures.extend(
+            play(&dice)
+                .await?
+                .into_iter()
+                .map(|failure| format!("round {}: {failure}", round + 1)),
+        );
     }
     failures.iter().for_each(|failure| println!("FAIL {failure}"));
-    println!("{}", if failures.is_empty() { "every answer follows the records and the consents" } else { "not good" });
+    println!(
+        "{}",
+        if failures.is_empty() {
+            "every answer follows the records and the consents"
+        } else {
+            "not good"
+        }
+    );
     Ok(u8::from(!failures.is_empty()))
 }
 
@@ -72,7 +84,10 @@ async fn play(dice: &Dice) -> anyhow::Result<Vec<String>> {
     let stage = Stage::open("127.0.0.1:0").await?;
     let mut records = records::load(&stage.gateway.config, Clock::System.instant())?;
     let marks = mark(&mut records, dice);
-    let terms: Vec<Terms> = CONSENTS.iter().map(|name| alter(&mut records, name, dice)).collect();
+    let terms: Vec<Terms> = CONSENTS
+        .iter()
+        .map(|name| alter(&mut records, name, dice))
+        .collect();
     for record in &records {
         stage.import(record).await?;
     }
@@ -82,14 +97,21 @@ async fn play(dice: &Dice) -> anyhow::Result<Vec<String>> {
         // Two records of one client may state the same person differently; the same one twice is what must be still.
         let once_more = stage.import(record).await?;
         if once_more > 0 {
-            failures.push(format!("{}/{} {}: the same record twice wrote {again}, then {once_more}", record.source, record.record, record.name));
+            failures.push(format!(
+                "{}/{} {}: the same record twice wrote {again}, then {once_more}",
+                record.source, record.record, record.name
+            ));
         }
     }
     let visitors = stage.visitors().await?;
     let mut before = 0;
     for (index, visitor) in visitors.iter().enumerate() {
         let pulled = visitor.pull(ROSA).await?;
-        before = if index == 0 { pulled.resources.len() } else { before };
+        before = if index == 0 {
+            pulled.resources.len()
+        } else {
+            before
+        };
         failures.extend(judge(&stage, visitor, &pulled, terms.get(index), &marks));
     }
     println!("  {}", describe(&terms));
@@ -104,11 +126,17 @@ fn mark(records: &mut [DemoRecord], dice: &Dice) -> Vec<Mark> {
     let mut marks = Vec::new();
     for (list, number, field, kind) in MARKED {
         let text = dice.word(&format!("{list} {number} {}", dice.1));
-        let originals: Vec<Value> = records.iter().filter(|r| r.name == "rosa").map(|r| r.body[list][number].clone()).collect();
+        let originals: Vec<Value> = records
+            .iter()
+            .filter(|r| r.name == "rosa")
+            .map(|r| r.body[list][number].clone())
+            .collect();
         let key = originals.iter().find_map(own_number);
         for record in records.iter_mut().filter(|r| r.name == "rosa") {
             // The referral lists some of the plan's items; one item is one resource, whichever record brings it.
-            let Some(items) = record.body[list].as_array_mut() else { continue };
+            let Some(items) = record.body[list].as_array_mut() else {
+                continue;
+            };
             for item in items.iter_mut().filter(|item| own_number(item) == key) {
                 item[field] = text.clone().into();
             }
@@ -121,12 +149,21 @@ fn mark(records: &mut [DemoRecord], dice: &Dice) -> Vec<Mark> {
 /// The agency's own number of an item (`medNo`, `allergyNo`).
 fn own_number(item: &Value) -> Option<String> {
     let object = item.as_object()?;
-    object.iter().find(|(name, _)| name.ends_with("No")).and_then(|(_, value)| value.as_str()).map(str::to_owned)
+    object
+        .iter()
+        .find(|(name, _)| name.ends_with("No"))
+        .and_then(|(_, value)| value.as_str())
+        .map(str::to_owned)
 }
 
 fn alter(records: &mut [DemoRecord], name: &str, dice: &Dice) -> Terms {
     let Some(record) = records.iter_mut().find(|r| r.name == name) else {
-        return Terms { in_force: false, shares_hiv: false, shares_sud: false, part2_valid: false };
+        return Terms {
+            in_force: false,
+            shares_hiv: false,
+            shares_sud: false,
+            part2_valid: false,
+        };
     };
     let body = &mut record.body;
     let mut tick = |category: &str| {
@@ -147,14 +184,34 @@ fn alter(records: &mut [DemoRecord], name: &str, dice: &Dice) -> Terms {
         body["form231"]["rightToRevoke"] = "N".into();
         part2_valid = false;
     }
-    Terms { in_force: !expired, shares_hiv, shares_sud, part2_valid }
+    Terms {
+        in_force: !expired,
+        shares_hiv,
+        shares_sud,
+        part2_valid,
+    }
 }
 
 /// Holds what one visitor got against the marks and its consent; no terms: it is the stranger.
-fn judge(stage: &Stage, visitor: &Visitor, pulled: &Pulled, terms: Option<&Terms>, marks: &[Mark]) -> Vec<String> {
+fn judge(
+    stage: &Stage,
+    visitor: &Visitor,
+    pulled: &Pulled,
+    terms: Option<&Terms>,
+    marks: &[Mark],
+) -> Vec<String> {
     let who = &visitor.partner.id;
-    let mut failures: Vec<String> = pulled.wrong.iter().map(|wrong| format!("{who}: {wrong}")).collect();
-    failures.extend(pulled.outside_profile(&stage.gateway, visitor).iter().map(|issue| format!("{who} got what is outside its profile: {issue}")));
+    let mut failures: Vec<String> = pulled
+        .wrong
+        .iter()
+        .map(|wrong| format!("{who}: {wrong}"))
+        .collect();
+    failures.extend(
+        pulled
+            .outside_profile(&stage.gateway, visitor)
+            .iter()
+            .map(|issue| format!("{who} got what is outside its profile: {issue}")),
+    );
     for mark in marks {
         let may = terms.is_some_and(|terms| {
             terms.in_force
@@ -165,13 +222,19 @@ fn judge(stage: &Stage, visitor: &Visitor, pulled: &Pulled, terms: Option<&Terms
                 }
         });
         match (may, pulled.text.contains(&mark.text)) {
-            (true, false) => failures.push(format!("{who} did not get {}, which its consent permits", mark.name())),
+            (true, false) => failures.push(format!(
+                "{who} did not get {}, which its consent permits",
+                mark.name()
+            )),
             (false, true) => failures.push(format!("{who} GOT {}, which nothing permits", mark.name())),
             _ => {}
         }
     }
     if terms.is_none() && !pulled.resources.is_empty() {
-        failures.push(format!("{who} is a stranger and found {} resources", pulled.resources.len()));
+        failures.push(format!(
+            "{who} is a stranger and found {} resources",
+            pulled.resources.len()
+        ));
     }
     failures
 }
@@ -186,7 +249,12 @@ impl Mark {
     }
 }
 
-async fn revoke(stage: &Stage, records: &[DemoRecord], visitor: &Visitor, before: usize) -> anyhow::Result<Vec<String>> {
+async fn revoke(
+    stage: &Stage,
+    records: &[DemoRecord],
+    visitor: &Visitor,
+    before: usize,
+) -> anyhow::Result<Vec<String>> {
     let Some(mut consent) = records.iter().find(|r| r.name == CONSENTS[0]).cloned() else {
         return Ok(vec!["no consent to revoke".to_owned()]);
     };
@@ -195,14 +263,20 @@ async fn revoke(stage: &Stage, records: &[DemoRecord], visitor: &Visitor, before
     let after = visitor.pull(ROSA).await?.resources.len();
     Ok(match after {
         0 => Vec::new(),
-        n => vec![format!("after the revocation Maple Street still gets {n} resources (before: {before})")],
+        n => vec![format!(
+            "after the revocation Maple Street still gets {n} resources (before: {before})"
+        )],
     })
 }
 
 async fn verify(stage: &Stage) -> anyhow::Result<Vec<String>> {
     stage.gateway.seal().await?;
     let report = stage.gateway.verify_log(&stage.gateway.anchors()).await?.report;
-    Ok(report.findings.iter().map(|finding| format!("the log does not verify: {finding}")).collect())
+    Ok(report
+        .findings
+        .iter()
+        .map(|finding| format!("the log does not verify: {finding}"))
+        .collect())
 }
 
 fn describe(terms: &[Terms]) -> String {
@@ -212,8 +286,17 @@ fn describe(terms: &[Terms]) -> String {
             if t.in_force { "in force" } else { "expired" },
             if t.shares_hiv { ", HIV" } else { "" },
             if t.shares_sud { ", SUD" } else { "" },
-            if t.part2_valid { ", Part 2 form complete" } else { "" }
+            if t.part2_valid {
+                ", Part 2 form complete"
+            } else {
+                ""
+            }
         )
     };
-    CONSENTS.iter().zip(terms).map(one).collect::<Vec<_>>().join(" | ")
+    CONSENTS
+        .iter()
+        .zip(terms)
+        .map(one)
+        .collect::<Vec<_>>()
+        .join(" | ")
 }

@@ -19,7 +19,17 @@ pub struct DemoRecord {
 const FILES: &[(&str, &str, &[&str])] = &[
     ("hearthstone", "care-plan", &["rosa", "marcus", "tamsin"]),
     ("hearthstone", "referral", &["rosa", "marcus"]),
-    ("hearthstone", "consent", &["rosa-maple", "rosa-riverside", "rosa-brigid", "marcus", "tamsin-refused"]),
+    (
+        "hearthstone",
+        "consent",
+        &[
+            "rosa-maple",
+            "rosa-riverside",
+            "rosa-brigid",
+            "marcus",
+            "tamsin-refused",
+        ],
+    ),
     ("lantern", "care-plan", &["theo", "inez"]),
     ("lantern", "referral", &["theo", "inez"]),
     ("lantern", "consent", &["theo", "inez-taken-back"]),
@@ -37,12 +47,22 @@ pub fn load(config: &Config, now: Instant) -> anyhow::Result<Vec<DemoRecord>> {
     let mut records = Vec::new();
     for (source, record, names) in FILES {
         for name in *names {
-            let path = config.paths.mappings.join(source).join("demo").join(format!("{record}.{name}.json"));
+            let path = config
+                .paths
+                .mappings
+                .join(source)
+                .join("demo")
+                .join(format!("{record}.{name}.json"));
             let bytes = read_input(&path, 1024 * 1024).context("run the demo in a checkout of Postern")?;
             let text = String::from_utf8(bytes).context("a demo record is not UTF-8")?;
             let body = json::parse(move_years(&text, years).as_bytes())
                 .map_err(|_| anyhow::anyhow!("{}: not JSON", path.display()))?;
-            records.push(DemoRecord { source, record, name, body });
+            records.push(DemoRecord {
+                source,
+                record,
+                name,
+                body,
+            });
         }
     }
     Ok(records)
@@ -57,7 +77,10 @@ fn move_years(text: &str, years: i64) -> String {
     let mut moved: Vec<(String, String)> = Vec::new();
     for year in 2019..=2030 {
         for (before, after) in [("/", ""), ("\"", "-"), (" ", "-")] {
-            moved.push((format!("{before}{year}{after}"), format!("{before}\u{0}{}{after}", year + years)));
+            moved.push((
+                format!("{before}{year}{after}"),
+                format!("{before}\u{0}{}{after}", year + years),
+            ));
         }
     }
     for (from, to) in &moved {
@@ -74,7 +97,10 @@ mod tests {
     fn dates_move_by_whole_years_and_nothing_else_does() {
         let text = r#"{"a":"10/31/2027","b":"2026-10-20","c":"CP-2026","d":"11/14/2026 6:05 AM"}"#;
         let moved = move_years(text, 2);
-        assert_eq!(moved, r#"{"a":"10/31/2029","b":"2028-10-20","c":"CP-2026","d":"11/14/2028 6:05 AM"}"#);
+        assert_eq!(
+            moved,
+            r#"{"a":"10/31/2029","b":"2028-10-20","c":"CP-2026","d":"11/14/2028 6:05 AM"}"#
+        );
         assert_eq!(move_years(text, 0), text);
     }
 }

@@ -29,16 +29,51 @@ pub struct Visitor {
 
 /// Partners of the story: id, name, class, NPI, key.
 const PARTNERS: &[(&str, &str, &str, &str, KeyKind)] = &[
-    ("maple-street", "Maple Street Family Medicine", "primary-care", "1999002011", KeyKind::Es384),
-    ("riverside", "Riverside Mobile Crisis", "crisis-team", "1999002029", KeyKind::Es384),
-    ("st-brigid", "St. Brigid Hospital ED", "hospital", "1999002037", KeyKind::Rs384),
-    ("far-away", "Far Away Clinic (a stranger)", "primary-care", "1999002045", KeyKind::Es384),
+    (
+        "maple-street",
+        "Maple Street Family Medicine",
+        "primary-care",
+        "1999002011",
+        KeyKind::Es384,
+    ),
+    (
+        "riverside",
+        "Riverside Mobile Crisis",
+        "crisis-team",
+        "1999002029",
+        KeyKind::Es384,
+    ),
+    (
+        "st-brigid",
+        "St. Brigid Hospital ED",
+        "hospital",
+        "1999002037",
+        KeyKind::Rs384,
+    ),
+    (
+        "far-away",
+        "Far Away Clinic (a stranger)",
+        "primary-care",
+        "1999002045",
+        KeyKind::Es384,
+    ),
 ];
 
 /// Everything a partner may pull about a person.
 pub const TYPES: &[&str] = &[
-    "Patient", "CarePlan", "Goal", "CareTeam", "Task", "ServiceRequest", "Condition", "MedicationRequest",
-    "AllergyIntolerance", "Observation", "RiskAssessment", "RelatedPerson", "Consent",
+    "Patient",
+    "CarePlan",
+    "Goal",
+    "CareTeam",
+    "Task",
+    "ServiceRequest",
+    "Condition",
+    "MedicationRequest",
+    "AllergyIntolerance",
+    "Observation",
+    "RiskAssessment",
+    "RelatedPerson",
+    "Consent",
 ];
 
 impl Stage {
@@ -46,6 +81,9 @@ impl Stage {
     pub async fn open(listen: &str) -> anyhow::Result<Stage> {
         let folder = temporary_folder(&Entropy::System)?;
         let mut config = Config::default();
+        if !config.paths.mappings.is_dir() {
+            bail!("run the demo in the folder of a Postern checkout: there is no mappings/ here");
+        }
         listen.clone_into(&mut config.server.listen);
         config.store.url = format!("sqlite:{}", folder.path().join("postern.db").display());
         config.paths.keys = folder.path().join("keys");
@@ -65,17 +103,31 @@ impl Stage {
         });
         #[expect(clippy::disallowed_methods, reason = "the demo's own server")]
         let serving = tokio::spawn(served);
-        Ok(Stage { gateway, stop: Some(stop), serving, _folder: folder })
+        Ok(Stage {
+            gateway,
+            stop: Some(stop),
+            serving,
+            _folder: folder,
+        })
     }
 
     /// Takes records in as `postern import` does; a record that is refused ends the demo.
     pub async fn import(&self, record: &DemoRecord) -> anyhow::Result<usize> {
         let bytes = record.body.to_string();
-        let report = self.gateway.import(record.source, record.record, bytes.as_bytes(), Some("demo")).await;
+        let report = self
+            .gateway
+            .import(record.source, record.record, bytes.as_bytes(), Some("demo"))
+            .await;
         let report = report.map_err(anyhow::Error::msg)?;
         for line in &report.lines {
             if let Err(problems) = &line.result {
-                bail!("{}/{} of {}: {}", record.source, record.record, record.name, problems.join("; "));
+                bail!(
+                    "{}/{} of {}: {}",
+                    record.source,
+                    record.record,
+                    record.name,
+                    problems.join("; ")
+                );
             }
         }
         Ok(report.changed())
@@ -90,21 +142,34 @@ impl Stage {
                 id: (*id).to_owned(),
                 name: (*name).to_owned(),
                 class: (*class).to_owned(),
-                organization: vec![Identifier { system: NPI.to_owned(), value: (*npi).to_owned() }],
+                organization: vec![Identifier {
+                    system: NPI.to_owned(),
+                    value: (*npi).to_owned(),
+                }],
                 purposes: vec!["TREAT".to_owned()],
                 scopes: "system/*.rs".to_owned(),
                 phone: None,
             };
             let jwks = json!({"keys": [pair.public_jwk()]});
-            let new = NewPartner { partner: partner.clone(), jwks };
-            let registered = self.gateway.add_partner(new, "demo").await.map_err(|p| anyhow::Error::msg(p.join("; ")))?;
+            let new = NewPartner {
+                partner: partner.clone(),
+                jwks,
+            };
+            let registered = self
+                .gateway
+                .add_partner(new, "demo")
+                .await
+                .map_err(|p| anyhow::Error::msg(p.join("; ")))?;
             let client = Client::new(&self.gateway.config.base(), &registered.client_id, pair)?;
             visitors.push(Visitor { partner, client });
         }
         for visitor in &mut visitors {
             let jti = Entropy::System.id("jti");
             let now = self.gateway.clock.instant();
-            visitor.client.authenticate("system/*.rs", Some("TREAT"), &jti, now).await?;
+            visitor
+                .client
+                .authenticate("system/*.rs", Some("TREAT"), &jti, now)
+                .await?;
         }
         Ok(visitors)
     }
@@ -136,10 +201,19 @@ impl Visitor {
     pub async fn pull(&self, identifier: (&str, &str)) -> anyhow::Result<Pulled> {
         let mut pulled = Pulled::default();
         let (system, value) = identifier;
-        let found = self.client.get(&format!("Patient?identifier={system}%7C{value}")).await?;
+        let found = self
+            .client
+            .get(&format!("Patient?identifier={system}%7C{value}"))
+            .await?;
         pulled.take(&found);
-        pulled.patient = pulled.resources.first().and_then(|p| p["id"].as_str()).map(str::to_owned);
-        let Some(id) = pulled.patient.clone() else { return Ok(pulled) };
+        pulled.patient = pulled
+            .resources
+            .first()
+            .and_then(|p| p["id"].as_str())
+            .map(str::to_owned);
+        let Some(id) = pulled.patient.clone() else {
+            return Ok(pulled);
+        };
         for name in TYPES.iter().filter(|name| **name != "Patient") {
             let reply = self.client.get(&format!("{name}?patient={id}")).await?;
             pulled.take(&reply);
@@ -154,9 +228,15 @@ impl Pulled {
         if reply.status != 200 {
             self.wrong.push(format!("status {}", reply.status));
         }
-        let entries = reply.body["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let matches: Vec<Value> =
-            entries.iter().filter(|e| e["search"]["mode"] == "match").map(|e| e["resource"].clone()).collect();
+        let entries = reply.body["entry"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let matches: Vec<Value> = entries
+            .iter()
+            .filter(|e| e["search"]["mode"] == "match")
+            .map(|e| e["resource"].clone())
+            .collect();
         if reply.body["total"] != matches.len() {
             self.wrong.push("total is not the number of matches".to_owned());
         }
@@ -164,7 +244,10 @@ impl Pulled {
     }
 
     pub fn count(&self, resource_type: &str) -> usize {
-        self.resources.iter().filter(|r| r["resourceType"] == resource_type).count()
+        self.resources
+            .iter()
+            .filter(|r| r["resourceType"] == resource_type)
+            .count()
     }
 
     /// Everything received that the closed profile of the recipient's data set does not allow.
@@ -178,7 +261,12 @@ impl Pulled {
             match set.profile(name) {
                 None => outside.push(format!("{name}: no profile in {}", set.name())),
                 Some(profile) => {
-                    outside.extend(profile.validate(resource).iter().map(|issue| format!("{}: {issue}", set.name())));
+                    outside.extend(
+                        profile
+                            .validate(resource)
+                            .iter()
+                            .map(|issue| format!("{}: {issue}", set.name())),
+                    );
                 }
             }
         }

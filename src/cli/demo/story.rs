@@ -15,8 +15,14 @@ const LOOK_FOR: &[(&str, &str)] = &[
     ("Diabetes (E11.9)", "\"E11.9\""),
     ("Metformin", "Metformin"),
     ("Penicillin allergy", "enicillin"),
-    ("Opioid dependence, by Harbor Recovery (42 CFR Part 2)", "\"F11.20\""),
-    ("Buprenorphine, by Harbor Recovery (42 CFR Part 2)", "under the tongue"),
+    (
+        "Opioid dependence, by Harbor Recovery (42 CFR Part 2)",
+        "\"F11.20\"",
+    ),
+    (
+        "Buprenorphine, by Harbor Recovery (42 CFR Part 2)",
+        "under the tongue",
+    ),
     ("HIV (B20)", "\"B20\""),
     ("Dolutegravir", "olutegravir"),
 ];
@@ -29,7 +35,12 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
     let mut rows = Vec::new();
     for record in &records {
         let written = stage.import(record).await?;
-        rows.push(vec![record.source.to_owned(), record.record.to_owned(), record.name.to_owned(), written.to_string()]);
+        rows.push(vec![
+            record.source.to_owned(),
+            record.record.to_owned(),
+            record.name.to_owned(),
+            written.to_string(),
+        ]);
     }
     table::print(&["Agency", "Record", "About", "Resources"], &rows);
 
@@ -38,7 +49,12 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
     let rows: Vec<Vec<String>> = visitors
         .iter()
         .map(|v| {
-            let npi = v.partner.organization.first().map(|i| i.value.clone()).unwrap_or_default();
+            let npi = v
+                .partner
+                .organization
+                .first()
+                .map(|i| i.value.clone())
+                .unwrap_or_default();
             vec![v.partner.name.clone(), v.partner.class.clone(), npi]
         })
         .collect();
@@ -49,22 +65,37 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
     compare(&visitors, &pulled);
     for (visitor, got) in visitors.iter().zip(&pulled) {
         let outside = got.outside_profile(&stage.gateway, visitor);
-        outside.iter().for_each(|issue| println!("OUTSIDE ITS PROFILE: {issue}"));
+        outside
+            .iter()
+            .for_each(|issue| println!("OUTSIDE ITS PROFILE: {issue}"));
     }
 
     heading("4  Why: what was kept back (staff and the log see this, the recipient never does)");
-    let Some(rosa) = pulled.iter().find_map(|p| p.patient.clone()) else { anyhow::bail!("nobody found Rosa") };
+    let Some(rosa) = pulled.iter().find_map(|p| p.patient.clone()) else {
+        anyhow::bail!("nobody found Rosa")
+    };
     explain(&stage, &visitors, &rosa).await?;
 
     heading("5  Rosa revokes her consent for Maple Street Family Medicine");
-    let mut revoked = records.iter().find(|r| r.name == "rosa-maple").cloned().ok_or(anyhow::anyhow!("no consent"))?;
+    let mut revoked = records
+        .iter()
+        .find(|r| r.name == "rosa-maple")
+        .cloned()
+        .ok_or(anyhow::anyhow!("no consent"))?;
     revoked.body["status"] = "REVOKED".into();
     stage.import(&revoked).await?;
     let after = pull_all(&visitors[..1]).await?;
-    println!("Maple Street had {} resources; on its next request it gets {}.", pulled[0].resources.len(), after[0].resources.len());
+    println!(
+        "Maple Street had {} resources; on its next request it gets {}.",
+        pulled[0].resources.len(),
+        after[0].resources.len()
+    );
 
     heading("6  The log");
-    let filter = AuditFilter { patient: Some(rosa.clone()), all: false };
+    let filter = AuditFilter {
+        patient: Some(rosa.clone()),
+        all: false,
+    };
     let lines = stage.gateway.list_log(&filter, "demo").await?;
     let rows: Vec<Vec<String>> = lines
         .iter()
@@ -76,7 +107,16 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
     println!("… {} disclosures about Rosa in all", lines.len());
     stage.gateway.seal().await?;
     let verified = stage.gateway.verify_log(&stage.gateway.anchors()).await?.report;
-    println!("The log {}: {} entries, root {}", if verified.is_clean() { "verifies" } else { "DOES NOT VERIFY" }, verified.entries, verified.root.base64());
+    println!(
+        "The log {}: {} entries, root {}",
+        if verified.is_clean() {
+            "verifies"
+        } else {
+            "DOES NOT VERIFY"
+        },
+        verified.entries,
+        verified.root.base64()
+    );
 
     heading("7  Look around");
     println!("Serving {base} until Ctrl-C; everything goes away then.");
@@ -107,13 +147,24 @@ fn compare(visitors: &[Visitor], pulled: &[Pulled]) {
         *last = "stranger";
     }
     let row = |name: &str, cell: &dyn Fn(&Pulled) -> String| {
-        std::iter::once(name.to_owned()).chain(pulled.iter().map(cell)).collect::<Vec<String>>()
+        std::iter::once(name.to_owned())
+            .chain(pulled.iter().map(cell))
+            .collect::<Vec<String>>()
     };
     let some = |n: usize| if n == 0 { "–".to_owned() } else { n.to_string() };
-    let mut rows: Vec<Vec<String>> = TYPES.iter().map(|name| row(name, &|p| some(p.count(name)))).collect();
+    let mut rows: Vec<Vec<String>> = TYPES
+        .iter()
+        .map(|name| row(name, &|p| some(p.count(name))))
+        .collect();
     rows.push(row("", &|_| String::new()));
     for (name, text) in LOOK_FOR {
-        rows.push(row(name, &|p| if p.text.contains(text) { "yes".to_owned() } else { "–".to_owned() }));
+        rows.push(row(name, &|p| {
+            if p.text.contains(text) {
+                "yes".to_owned()
+            } else {
+                "–".to_owned()
+            }
+        }));
     }
     table::print(&headings, &rows);
 }
@@ -121,22 +172,42 @@ fn compare(visitors: &[Visitor], pulled: &[Pulled]) {
 async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     for visitor in visitors {
-        match stage.gateway.explain(&visitor.partner, "TREAT", patient, "demo").await? {
-            Err(refusal) => rows.push(vec![visitor.partner.name.clone(), "everything".to_owned(), refusal.code().to_owned(), String::new()]),
+        match stage
+            .gateway
+            .explain(&visitor.partner, "TREAT", patient, "demo")
+            .await?
+        {
+            Err(refusal) => rows.push(vec![
+                visitor.partner.name.clone(),
+                "everything".to_owned(),
+                refusal.code().to_owned(),
+                String::new(),
+            ]),
             Ok(release) => {
                 let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
                 for withheld in &release.about().withheld {
-                    let label = withheld.label.as_ref().map_or_else(String::new, |l| format!(" [{l}]"));
-                    let key = (format!("{}{label}", withheld.rule.in_words()), withheld.basis.clone());
+                    let label = withheld
+                        .label
+                        .as_ref()
+                        .map_or_else(String::new, |l| format!(" [{l}]"));
+                    let key = (
+                        format!("{}{label}", withheld.rule.in_words()),
+                        withheld.basis.clone(),
+                    );
                     *reasons.entry(key).or_default() += 1;
                 }
                 let about = release.about();
                 println!(
                     "{}: {} of {} stored elements, data set {}, because of {}",
-                    visitor.partner.name, about.elements_released, about.elements_stored, about.data_set,
+                    visitor.partner.name,
+                    about.elements_released,
+                    about.elements_stored,
+                    about.data_set,
                     about.relationship.basis.code()
                 );
-                rows.extend(reasons.into_iter().map(|((rule, basis), n)| vec![visitor.partner.name.clone(), n.to_string(), rule, basis]));
+                rows.extend(reasons.into_iter().map(|((rule, basis), n)| {
+                    vec![visitor.partner.name.clone(), n.to_string(), rule, basis]
+                }));
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Tests: every kind of event passes the R4 gate and meets the BALP profile it claims, slice by slice, as the
 //! package's own StructureDefinitions say. <https://profiles.ihe.net/ITI/BALP/artifacts.html>
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 use crate::fhir::{Instant, gate, json};

@@ -161,9 +161,12 @@ fn capacity(consent: &Value) -> Result<Capacity, &'static str> {
 /// Who may consent: the person, a minor alone, or a representative with an authority on record (45 CFR 164.502(g),
 /// 42 CFR 2.14, 2.15). Anyone else makes the consent not computable.
 fn signer(consent: &Value) -> Result<&str, &'static str> {
-    let performer = consent["performer"][0]["reference"].as_str().map(without_version);
-    let is_patient =
-        performer.is_none() || performer == consent["patient"]["reference"].as_str().map(without_version);
+    let (performer, patient) = (&consent["performer"][0], &consent["patient"]);
+    let reference = |of: &'_ Value| of["reference"].as_str().map(|r| without_version(r).to_owned());
+    let same_identifier =
+        performer["identifier"].is_object() && performer["identifier"] == patient["identifier"];
+    let same_reference = reference(performer).is_some() && reference(performer) == reference(patient);
+    let is_patient = performer.is_null() || same_reference || same_identifier;
     let Some(signer) = extension(consent, "consent-signer") else {
         return if is_patient {
             Ok("patient")

@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/consent.html>
 
 use super::ask::{Asked, Inquiry, Standing};
-use super::rule::Tree;
+use super::rule::{Rule, Tree};
 
 /// The answer for all possible data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +66,16 @@ fn of_consent(asked: &Asked, tree: &Tree) -> Outcomes {
     }
 }
 
-/// `data`: whether the data match what this rule states of them. A child that states nothing of the data itself
-/// matches when its parent does.
+/// `data`: whether the data match what this rule states of them.
 fn of_rule(asked: &Asked, tree: &Tree, rule: usize, data: bool) -> Outcomes {
     let this = &tree.rules[rule];
-    let below = this.children.iter().map(|child| {
-        if tree.rules[*child].own_data {
-            of_rule(asked, tree, *child, true) | of_rule(asked, tree, *child, false)
-        } else {
-            of_rule(asked, tree, *child, data)
-        }
-    });
+    let below = this
+        .children
+        .iter()
+        .map(|child| match follows(this, &tree.rules[*child], data) {
+            Some(data) => of_rule(asked, tree, *child, data),
+            None => of_rule(asked, tree, *child, true) | of_rule(asked, tree, *child, false),
+        });
     // Among siblings a deny wins, and any match hides the rule above.
     let below = below.fold(NOTHING, strongest);
     if below & NOTHING == 0 {
@@ -88,6 +87,19 @@ fn of_rule(asked: &Asked, tree: &Tree, rule: usize, data: bool) -> Outcomes {
         (true, false) => DENY,
     };
     below & !NOTHING | own
+}
+
+/// Do the data match a child, given that they match its parent or not? `None`: either.
+fn follows(parent: &Rule, child: &Rule, data: bool) -> Option<bool> {
+    if child.own_data {
+        return None;
+    }
+    if parent.permit == child.permit || !child.stated.limits_data() {
+        return Some(data);
+    }
+    // Inherited, but read the other way: what a deny inherits from a permit reaches at least as far.
+    let wider = !child.permit && child.stated.labels.as_ref().is_none_or(|labels| !labels.by_deny);
+    (wider && data).then_some(true)
 }
 
 /// Every pair of outcomes, the stronger of each.

@@ -16,7 +16,7 @@ pub(super) struct LabelRule {
     /// Labels of other kinds, matched as they are.
     other: Vec<Code>,
     /// Stated by a deny; a deny that inherits the labels of a permit reads them both ways.
-    by_deny: bool,
+    pub by_deny: bool,
 }
 
 impl LabelRule {

@@ -170,6 +170,11 @@ impl Consents {
         self.list.get(consent).map(|c| c.kind)
     }
 
+    /// What is recorded about the capacity of a consent's signer.
+    pub fn capacity(&self, consent: usize) -> Option<Capacity> {
+        self.list.get(consent).map(|c| c.capacity)
+    }
+
     /// Is there a consent that its status alone keeps from saying anything (draft, proposed, entered in error)?
     pub fn has_unstated(&self) -> bool {
         self.list

@@ -170,6 +170,7 @@ fn cost_of_a_decision() {
         let inquiry = compiled.ask(&Request::new(&actor, "TREAT", &now), &context);
         let resource = observation(&["PSY"]);
         let labels = labelled(&resource);
+        #[expect(clippy::disallowed_methods, reason = "an ignored test that prints a figure")]
         let started = std::time::Instant::now();
         for _ in 0..10_000 {
             std::hint::black_box(inquiry.evaluate(&Datum::new(&resource, &labels)));

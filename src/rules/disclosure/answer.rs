@@ -15,14 +15,15 @@
 //! }
 //! ```
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::release::{Release, version_id};
-use crate::fhir::{Instant, IssueCode, Issue, issue::operation_outcome};
+use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome};
 use crate::log::{Digest, Durable};
-use crate::search::Query;
+use crate::search::{Position, Query};
 
 /// Said with every searchset, identically whether or not anything is hidden.
 pub const MAY_BE_INCOMPLETE: &str = "This answer may be incomplete because of the person's consent or the law. \
@@ -42,7 +43,10 @@ impl Subject {
 
     /// `Type/id` and version of each resource in the answer.
     pub fn resources(&self) -> impl Iterator<Item = (String, String)> {
-        let chosen = self.chosen.iter().filter_map(|index| self.release.resources.get(*index));
+        let chosen = self
+            .chosen
+            .iter()
+            .filter_map(|index| self.release.resources.get(*index));
         chosen.map(|r| (r.reference(), version_id(&r.digest)))
     }
 }
@@ -70,35 +74,49 @@ impl Answer {
     /// `read` of one resource (<https://hl7.org/fhir/R4/http.html#read>); absent and withheld are the same 404.
     /// `known` is the version the client already has (`If-None-Match`): then 304 without a body.
     pub fn read(
-        release: Option<Arc<Release>>, resource_type: &str, id: &str, known: Option<&str>, request: &str,
+        release: Option<Arc<Release>>,
+        resource_type: &str,
+        id: &str,
+        known: Option<&str>,
+        request: &str,
     ) -> Answer {
-        let Some(release) = release else { return Answer::not_found(request) };
-        let Some(index) = release.find(resource_type, id) else { return Answer::not_found(request) };
+        let Some(release) = release else {
+            return Answer::not_found(request);
+        };
+        let Some(index) = release.find(resource_type, id) else {
+            return Answer::not_found(request);
+        };
         let one = &release.resources[index];
         let version = version_id(&one.digest);
         let unchanged = known.is_some_and(|k| k.split(',').any(|tag| etag_names(tag, &version)));
-        let body = if unchanged { Arc::from([]) } else { Arc::clone(&one.body) };
+        let body = if unchanged {
+            Arc::from([])
+        } else {
+            Arc::clone(&one.body)
+        };
         let (etag, last_modified) = (Some(format!("W/\"{version}\"")), Some(one.changed_at));
         let status = if unchanged { 304 } else { 200 };
-        let subjects = vec![Subject { release, chosen: vec![index] }];
+        let subjects = vec![Subject {
+            release,
+            chosen: vec![index],
+        }];
         Answer::new(status, etag, last_modified, subjects, body, request)
     }
 
     /// `search-type` (<https://hl7.org/fhir/R4/http.html#search>) over the releases of the people it may concern.
     /// `base` is the public address without a trailing slash. Total, order and links come from the releases.
     pub fn search(releases: Vec<Arc<Release>>, query: &Query, base: &str, request: &str) -> Answer {
-        let mut subjects: Vec<Subject> = Vec::new();
-        for release in releases {
-            let fits = |r: &super::release::Released| {
-                r.resource_type == query.resource_type && query.matches(&r.id, &r.values)
-            };
-            let chosen: Vec<usize> =
-                release.resources.iter().enumerate().filter(|(_, r)| fits(r)).map(|(i, _)| i).collect();
-            if !chosen.is_empty() {
-                subjects.push(Subject { release, chosen });
-            }
-        }
-        let body = searchset(&subjects, query, base);
+        let page = Page::of(&releases, query);
+        let body = searchset(&releases, &page, query, base);
+        let subjects: Vec<Subject> = releases
+            .into_iter()
+            .enumerate()
+            .map(|(index, release)| Subject {
+                release,
+                chosen: page.chosen_of(index),
+            })
+            .filter(|subject| !subject.chosen.is_empty())
+            .collect();
         Answer::new(200, None, None, subjects, body.into(), request)
     }
 
@@ -110,11 +128,22 @@ impl Answer {
     }
 
     fn new(
-        status: u16, etag: Option<String>, last_modified: Option<Instant>, subjects: Vec<Subject>,
-        body: Arc<[u8]>, request: &str,
+        status: u16,
+        etag: Option<String>,
+        last_modified: Option<Instant>,
+        subjects: Vec<Subject>,
+        body: Arc<[u8]>,
+        request: &str,
     ) -> Answer {
         let digest = digest(status, &subjects, request);
-        Answer { status, etag, last_modified, subjects, body, digest }
+        Answer {
+            status,
+            etag,
+            last_modified,
+            subjects,
+            body,
+            digest,
+        }
     }
 
     /// Whom the answer speaks of; empty for a 404 and for an empty searchset.
@@ -129,7 +158,11 @@ impl Answer {
 
     /// The bytes, once the events are durable.
     pub fn open(self, receipt: &impl Durable) -> Result<Opened, NotRecorded> {
-        if receipt.covers(&self.digest) { Ok(Opened(self.body)) } else { Err(NotRecorded) }
+        if receipt.covers(&self.digest) {
+            Ok(Opened(self.body))
+        } else {
+            Err(NotRecorded)
+        }
     }
 }
 
@@ -147,48 +180,119 @@ fn digest(status: u16, subjects: &[Subject], request: &str) -> Digest {
         hasher.update((subject.release.about.patient.len() as u64).to_be_bytes());
         hasher.update(subject.release.about.patient.as_bytes());
         hasher.update((subject.chosen.len() as u64).to_be_bytes());
-        subject.chosen.iter().for_each(|index| hasher.update(subject.release.resources[*index].digest));
+        subject
+            .chosen
+            .iter()
+            .for_each(|index| hasher.update(subject.release.resources[*index].digest));
     }
     Digest(hasher.finalize().into())
 }
 
+/// The matches of one page, by release and place in it, in the default order: last changed, then id.
+struct Page {
+    places: Vec<(usize, usize)>,
+    total: usize,
+    /// Where the next page begins.
+    next: Option<Position>,
+}
+
+impl Page {
+    fn of(releases: &[Arc<Release>], query: &Query) -> Page {
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut matches: Vec<(Instant, &str, (usize, usize))> = Vec::new();
+        for (at, release) in releases.iter().enumerate() {
+            for (index, one) in release.resources.iter().enumerate() {
+                let fits = one.resource_type == query.resource_type && query.matches(&one.id, &one.values);
+                // A shared resource can stand in the releases of several people; it is one match.
+                if fits && seen.insert(&one.id) {
+                    matches.push((one.changed_at, &one.id, (at, index)));
+                }
+            }
+        }
+        matches.sort_unstable();
+        let total = matches.len();
+        let begun = |at: Instant, id: &str| {
+            query
+                .after
+                .as_ref()
+                .is_none_or(|after| (at, id) > (after.changed_at, after.id.as_str()))
+        };
+        let rest: Vec<_> = matches.into_iter().filter(|(at, id, _)| begun(*at, id)).collect();
+        let more = rest.len() > query.count && query.count > 0;
+        let last = rest.get(query.count.saturating_sub(1)).filter(|_| more);
+        let next = last.map(|(at, id, _)| Position {
+            changed_at: *at,
+            id: (*id).to_owned(),
+        });
+        let places = rest
+            .iter()
+            .take(query.count)
+            .map(|(_, _, place)| *place)
+            .collect();
+        Page { places, total, next }
+    }
+
+    fn chosen_of(&self, release: usize) -> Vec<usize> {
+        self.places
+            .iter()
+            .filter(|(at, _)| *at == release)
+            .map(|(_, index)| *index)
+            .collect()
+    }
+}
+
 /// A searchset Bundle written by splicing the released bytes; nothing is parsed again.
-fn searchset(subjects: &[Subject], query: &Query, base: &str) -> Vec<u8> {
-    let total: usize = subjects.iter().map(|s| s.chosen.len()).sum();
-    let size: usize = subjects.iter().map(|s| s.release.weight()).sum();
+fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) -> Vec<u8> {
+    let matches = || {
+        page.places
+            .iter()
+            .map(|(at, index)| &releases[*at].resources[*index])
+    };
+    let size: usize = matches().map(|one| one.body.len() + 256).sum();
     let mut out = Vec::with_capacity(size + 1024);
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
-    out.extend_from_slice(total.to_string().as_bytes());
+    out.extend_from_slice(page.total.to_string().as_bytes());
     out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    push_json(&self_link(query, base), &mut out);
-    out.extend_from_slice(b"}],\"entry\":[");
-    for subject in subjects {
-        for one in subject.chosen.iter().map(|index| &subject.release.resources[*index]) {
-            out.extend_from_slice(b"{\"fullUrl\":");
-            push_json(&format!("{base}/{}", one.reference()), &mut out);
-            out.extend_from_slice(b",\"resource\":");
-            out.extend_from_slice(&one.body);
-            out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}},");
-        }
+    push_json(&link(query, base, query.after.as_ref()), &mut out);
+    if page.next.is_some() {
+        out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
+        push_json(&link(query, base, page.next.as_ref()), &mut out);
     }
-    out.extend_from_slice(b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\"code\":\"informational\",\"diagnostics\":");
+    out.extend_from_slice(b"}],\"entry\":[");
+    for one in matches() {
+        out.extend_from_slice(b"{\"fullUrl\":");
+        push_json(&format!("{base}/{}", one.reference()), &mut out);
+        out.extend_from_slice(b",\"resource\":");
+        out.extend_from_slice(&one.body);
+        out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}},");
+    }
+    out.extend_from_slice(OUTCOME);
     push_json(MAY_BE_INCOMPLETE, &mut out);
     out.extend_from_slice(b"}]},\"search\":{\"mode\":\"outcome\"}}]}");
     out
 }
+
+/// Opens the entry that ends every searchset; its sentence follows.
+const OUTCOME: &[u8] =
+    b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\
+\"code\":\"informational\",\"diagnostics\":";
 
 fn push_json(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
 }
 
 /// The query as understood, percent-encoded to unreserved characters.
-fn self_link(query: &Query, base: &str) -> String {
+fn link(query: &Query, base: &str, after: Option<&Position>) -> String {
     let mut url = format!("{base}/{}", query.resource_type);
     for (index, (name, value)) in query.applied.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });
         encode(name, &mut url);
         url.push('=');
         encode(value, &mut url);
+    }
+    if let Some(after) = after {
+        url.push(if query.applied.is_empty() { '?' } else { '&' });
+        url.push_str(&format!("_after={after}"));
     }
     url
 }

@@ -11,13 +11,13 @@ use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Refused};
 use super::record::{Recipient, Record, Stored};
 use super::references;
-use super::relationship;
+use super::relationship::{self, Relationship};
 use super::release::{About, Decision};
 use super::{Rules, elements, narrative};
 use crate::consent::{Actor, Consents, Request, Resources};
 use crate::fhir::Now;
 use crate::label::{Labels, label, label_codes};
-use crate::profile::{DataSet, Profile};
+use crate::profile::{self, DataSet, Profile};
 use crate::terminology::{self, Confidentiality, Sensitivities};
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
@@ -53,10 +53,15 @@ pub(super) struct Candidate<'a> {
 
 /// What `recipient` may see of `record` for `purpose` (a code of v3-ActReason) now.
 pub fn decide(
-    record: &Record, recipient: &Recipient, purpose: &str, rules: &Rules, now: &Now,
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    rules: &Rules,
+    now: &Now,
 ) -> Result<Decision, Refusal> {
-    let data_set = rules.data_set(&recipient.class, purpose).ok_or(Refusal::PurposeNotServed)?;
-    let relationship = relationship::find(record, recipient, now).ok_or(Refusal::NoRelationship)?;
+    let data_set = rules
+        .data_set(&recipient.class, purpose)
+        .ok_or(Refusal::PurposeNotServed)?;
     let means_recipient = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
@@ -67,10 +72,24 @@ pub fn decide(
         classes: vec![recipient.class.clone()],
     };
     let inquiry = consents.ask(&Request::new(&actor, purpose, now), &context);
-    let layers =
-        Layers { rules, recipient, purpose, consents: &consents, inquiry, means_recipient: &means_recipient };
+    let layers = Layers {
+        rules,
+        recipient,
+        purpose,
+        consents: &consents,
+        inquiry,
+        means_recipient: &means_recipient,
+    };
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
-    let mut work = Work { rules, raised, data_set, layers, withheld: Vec::new(), basis: BTreeSet::new() };
+    let mut work = Work {
+        rules,
+        raised,
+        data_set,
+        layers,
+        withheld: Vec::new(),
+        basis: BTreeSet::new(),
+    };
+    let relationship = work.relationship(record, now).ok_or(Refusal::NoRelationship)?;
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     for stored in &record.resources {
         candidates.extend(work.consider(stored, false));
@@ -79,14 +98,28 @@ pub fn decide(
         candidates.extend(work.consider(stored, true));
     }
     references::settle(&mut candidates, &mut work.withheld);
-    if !candidates.iter().any(|c| c.stored.resource_type == "Patient" && c.stored.id == record.patient) {
+    if !candidates
+        .iter()
+        .any(|c| c.stored.resource_type == "Patient" && c.stored.id == record.patient)
+    {
         return Err(Refusal::PersonWithheld);
     }
-    let elements_stored = record.resources.iter().map(|stored| elements::leaves(&stored.body)).sum();
-    let elements_released = candidates.iter().filter(|c| !c.shared).map(|c| elements::leaves(&c.body)).sum();
+    let elements_stored = record
+        .resources
+        .iter()
+        .map(|stored| elements::leaves(&stored.body))
+        .sum();
+    let elements_released = candidates
+        .iter()
+        .filter(|c| !c.shared)
+        .map(|c| elements::leaves(&c.body))
+        .sum();
     let part2 = candidates.iter().any(|c| c.labels.part2);
     let raised = work.raised;
-    let resources = candidates.into_iter().map(|c| finish(c, rules, &raised)).collect();
+    let resources = candidates
+        .into_iter()
+        .map(|c| finish(c, rules, &raised))
+        .collect();
     let about = About {
         recipient: recipient.id.clone(),
         purpose: purpose.to_owned(),
@@ -115,6 +148,16 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
+    /// The first relationship whose evidence this recipient may know of.
+    fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
+        let all = relationship::find_all(record, self.layers.means_recipient, now);
+        let known = all.into_iter().find(|(_, evidence)| {
+            let labels = label(&evidence.body, self.rules.lists, &self.raised);
+            self.layers.judge(evidence, &labels).is_ok()
+        });
+        known.map(|(relationship, _)| relationship)
+    }
+
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
@@ -136,28 +179,59 @@ impl<'a> Work<'a> {
             return None;
         }
         let hidden = self.hidden_elements(stored, &labels, shared);
-        let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
-        let keeps_back = |path: &str| hidden.contains(path) || (elements::is_free_text(path) && !own.contains(path));
+        let mut texts: BTreeSet<String> = BTreeSet::new();
+        if !hidden.is_empty() {
+            // What a person typed may speak of what is withheld; only text with a label of its own was judged.
+            let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
+            profile::free_text(&stored.body, &mut |path| {
+                if !own.contains(path) {
+                    texts.insert(path.to_owned());
+                }
+            });
+        }
+        let keeps_back = |path: &str| hidden.contains(path) || texts.contains(path);
         let projected = if hidden.is_empty() {
             profile.project_all(&stored.body)
         } else {
             profile.project(&stored.body, &keeps_back)
         };
         let Some(body) = projected else {
-            let rule = if hidden.is_empty() { Rule::DataSet } else { Rule::Shape };
-            self.keep_back(stored.reference(), Refused::new(rule, None, self.data_set.name()), shared);
+            let rule = if hidden.is_empty() {
+                Rule::DataSet
+            } else {
+                Rule::Shape
+            };
+            self.keep_back(
+                stored.reference(),
+                Refused::new(rule, None, self.data_set.name()),
+                shared,
+            );
             return None;
         };
         self.basis.extend(basis);
-        Some(Candidate { stored, profile, labels, body, shared })
+        Some(Candidate {
+            stored,
+            profile,
+            labels,
+            body,
+            shared,
+        })
     }
 
     /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not.
     fn hidden_elements(&mut self, stored: &Stored, labels: &Labels, shared: bool) -> BTreeSet<String> {
         let suspected = labels.suspicions.iter().map(|suspicion| {
             let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
+            let to_permit = labels.to_permit.with(suspicion.sensitivity);
             let confidentiality = self.at_least_raised(labels.confidentiality, suspicion.sensitivity);
-            let own = Labels { sensitivity, confidentiality, elements: Vec::new(), suspicions: Vec::new(), ..labels.clone() };
+            let own = Labels {
+                sensitivity,
+                to_permit,
+                confidentiality,
+                elements: Vec::new(),
+                suspicions: Vec::new(),
+                ..labels.clone()
+            };
             (suspicion.path.clone(), own)
         });
         let judged: Vec<(String, Labels)> = labels.elements.iter().cloned().chain(suspected).collect();
@@ -174,24 +248,43 @@ impl<'a> Work<'a> {
     /// Data of a raised sensitivity count as `R`, suspected or not.
     fn at_least_raised(&self, stated: Confidentiality, suspected: Sensitivities) -> Confidentiality {
         let raised = self.raised.iter().filter_map(|code| Sensitivities::of(code));
-        let touches = raised.fold(Sensitivities::NONE, Sensitivities::with).and_below().intersects(suspected);
-        if touches { stated.max(Confidentiality::Restricted) } else { stated }
+        let touches = raised
+            .fold(Sensitivities::NONE, Sensitivities::with)
+            .and_below()
+            .intersects(suspected);
+        if touches {
+            stated.max(Confidentiality::Restricted)
+        } else {
+            stated
+        }
     }
 
     fn keep_back(&mut self, path: String, refused: Refused, shared: bool) {
         if !shared {
-            self.withheld.push(Withheld { path, rule: refused.rule, label: refused.label, basis: refused.basis });
+            self.withheld.push(Withheld {
+                path,
+                rule: refused.rule,
+                label: refused.label,
+                basis: refused.basis,
+            });
         }
     }
 }
 
 /// Labels, profile and narrative, computed again from what is released.
 fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
-    let Candidate { stored, profile, labels, mut body, .. } = candidate;
+    let Candidate {
+        stored,
+        profile,
+        labels,
+        mut body,
+        ..
+    } = candidate;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
     let seen = label_codes(&body, rules.lists, raised);
     let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
+    profile.complete(&mut body);
     let text = narrative::narrative(&body, labels.part2.then_some(narrative::PART2_NOTICE));
     if let Value::Object(object) = &mut body {
         object.shift_remove("meta");
@@ -211,7 +304,8 @@ fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
 /// notice states (<https://hl7.org/fhir/R4/security-labels.html>).
 fn security(labels: &Labels) -> Vec<Value> {
     let act = |code: &str| json!({"system": terminology::ACT_CODE, "code": code});
-    let mut codings = vec![json!({"system": terminology::CONFIDENTIALITY, "code": labels.confidentiality.code()})];
+    let mut codings =
+        vec![json!({"system": terminology::CONFIDENTIALITY, "code": labels.confidentiality.code()})];
     codings.extend(labels.sensitivity.codes().map(act));
     if labels.part2 {
         codings.extend([act("42CFRPart2"), act("NORDSCLCD")]);

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use super::Rules;
 use super::explain::Rule;
 use super::record::{Recipient, Stored};
-use crate::consent::{Consents, Datum, Decision, Inquiry, Part2, State, Verdict};
+use crate::consent::{Consents, Datum, Decision, Effect, Inquiry, Part2, State, Verdict};
 use crate::fhir::Value;
 use crate::label::{Labels, NoteKind};
 use crate::profile::DefaultRelease;
@@ -29,7 +29,11 @@ pub(super) struct Refused {
 
 impl Refused {
     pub fn new(rule: Rule, label: Option<String>, basis: impl Into<String>) -> Refused {
-        Refused { rule, label, basis: basis.into() }
+        Refused {
+            rule,
+            label,
+            basis: basis.into(),
+        }
     }
 }
 
@@ -60,7 +64,10 @@ impl Layers<'_> {
         }
         let mut basis = Vec::new();
         if labels.part2 {
-            basis.push(format!("part2-consent 42 CFR 2.31, 2.33 {}", self.parts(&verdict)));
+            basis.push(format!(
+                "part2-consent 42 CFR 2.31, 2.33 {}",
+                self.parts(&verdict)
+            ));
         }
         if verdict.decision == Decision::Permit {
             basis.push(format!("consent {}", self.parts(&verdict)));
@@ -74,7 +81,11 @@ impl Layers<'_> {
     /// Only a person who was never asked falls to the default.
     fn without_consent(&self, verdict: &Verdict, labels: &Labels) -> Result<(), Refused> {
         if verdict.state != State::NeverAsked {
-            return Err(Refused::new(Rule::Consent, telling(labels), in_words(verdict.state)));
+            return Err(Refused::new(
+                Rule::Consent,
+                telling(labels),
+                in_words(verdict.state),
+            ));
         }
         let covered = match self.rules.policy.default_release(&self.recipient.class) {
             DefaultRelease::Nothing => false,
@@ -85,12 +96,20 @@ impl Layers<'_> {
         if covered && !labels.part2 {
             return Ok(());
         }
-        Err(Refused::new(Rule::Default, telling(labels), "profiles/policy.json"))
+        Err(Refused::new(
+            Rule::Default,
+            telling(labels),
+            "profiles/policy.json",
+        ))
     }
 
     fn hipaa(&self, verdict: &Verdict) -> Result<&'static str, Refused> {
         let treatment = terminology::is_a(terminology::ACT_REASON, self.purpose, "TREAT");
-        let treating = self.rules.policy.class(&self.recipient.class).is_some_and(|class| class.treating);
+        let treating = self
+            .rules
+            .policy
+            .class(&self.recipient.class)
+            .is_some_and(|class| class.treating);
         if treatment && treating {
             return Ok("hipaa-treatment 45 CFR 164.506(c)(2)");
         }
@@ -107,7 +126,11 @@ impl Layers<'_> {
             Part2::Insufficient(consent) => {
                 let lacks = self.consents.lacks(consent).join(", ");
                 let id = self.consents.id(consent).unwrap_or_default();
-                Err(Refused::new(Rule::Part2, label, format!("insufficient: Consent/{id} lacks {lacks}")))
+                Err(Refused::new(
+                    Rule::Part2,
+                    label,
+                    format!("insufficient: Consent/{id} lacks {lacks}"),
+                ))
             }
             Part2::Deny | Part2::NotPart2 => Err(Refused::new(Rule::Part2, label, "42 CFR 2.13, 2.31")),
         }
@@ -118,30 +141,48 @@ impl Layers<'_> {
         let list = |name: &str| provision[name].as_array().map(Vec::as_slice).unwrap_or_default();
         let named = |actor: &Value| {
             let reference = &actor["reference"];
-            reference["reference"].as_str().is_some_and(|r| self.means_recipient.contains(r))
+            reference["reference"]
+                .as_str()
+                .is_some_and(|r| self.means_recipient.contains(r))
                 || reference["identifier"]["value"].as_str() == Some(self.recipient.class.as_str())
         };
         depth < 16
             && (list("actor").iter().any(named)
-                || list("provision").iter().any(|p| self.concerns_recipient(p, depth + 1)))
+                || list("provision")
+                    .iter()
+                    .any(|p| self.concerns_recipient(p, depth + 1)))
     }
 
     /// `Consent/x provision[0]; Consent/y provision`
     fn parts(&self, verdict: &Verdict) -> String {
-        let paths: Vec<String> = verdict.parts.iter().map(|part| self.consents.path(part)).collect();
-        if paths.is_empty() { in_words(verdict.state).to_owned() } else { paths.join("; ") }
+        // A silent consent decides only where no other speaks.
+        let speaks = verdict.parts.iter().any(|part| part.effect != Effect::Silent);
+        let deciding = verdict
+            .parts
+            .iter()
+            .filter(|part| !speaks || part.effect != Effect::Silent);
+        let paths: Vec<String> = deciding.map(|part| self.consents.path(part)).collect();
+        if paths.is_empty() {
+            in_words(verdict.state).to_owned()
+        } else {
+            paths.join("; ")
+        }
     }
 }
 
 fn note_kind(labels: &Labels) -> Result<(), Refused> {
     match labels.note_kind {
         NoteKind::General => Ok(()),
-        NoteKind::Psychotherapy => {
-            Err(Refused::new(Rule::PsychotherapyNotes, Some("PSYTHPN".to_owned()), "45 CFR 164.508(a)(2)"))
-        }
-        NoteKind::SudCounseling => {
-            Err(Refused::new(Rule::SudCounselingNotes, Some("sud-counseling-notes".to_owned()), "42 CFR 2.31(b)"))
-        }
+        NoteKind::Psychotherapy => Err(Refused::new(
+            Rule::PsychotherapyNotes,
+            Some("PSYTHPN".to_owned()),
+            "45 CFR 164.508(a)(2)",
+        )),
+        NoteKind::SudCounseling => Err(Refused::new(
+            Rule::SudCounselingNotes,
+            Some("sud-counseling-notes".to_owned()),
+            "42 CFR 2.31(b)",
+        )),
     }
 }
 

@@ -6,7 +6,15 @@ use crate::fhir::Value;
 /// `42 CFR 2.32(a)(2)`, verbatim: the short statement that accompanies each disclosure of Part 2 content.
 pub const PART2_NOTICE: &str = "42 CFR part 2 prohibits unauthorized use or disclosure of these records.";
 
-const SKIPPED: &[&str] = &["resourceType", "id", "meta", "text", "implicitRules", "extension", "identifier"];
+const SKIPPED: &[&str] = &[
+    "resourceType",
+    "id",
+    "meta",
+    "text",
+    "implicitRules",
+    "extension",
+    "identifier",
+];
 const DEEPEST: usize = 12;
 
 /// `Narrative` with status `generated` for a released resource. `notice` is a statement that must travel.
@@ -16,7 +24,13 @@ pub fn narrative(resource: &Value, notice: Option<&str>) -> Value {
     escape(resource["resourceType"].as_str().unwrap_or("Resource"), &mut html);
     html.push_str("</b></p>");
     if let Value::Object(object) = resource {
-        members(object.iter().filter(|(name, _)| !SKIPPED.contains(&name.as_str())), 0, &mut html);
+        members(
+            object
+                .iter()
+                .filter(|(name, _)| !SKIPPED.contains(&name.as_str())),
+            0,
+            &mut html,
+        );
     }
     if let Some(notice) = notice {
         html.push_str("<p>");
@@ -61,7 +75,11 @@ fn render(value: &Value, depth: usize, html: &mut String) {
         Value::Object(_) if depth >= DEEPEST => html.push('…'),
         Value::Object(object) => match in_words(value) {
             Some(text) => escape(&text, html),
-            None => members(object.iter().filter(|(name, _)| *name != "extension"), depth + 1, html),
+            None => members(
+                object.iter().filter(|(name, _)| *name != "extension"),
+                depth + 1,
+                html,
+            ),
         },
     }
 }
@@ -70,7 +88,9 @@ fn render(value: &Value, depth: usize, html: &mut String) {
 fn in_words(value: &Value) -> Option<String> {
     let text = |name: &str| value[name].as_str();
     if let Some(codings) = value["coding"].as_array() {
-        return text("text").map(str::to_owned).or_else(|| codings.first().and_then(in_words));
+        return text("text")
+            .map(str::to_owned)
+            .or_else(|| codings.first().and_then(in_words));
     }
     if let Some(reference) = text("reference") {
         return Some(text("display").unwrap_or(reference).to_owned());
@@ -87,7 +107,9 @@ fn in_words(value: &Value) -> Option<String> {
         return Some(parts.collect::<Vec<_>>().join(" "));
     }
     match (text("start"), text("end")) {
-        (None, None) => text("text").filter(|_| value.as_object().is_some_and(|o| o.len() == 1)).map(str::to_owned),
+        (None, None) => text("text")
+            .filter(|_| value.as_object().is_some_and(|o| o.len() == 1))
+            .map(str::to_owned),
         (start, end) => Some(format!("{} – {}", start.unwrap_or("…"), end.unwrap_or("…"))),
     }
 }
@@ -126,7 +148,10 @@ mod tests {
         let goal = json!({"resourceType": "Goal", "id": "g", "lifecycleStatus": "active",
             "text": {"div": "<div>an old secret</div>"},
             "description": {"coding": [{"system": "s", "code": "c"}], "text": "sleep < 8 hours"}});
-        let div = narrative(&goal, Some(PART2_NOTICE))["div"].as_str().expect("div").to_owned();
+        let div = narrative(&goal, Some(PART2_NOTICE))["div"]
+            .as_str()
+            .expect("div")
+            .to_owned();
         assert!(div.contains("lifecycle status: active") && div.contains("sleep &lt; 8 hours"));
         assert!(div.contains(PART2_NOTICE) && !div.contains("secret"));
         assert!(div.starts_with("<div xmlns=\"http://www.w3.org/1999/xhtml\">") && div.ends_with("</div>"));
@@ -138,6 +163,10 @@ mod tests {
         for _ in 0..60 {
             value = json!({ "a": value });
         }
-        assert!(narrative(&value, None)["div"].as_str().is_some_and(|d| d.contains('…')));
+        assert!(
+            narrative(&value, None)["div"]
+                .as_str()
+                .is_some_and(|d| d.contains('…'))
+        );
     }
 }

@@ -16,7 +16,12 @@ impl Stored {
     pub fn new(body: Value, version: i64) -> Option<Stored> {
         let resource_type = body["resourceType"].as_str()?.to_owned();
         let id = body["id"].as_str()?.to_owned();
-        Some(Stored { resource_type, id, version, body })
+        Some(Stored {
+            resource_type,
+            id,
+            version,
+            body,
+        })
     }
 
     /// `CarePlan/abc`
@@ -43,7 +48,8 @@ impl Record {
     }
 
     pub fn of_type<'a>(&'a self, resource_type: &'a str) -> impl Iterator<Item = &'a Stored> {
-        self.all().filter(move |stored| stored.resource_type == resource_type)
+        self.all()
+            .filter(move |stored| stored.resource_type == resource_type)
     }
 }
 

@@ -30,14 +30,21 @@ fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mu
     if gone.is_empty() {
         return true;
     }
-    let kept = candidate.profile.remove(&candidate.body, &|path| gone.contains(path));
+    let kept = candidate
+        .profile
+        .remove(&candidate.body, &|path| gone.contains(path));
     let stays = kept.is_some();
     match kept {
         Some(body) => candidate.body = body,
         None if candidate.shared => {}
         None => {
             let basis = "a required reference leads to something withheld".to_owned();
-            withheld.push(Withheld { path: candidate.stored.reference(), rule: Rule::Shape, label: None, basis });
+            withheld.push(Withheld {
+                path: candidate.stored.reference(),
+                rule: Rule::Shape,
+                label: None,
+                basis,
+            });
         }
     }
     stays
@@ -45,9 +52,16 @@ fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mu
 
 /// Shared resources stay only when something released about the person leads to them: a release is no directory.
 fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
-    let of_reference: Vec<(String, usize)> =
-        candidates.iter().enumerate().filter(|(_, c)| c.shared).map(|(at, c)| (c.stored.reference(), at)).collect();
-    let shared: HashMap<&str, usize> = of_reference.iter().map(|(reference, at)| (reference.as_str(), *at)).collect();
+    let of_reference: Vec<(String, usize)> = candidates
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.shared)
+        .map(|(at, c)| (c.stored.reference(), at))
+        .collect();
+    let shared: HashMap<&str, usize> = of_reference
+        .iter()
+        .map(|(reference, at)| (reference.as_str(), *at))
+        .collect();
     let mut reached: Vec<bool> = candidates.iter().map(|c| !c.shared).collect();
     let mut open: Vec<usize> = (0..candidates.len()).filter(|at| reached[*at]).collect();
     while let Some(at) = open.pop() {

@@ -43,7 +43,11 @@ pub fn references_to(record: &Record, recipient: &Recipient) -> HashSet<String> 
         .collect();
     let roles: Vec<&Stored> = record
         .of_type("PractitionerRole")
-        .filter(|role| role.body["organization"]["reference"].as_str().is_some_and(|r| known.contains(r)))
+        .filter(|role| {
+            role.body["organization"]["reference"]
+                .as_str()
+                .is_some_and(|r| known.contains(r))
+        })
         .collect();
     for role in roles {
         known.insert(role.reference());
@@ -56,41 +60,60 @@ pub fn references_to(record: &Record, recipient: &Recipient) -> HashSet<String> 
 
 fn is_recipients(organization: &Value, recipient: &Recipient) -> bool {
     identifiers(organization).any(|(system, value)| {
-        recipient.organization.iter().any(|(s, v)| s == system && v == value)
+        recipient
+            .organization
+            .iter()
+            .any(|(s, v)| s == system && v == value)
     })
 }
 
 fn identifiers(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let list = resource["identifier"].as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(|i| Some((i["system"].as_str()?, i["value"].as_str()?)))
+    let list = resource["identifier"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    list.iter()
+        .filter_map(|i| Some((i["system"].as_str()?, i["value"].as_str()?)))
 }
 
-/// The first relationship in force at `now`, in the order referral, care team, consent.
-pub fn find(record: &Record, recipient: &Recipient, now: &Now) -> Option<Relationship> {
-    let known = references_to(record, recipient);
+/// Every relationship in force at `now` with the resource that states it, in the order referral, care team, consent.
+/// Whether the recipient may know of that resource is for the caller to judge: a referral it may not see relates it
+/// to nobody.
+pub fn find_all<'r>(
+    record: &'r Record,
+    known: &HashSet<String>,
+    now: &Now,
+) -> Vec<(Relationship, &'r Stored)> {
     let means = |reference: &Value| reference["reference"].as_str().is_some_and(|r| known.contains(r));
-    let found = |basis, stored: &Stored| Some(Relationship { basis, evidence: stored.reference() });
-    for stored in &record.resources {
+    let mut found: Vec<(Relationship, &Stored)> = Vec::new();
+    let mut add = |basis, stored: &'r Stored| {
+        let evidence = stored.reference();
+        found.push((Relationship { basis, evidence }, stored));
+    };
+    for stored in record.resources.iter().filter(|stored| is_open(&stored.body)) {
         let body = &stored.body;
         match stored.resource_type.as_str() {
-            "ServiceRequest" if is_open(body) && list(&body["performer"]).iter().any(means) => {
-                return found(Basis::Referral, stored);
-            }
-            "Task" if is_open(body) && means(&body["owner"]) => return found(Basis::Referral, stored),
+            "ServiceRequest" if list(&body["performer"]).iter().any(means) => add(Basis::Referral, stored),
+            "Task" if means(&body["owner"]) => add(Basis::Referral, stored),
             _ => {}
         }
     }
-    for team in record.of_type("CareTeam").filter(|t| is_open(&t.body) && in_period(&t.body["period"], now)) {
+    for team in record
+        .of_type("CareTeam")
+        .filter(|t| is_open(&t.body) && in_period(&t.body["period"], now))
+    {
         let takes_part =
             |p: &Value| (means(&p["member"]) || means(&p["onBehalfOf"])) && in_period(&p["period"], now);
         if list(&team.body["participant"]).iter().any(takes_part) {
-            return found(Basis::CareTeam, team);
+            add(Basis::CareTeam, team);
         }
     }
-    let consents = record.of_type("Consent").filter(|c| c.body["status"] == "active");
-    consents
-        .filter(|consent| permits_someone(&consent.body["provision"], &|a| means(&a["reference"]), now, 0))
-        .find_map(|consent| found(Basis::Consent, consent))
+    for consent in record.of_type("Consent").filter(|c| c.body["status"] == "active") {
+        if permits_someone(&consent.body["provision"], &|a| means(&a["reference"]), now, 0) {
+            add(Basis::Consent, consent);
+        }
+    }
+    found
 }
 
 /// Requests and teams that were never in force, or were made in error, relate nobody.
@@ -108,7 +131,9 @@ fn permits_someone(provision: &Value, meant: &dyn Fn(&Value) -> bool, now: &Now,
     }
     let permits = provision["type"].as_str() != Some("deny");
     (permits && list(&provision["actor"]).iter().any(meant))
-        || list(&provision["provision"]).iter().any(|p| permits_someone(p, meant, now, depth + 1))
+        || list(&provision["provision"])
+            .iter()
+            .any(|p| permits_someone(p, meant, now, depth + 1))
 }
 
 fn in_period(period: &Value, now: &Now) -> bool {
@@ -144,7 +169,10 @@ mod tests {
             "identifier": [{"system": "http://hl7.org/fhir/sid/us-npi", "value": "1"}]});
         Record {
             patient: "p".to_owned(),
-            resources: resources.into_iter().filter_map(|body| Stored::new(body, 1)).collect(),
+            resources: resources
+                .into_iter()
+                .filter_map(|body| Stored::new(body, 1))
+                .collect(),
             directory: Stored::new(directory, 1).into_iter().collect(),
             ..Record::default()
         }
@@ -161,7 +189,12 @@ mod tests {
 
     fn basis(resources: Vec<Value>, at: &str) -> Option<Basis> {
         let now = Now::new(Instant::parse(at).expect("instant"));
-        find(&record(resources), &maple(), &now).map(|r| r.basis)
+        let record = record(resources);
+        let known = references_to(&record, &maple());
+        find_all(&record, &known, &now)
+            .into_iter()
+            .next()
+            .map(|(found, _)| found.basis)
     }
 
     #[test]
@@ -180,7 +213,10 @@ mod tests {
     fn a_place_in_the_care_team_ends_with_its_period() {
         let team = json!({"resourceType": "CareTeam", "id": "t", "status": "active", "participant": [
             {"member": {"reference": "Organization/maple"}, "period": {"end": "2026-11-20"}}]});
-        assert_eq!(basis(vec![team.clone()], "2026-11-20T23:59:59Z"), Some(Basis::CareTeam));
+        assert_eq!(
+            basis(vec![team.clone()], "2026-11-20T23:59:59Z"),
+            Some(Basis::CareTeam)
+        );
         assert_eq!(basis(vec![team], "2026-11-21T00:00:00Z"), None);
     }
 
@@ -190,7 +226,10 @@ mod tests {
             json!({"resourceType": "Consent", "id": "c", "status": "active", "provision":
                 {"type": kind, "actor": [{"reference": {"reference": "Organization/maple"}}]}})
         };
-        assert_eq!(basis(vec![consent("permit")], "2026-11-21T00:00:00Z"), Some(Basis::Consent));
+        assert_eq!(
+            basis(vec![consent("permit")], "2026-11-21T00:00:00Z"),
+            Some(Basis::Consent)
+        );
         assert_eq!(basis(vec![consent("deny")], "2026-11-21T00:00:00Z"), None);
     }
 }

@@ -99,11 +99,32 @@ impl Decision {
             moved.shown.extend(change);
             released.push(one);
         }
-        let kept = |s: &&Shown| !released.iter().any(|r| r.resource_type == s.resource_type && r.id == s.id);
-        moved.gone = before.iter().filter(kept).map(|s| (s.resource_type.clone(), s.id.clone())).collect();
-        released.sort_by(|a, b| (a.changed_at, &a.resource_type, &a.id).cmp(&(b.changed_at, &b.resource_type, &b.id)));
-        let weight = 512 + released.iter().map(|r| r.body.len() + r.values.weight() + 256).sum::<usize>();
-        (Release { about: self.about, resources: released, weight }, moved)
+        let kept = |s: &&Shown| {
+            !released
+                .iter()
+                .any(|r| r.resource_type == s.resource_type && r.id == s.id)
+        };
+        moved.gone = before
+            .iter()
+            .filter(kept)
+            .map(|s| (s.resource_type.clone(), s.id.clone()))
+            .collect();
+        released.sort_by(|a, b| {
+            (a.changed_at, &a.resource_type, &a.id).cmp(&(b.changed_at, &b.resource_type, &b.id))
+        });
+        let weight = 512
+            + released
+                .iter()
+                .map(|r| r.body.len() + r.values.weight() + 256)
+                .sum::<usize>();
+        (
+            Release {
+                about: self.about,
+                resources: released,
+                weight,
+            },
+            moved,
+        )
     }
 }
 
@@ -112,15 +133,32 @@ fn date_one(resource: Value, before: &[Shown], now: &Now) -> (Released, Option<S
     let id = resource["id"].as_str().unwrap_or_default().to_owned();
     let bytes = serde_json::to_vec(&resource).expect("a JSON tree can be written");
     let digest: [u8; 32] = Sha256::digest(&bytes).into();
-    let known = before.iter().find(|s| s.digest == digest && s.resource_type == resource_type && s.id == id);
+    let known = before
+        .iter()
+        .find(|s| s.digest == digest && s.resource_type == resource_type && s.id == id);
     let changed_at = known.map_or_else(|| milliseconds(now.stamp()), |s| s.changed_at);
     let values = search::extract(&resource);
     let change = match known {
         Some(_) => None,
-        None => Some(Shown { resource_type: resource_type.clone(), id: id.clone(), digest, changed_at }),
+        None => Some(Shown {
+            resource_type: resource_type.clone(),
+            id: id.clone(),
+            digest,
+            changed_at,
+        }),
     };
     let body: Arc<[u8]> = stamped(resource, &bytes, &digest, changed_at).into();
-    (Released { resource_type, id, digest, changed_at, body, values }, change)
+    (
+        Released {
+            resource_type,
+            id,
+            digest,
+            changed_at,
+            body,
+            values,
+        },
+        change,
+    )
 }
 
 /// `lastUpdated` is written in milliseconds; what is kept is what was written.
@@ -134,9 +172,20 @@ const META: &[u8] = b"\"meta\":{";
 /// The resource as bytes with version and date at the head of its `meta`. `bytes` is the resource without them: they
 /// are spliced in, so that it is written once.
 fn stamped(resource: Value, bytes: &[u8], digest: &[u8; 32], changed_at: Instant) -> Vec<u8> {
-    let stamp = format!("\"versionId\":\"{}\",\"lastUpdated\":\"{}\"", version_id(digest), changed_at.to_fhir());
-    let top = resource.as_object().and_then(|object| object.get("meta")).and_then(Value::as_object);
-    let mut before = resource.as_object().into_iter().flatten().take_while(|(name, _)| *name != "meta");
+    let stamp = format!(
+        "\"versionId\":\"{}\",\"lastUpdated\":\"{}\"",
+        version_id(digest),
+        changed_at.to_fhir()
+    );
+    let top = resource
+        .as_object()
+        .and_then(|object| object.get("meta"))
+        .and_then(Value::as_object);
+    let mut before = resource
+        .as_object()
+        .into_iter()
+        .flatten()
+        .take_while(|(name, _)| *name != "meta");
     let leads = before.all(|(_, value)| value.is_string());
     let found = bytes.windows(META.len()).position(|window| window == META);
     match (top, found) {
@@ -186,7 +235,9 @@ impl Release {
     }
 
     pub(super) fn find(&self, resource_type: &str, id: &str) -> Option<usize> {
-        self.resources.iter().position(|r| r.resource_type == resource_type && r.id == id)
+        self.resources
+            .iter()
+            .position(|r| r.resource_type == resource_type && r.id == id)
     }
 }
 
@@ -214,7 +265,11 @@ mod tests {
             let bytes = serde_json::to_vec(&resource).expect("JSON");
             let spliced = stamped(resource.clone(), &bytes, &[7; 32], now);
             let parsed: Value = serde_json::from_slice(&spliced).expect("JSON");
-            assert_eq!(spliced, written_out(resource.clone(), &[7; 32], now), "{resource}");
+            assert_eq!(
+                spliced,
+                written_out(resource.clone(), &[7; 32], now),
+                "{resource}"
+            );
             assert_eq!(parsed["meta"]["versionId"], version_id(&[7; 32]), "{resource}");
         }
     }

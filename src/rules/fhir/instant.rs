@@ -17,7 +17,9 @@ impl Instant {
 
     /// An R4 `instant` or `dateTime` with an offset; anything else is `None`.
     pub fn parse(text: &str) -> Option<Instant> {
-        text.parse::<jiff::Timestamp>().ok().map(|t| Instant(t.as_microsecond()))
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|t| Instant(t.as_microsecond()))
     }
 
     /// R4 `instant`, UTC, milliseconds.
@@ -37,7 +39,10 @@ pub struct Now {
 
 impl Now {
     pub fn new(at: Instant) -> Now {
-        Now { at, nearest: AtomicI64::new(Instant::MAX.0) }
+        Now {
+            at,
+            nearest: AtomicI64::new(Instant::MAX.0),
+        }
     }
 
     /// The instant to stamp on what is made now. Never compare it: ask `reached`.

@@ -96,7 +96,12 @@ pub struct Issue {
 
 impl Issue {
     pub fn error(code: IssueCode, expression: impl Into<String>, details: impl Into<String>) -> Issue {
-        Issue { severity: Severity::Error, code, expression: expression.into(), details: details.into() }
+        Issue {
+            severity: Severity::Error,
+            code,
+            expression: expression.into(),
+            details: details.into(),
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Compiler {
     pub zones: HashMap<String, TimeZone>,
     /// `$as` names, in the order they were declared.
     pub names: Vec<String>,
+    /// The type of resource behind each name.
+    pub kinds: Vec<&'static str>,
     /// Source fields that some expression names, without indexes.
     pub reads: HashSet<String>,
     /// Code maps that some expression names.
@@ -56,6 +58,7 @@ impl Compiler {
             formats: HashMap::new(),
             zones: HashMap::new(),
             names: Vec::new(),
+            kinds: Vec::new(),
             reads: HashSet::new(),
             used: BTreeSet::new(),
             problems: Vec::new(),
@@ -248,6 +251,7 @@ impl Compiler {
         } else if let (true, Shape::Object(object)) = (path.is_empty(), &mut body.shape) {
             object.name = Some(self.names.len());
             self.names.push(name.to_owned());
+            self.kinds.push(object.kind.name);
         } else {
             self.problem(node.at, Rule::Key, path, "`$as` names one resource template");
         }

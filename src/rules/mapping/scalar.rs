@@ -97,16 +97,12 @@ impl Compiler {
             });
         };
         if let Some(name) = names_of(text) {
-            let shape = self.named(scalar.place(1), name, path).map(Shape::Names)?;
-            if slot.is_primitive() || slot.type_name() == "Reference" {
-                return Some(Made {
-                    at,
-                    shape,
-                    dynamic: true,
-                });
-            }
-            self.problem(at, Rule::Type, path, "a name of `$as` is a reference");
-            return None;
+            let shape = Shape::Names(self.reference_to(scalar.place(1), name, slot, path)?);
+            return Some(Made {
+                at,
+                shape,
+                dynamic: true,
+            });
         }
         let source = self.expression(scalar, Some(slot), path);
         if slot.is_resource()
@@ -124,6 +120,29 @@ impl Compiler {
             shape: Shape::Expression(Box::new(source?)),
             dynamic: true,
         })
+    }
+
+    /// `=%name` where a reference is wanted: the number of the name.
+    fn reference_to(&mut self, at: At, name: &str, slot: Slot, path: &str) -> Option<usize> {
+        let number = self.named(at, name, path)?;
+        let targets = match slot.type_name() {
+            "Reference" => slot.child.element.targets,
+            type_name if element::is_primitive(type_name) => slot.targets,
+            _ => {
+                self.problem(at, Rule::Type, path, "a name of `$as` is a reference");
+                return None;
+            }
+        };
+        if !fits(targets, self.kinds[number]) {
+            let told = format!(
+                "a reference here is to {}, not to {}",
+                targets.join(" or "),
+                self.kinds[number]
+            );
+            self.problem(at, Rule::Reference, path, told);
+            return None;
+        }
+        Some(number)
     }
 
     /// A value of `$if` or `$each`.

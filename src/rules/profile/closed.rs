@@ -106,7 +106,7 @@ impl Writer<'_> {
             &opened.words,
             opened.min,
             opened.max,
-            opened.demand.as_ref(),
+            opened.demand.as_ref().filter(|_| !element.is_choice()),
         );
         if !opened.slices.is_empty() {
             let told: Vec<Value> = opened
@@ -133,6 +133,9 @@ impl Writer<'_> {
         if element.is_choice() {
             let types: Vec<Value> = opened.forms.iter().map(|form| type_of(element, form)).collect();
             def.insert("type".to_owned(), json!(types));
+            if let (Some(demand), [one]) = (&opened.demand, opened.forms.as_slice()) {
+                def.insert(key_of(demand, one.type_name), demand.value().clone());
+            }
         }
         match opened.forms.as_slice() {
             [one] => {
@@ -226,14 +229,18 @@ fn definition(
 
 /// `patternCodeableConcept`, `fixedUri`: the type stands in the key, so it is found by the element's id.
 fn value_of(demand: &Demand, id: &str) -> (String, Value) {
-    let (word, value) = match demand {
-        Demand::Fixed(v) => ("fixed", v),
-        Demand::Pattern(v) => ("pattern", v),
-    };
     (
-        format!("{word}{}", capitalised(&type_at(id, value))),
-        value.clone(),
+        key_of(demand, &type_at(id, demand.value())),
+        demand.value().clone(),
     )
+}
+
+fn key_of(demand: &Demand, type_name: &str) -> String {
+    let word = match demand {
+        Demand::Fixed(_) => "fixed",
+        Demand::Pattern(_) => "pattern",
+    };
+    format!("{word}{}", capitalised(type_name))
 }
 
 /// The type of the element an id names, followed through backbones, datatypes and choices.
@@ -253,8 +260,9 @@ fn type_at(id: &str, value: &Value) -> String {
             return fallback.to_owned();
         };
         found = element.types.first().copied().unwrap_or(fallback);
-        let Some(next) = element.children().or_else(|| table().datatype(found)) else {
-            break;
+        let content = element.children().or_else(|| table().datatype(found));
+        let Some(next) = content.or_else(|| table().datatype("Element")) else {
+            return fallback.to_owned();
         };
         here = next;
     }

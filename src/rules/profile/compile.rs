@@ -175,6 +175,13 @@ impl Compiler<'_> {
                     );
                 }
             }
+            _ if named && e.types == ["Narrative"] => {
+                self.broken(
+                    Rule::NotForProfiles,
+                    id,
+                    "narrative as stored never passes: it may say what is withheld",
+                );
+            }
             "implicitRules" if root && named => {
                 self.broken(
                     Rule::NotForProfiles,
@@ -252,6 +259,13 @@ impl Compiler<'_> {
         let max = e.max.min(def.and_then(|d| d.max).unwrap_or(u32::MAX));
         if max < min {
             self.broken(Rule::Cardinality, id, "asks for more items than it allows");
+        }
+        if types.len() > 1 && def.is_some_and(|d| d.demand.is_some()) {
+            self.broken(
+                Rule::ChoiceWithoutTypes,
+                id,
+                "a fixed or pattern value needs one type",
+            );
         }
         let mut forms = Vec::new();
         for type_name in types {

@@ -14,6 +14,7 @@ mod checks;
 mod closed;
 mod project;
 mod links;
+mod complete;
 mod validate;
 mod data_set;
 mod policy;
@@ -31,6 +32,7 @@ pub use problem::Rule;
 
 use crate::fhir::Issue;
 use crate::fhir::element::table;
+use complete::Absent;
 use plan::Plan;
 use validate::Closed;
 
@@ -40,6 +42,7 @@ pub struct Profile {
     url: String,
     resource_type: &'static str,
     plan: Plan,
+    absent: Vec<Absent>,
     closed: Value,
     closed_rules: OnceLock<Closed>,
 }
@@ -61,10 +64,12 @@ impl Profile {
         }
         let closed = closed::close(sd, &plan);
         let url = text("url").to_owned();
+        let absent = complete::absent(&plan);
         Ok(Profile {
             url,
             resource_type: root.name,
             plan,
+            absent,
             closed,
             closed_rules: OnceLock::new(),
         })
@@ -99,6 +104,12 @@ impl Profile {
     /// Takes the elements at some paths out of a released resource, with whatever cannot stand without them.
     pub fn remove(&self, released: &Value, gone: &dyn Fn(&str) -> bool) -> Option<Value> {
         project::project(&self.plan, released, Some(gone))
+    }
+
+    /// Says *unknown* of each element that US Core requires and the release does not have. To be called last,
+    /// when nothing more is taken out; it changes nothing the second time.
+    pub fn complete(&self, released: &mut Value) {
+        complete::complete(&self.absent, released);
     }
 
     /// Shows each Reference, canonical and url of a released resource with the path that `remove` takes.

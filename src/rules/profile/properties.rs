@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::DataSet;
-use super::shipped::tests::{Case, cases, sets};
+use super::tests::shipping::{Case, cases, sets};
 use crate::fhir::element::{Type, is_primitive, table};
 
 /// A small deterministic stream: choices depend on the seed and on how many were made.

@@ -9,4 +9,4 @@ mod parameter;
 mod query;
 
 pub use parameter::{Kind, Parameter, Values, extract, parameters};
-pub use query::{Filter, Query};
+pub use query::{Filter, Position, Query};

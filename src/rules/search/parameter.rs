@@ -73,7 +73,11 @@ fn build() -> HashMap<&'static str, Vec<Parameter>> {
         }
         for base in bases.split([',', ' ', '|']).filter(|b| !b.is_empty()) {
             if let Some(expression) = expression_for(base, text) {
-                table.entry(base).or_default().push(Parameter { code, kind, expression });
+                table.entry(base).or_default().push(Parameter {
+                    code,
+                    kind,
+                    expression,
+                });
             }
         }
     }
@@ -95,9 +99,16 @@ pub fn extract(resource: &Value) -> Values {
     let mut values = Values::default();
     let resource_type = resource["resourceType"].as_str().unwrap_or_default();
     for parameter in parameters(resource_type) {
-        let scope = Scope { host: Some(&TypesOnly), lenient: true, ..Scope::default() };
+        let scope = Scope {
+            host: Some(&TypesOnly),
+            lenient: true,
+            ..Scope::default()
+        };
         // An expression of R4 that cannot be evaluated on a valid resource finds nothing: fail closed.
-        let items = parameter.expression.evaluate(resource, &scope).unwrap_or_default();
+        let items = parameter
+            .expression
+            .evaluate(resource, &scope)
+            .unwrap_or_default();
         for item in &items {
             collect(parameter, item, &mut values);
         }
@@ -110,14 +121,22 @@ struct TypesOnly;
 
 impl Host for TypesOnly {
     fn call<'a>(
-        &'a self, _: &'static str, _: &[Item<'a>], _: &[Vec<Item<'a>>], at: usize,
+        &'a self,
+        _: &'static str,
+        _: &[Item<'a>],
+        _: &[Vec<Item<'a>>],
+        at: usize,
     ) -> Result<Vec<Item<'a>>, EvalError> {
         Err(EvalError::host(at, "search expressions have no host functions"))
     }
 
     fn resolve(&self, reference: &str) -> Option<&Value> {
-        static TYPES: LazyLock<HashMap<&'static str, Value>> =
-            LazyLock::new(|| table().resource_types().map(|t| (t, serde_json::json!({"resourceType": t}))).collect());
+        static TYPES: LazyLock<HashMap<&'static str, Value>> = LazyLock::new(|| {
+            table()
+                .resource_types()
+                .map(|t| (t, serde_json::json!({"resourceType": t})))
+                .collect()
+        });
         TYPES.get(reference.rsplit('/').nth(1)?)
     }
 }
@@ -127,7 +146,9 @@ fn collect(parameter: &Parameter, item: &Item<'_>, values: &mut Values) {
     match parameter.kind {
         Kind::Reference => {
             if let Some(reference) = node["reference"].as_str() {
-                values.0.push((parameter.code, String::new(), reference.to_owned()));
+                values
+                    .0
+                    .push((parameter.code, String::new(), reference.to_owned()));
             }
         }
         Kind::Token => tokens(parameter.code, node, values),
@@ -141,10 +162,15 @@ fn tokens(parameter: &'static str, node: &Value, values: &mut Values) {
         Value::Bool(flag) => values.0.push((parameter, String::new(), flag.to_string())),
         Value::Object(object) => {
             if let Some(codings) = object.get("coding").and_then(Value::as_array) {
-                codings.iter().for_each(|coding| tokens(parameter, coding, values));
+                codings
+                    .iter()
+                    .for_each(|coding| tokens(parameter, coding, values));
                 return;
             }
-            let code = object.get("code").or_else(|| object.get("value")).and_then(Value::as_str);
+            let code = object
+                .get("code")
+                .or_else(|| object.get("value"))
+                .and_then(Value::as_str);
             let system = object.get("system").and_then(Value::as_str).unwrap_or_default();
             if let Some(code) = code {
                 values.0.push((parameter, system.to_owned(), code.to_owned()));
@@ -174,8 +200,20 @@ mod tests {
 
     #[test]
     fn the_types_of_the_shared_plan_have_a_patient_parameter() {
-        for name in ["CarePlan", "Goal", "CareTeam", "ServiceRequest", "Task", "Consent", "Condition",
-            "MedicationRequest", "AllergyIntolerance", "Observation", "RiskAssessment", "RelatedPerson"] {
+        for name in [
+            "CarePlan",
+            "Goal",
+            "CareTeam",
+            "ServiceRequest",
+            "Task",
+            "Consent",
+            "Condition",
+            "MedicationRequest",
+            "AllergyIntolerance",
+            "Observation",
+            "RiskAssessment",
+            "RelatedPerson",
+        ] {
             assert!(parameters(name).iter().any(|p| p.code == "patient"), "{name}");
         }
     }

@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/search.html#token>
 
 use super::{Kind, Values, parameters};
-use crate::fhir::{Issue, IssueCode};
+use crate::fhir::{Instant, Issue, IssueCode};
 
 /// A parameter with its alternatives (`a,b` is a or b; repeating a parameter is *and*).
 #[derive(Clone, Debug)]
@@ -19,38 +19,90 @@ pub struct Query {
     pub patients: Option<Vec<String>>,
     pub ids: Option<Vec<String>>,
     pub filters: Vec<Filter>,
+    /// Most matches on one page.
+    pub count: usize,
+    /// Where the page begins: after the last match of the page before.
+    pub after: Option<Position>,
     /// As understood: what the `self` link states.
     pub applied: Vec<(String, String)>,
+}
+
+/// Matches on a page when the request says nothing, and at most.
+pub const DEFAULT_COUNT: usize = 100;
+pub const MOST_COUNT: usize = 500;
+
+/// A place in the default order of a search: when the match last changed, and its id. Both were in the answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    pub changed_at: Instant,
+    pub id: String,
+}
+
+impl Position {
+    fn parse(text: &str) -> Option<Position> {
+        let (at, id) = text.split_once('.')?;
+        Some(Position {
+            changed_at: Instant(at.parse().ok()?),
+            id: id.to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.changed_at.0, self.id)
+    }
 }
 
 impl Query {
     /// Reads decoded `name=value` pairs. Every unknown parameter or modifier is its own issue; values are not
     /// quoted, because a search value can name a person.
-    pub fn parse(resource_type: &'static str, pairs: &[(String, String)]) -> Result<Query, Vec<Issue>> {
-        let mut query =
-            Query { resource_type, patients: None, ids: None, filters: Vec::new(), applied: Vec::new() };
+    /// `base` is the server's own address: an absolute reference below it is understood.
+    pub fn parse(
+        resource_type: &'static str,
+        pairs: &[(String, String)],
+        base: &str,
+    ) -> Result<Query, Vec<Issue>> {
+        let mut query = Query {
+            resource_type,
+            patients: None,
+            ids: None,
+            filters: Vec::new(),
+            count: DEFAULT_COUNT,
+            after: None,
+            applied: Vec::new(),
+        };
         let mut issues = Vec::new();
         for (name, value) in pairs {
-            if let Err(issue) = query.take(name, value) {
+            if let Err(issue) = query.take(name, value, base) {
                 issues.push(issue);
             }
         }
         if issues.is_empty() { Ok(query) } else { Err(issues) }
     }
 
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Issue> {
+    fn take(&mut self, name: &str, value: &str, base: &str) -> Result<(), Issue> {
         let refuse = |code, details: &str| Err(Issue::error(code, "", details));
         if name == "_format" || name == "_pretty" {
             return Ok(());
         }
         let values = alternatives(value);
         if values.is_empty() {
-            return refuse(IssueCode::Invalid, &format!("search parameter `{}` has no value", known_name(name)));
+            return refuse(
+                IssueCode::Invalid,
+                &format!("search parameter `{}` has no value", known_name(name)),
+            );
         }
         match name {
             "_id" => narrow(&mut self.ids, values),
+            "_count" => return self.take_count(value),
+            "_after" => {
+                let position = Position::parse(value);
+                self.after = Some(position.ok_or_else(|| bad("_after", "comes from a `next` link"))?);
+                return Ok(());
+            }
             "patient" | "subject" if self.resource_type != "Patient" => {
-                narrow(&mut self.patients, patient_ids(values)?);
+                narrow(&mut self.patients, patient_ids(values, base)?);
             }
             _ => {
                 let Some(parameter) = parameters(self.resource_type).iter().find(|p| p.code == name) else {
@@ -61,29 +113,45 @@ impl Query {
                     );
                     return refuse(IssueCode::NotSupported, &details);
                 };
-                self.filters.push(Filter { parameter: parameter.code, kind: parameter.kind, any: values });
+                self.filters.push(Filter {
+                    parameter: parameter.code,
+                    kind: parameter.kind,
+                    any: values,
+                });
             }
         }
         self.applied.push((name.to_owned(), value.to_owned()));
         Ok(())
     }
 
+    /// The applied value stands in the `self` link, also when it was cut to the most there is.
+    fn take_count(&mut self, value: &str) -> Result<(), Issue> {
+        let asked: usize = value.parse().map_err(|_| bad("_count", "is a whole number"))?;
+        self.count = asked.min(MOST_COUNT);
+        self.applied.push(("_count".to_owned(), self.count.to_string()));
+        Ok(())
+    }
+
     fn known(&self) -> Vec<&'static str> {
-        let mut known = vec!["_id"];
+        let mut known = vec!["_id", "_count"];
         known.extend(parameters(self.resource_type).iter().map(|p| p.code));
         known
     }
 
     /// Does a released resource of this type fit?
     pub fn matches(&self, id: &str, values: &Values) -> bool {
-        self.ids.as_ref().is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
+        self.ids
+            .as_ref()
+            .is_none_or(|ids| ids.iter().any(|wanted| wanted == id))
             && self.filters.iter().all(|filter| filter.matches(values))
             && self.matches_patient(values)
     }
 
     fn matches_patient(&self, values: &Values) -> bool {
         self.patients.as_ref().is_none_or(|patients| {
-            patients.iter().any(|id| values.has_reference("patient", &format!("Patient/{id}")))
+            patients
+                .iter()
+                .any(|id| values.has_reference("patient", &format!("Patient/{id}")))
         })
     }
 
@@ -100,11 +168,13 @@ impl Query {
 
 impl Filter {
     fn matches(&self, values: &Values) -> bool {
-        self.any.iter().any(|wanted| match (self.kind, wanted.split_once('|')) {
-            (Kind::Reference, _) => values.has_reference(self.parameter, wanted),
-            (Kind::Token, Some((system, code))) => values.has_token(self.parameter, Some(system), code),
-            (Kind::Token, None) => values.has_token(self.parameter, None, wanted),
-        })
+        self.any
+            .iter()
+            .any(|wanted| match (self.kind, wanted.split_once('|')) {
+                (Kind::Reference, _) => values.has_reference(self.parameter, wanted),
+                (Kind::Token, Some((system, code))) => values.has_token(self.parameter, Some(system), code),
+                (Kind::Token, None) => values.has_token(self.parameter, None, wanted),
+            })
     }
 }
 
@@ -129,9 +199,14 @@ fn alternatives(value: &str) -> Vec<String> {
 }
 
 /// `X`, `Patient/X`; an absolute or foreign-typed reference names nobody here.
-fn patient_ids(values: Vec<String>) -> Result<Vec<String>, Issue> {
+fn patient_ids(values: Vec<String>, base: &str) -> Result<Vec<String>, Issue> {
+    let own = |value: String| match value.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')) {
+        Some(relative) if !base.is_empty() => relative.to_owned(),
+        _ => value,
+    };
     values
         .into_iter()
+        .map(own)
         .map(|value| match value.split_once('/') {
             None => Ok(value),
             Some(("Patient", id)) if !id.contains('/') => Ok(id.to_owned()),
@@ -144,6 +219,10 @@ fn patient_ids(values: Vec<String>) -> Result<Vec<String>, Issue> {
         .collect()
 }
 
+fn bad(name: &str, why: &str) -> Issue {
+    Issue::error(IssueCode::Invalid, "", format!("search parameter `{name}` {why}"))
+}
+
 fn narrow(list: &mut Option<Vec<String>>, values: Vec<String>) {
     match list {
         None => *list = Some(values),
@@ -154,7 +233,7 @@ fn narrow(list: &mut Option<Vec<String>>, values: Vec<String>) {
 /// The parameter's name when it is one R4 knows; what else a client sent is not repeated to it.
 fn known_name(name: &str) -> &str {
     match name {
-        "_id" | "patient" | "subject" | "category" | "status" | "identifier" => name,
+        "_id" | "_count" | "patient" | "subject" | "category" | "status" | "identifier" => name,
         _ => "?",
     }
 }
@@ -164,24 +243,48 @@ mod tests {
     use super::*;
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+        list.iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    const BASE: &str = "https://here.test/fhir";
+
+    #[test]
+    fn a_page_size_is_cut_to_the_most_and_says_so() {
+        let query = Query::parse("Goal", &pairs(&[("_count", "9999")]), BASE).expect("valid");
+        assert_eq!((query.count, query.applied[0].1.as_str()), (MOST_COUNT, "500"));
+        for (name, value) in [("_count", "-1"), ("_count", "many"), ("_after", "x")] {
+            assert!(
+                Query::parse("Goal", &pairs(&[(name, value)]), BASE).is_err(),
+                "{name}={value}"
+            );
+        }
     }
 
     #[test]
     fn patient_is_an_id_or_a_relative_reference() {
-        for value in ["x", "Patient/x"] {
-            let query = Query::parse("CarePlan", &pairs(&[("patient", value)])).expect("valid");
+        for value in ["x", "Patient/x", "https://here.test/fhir/Patient/x"] {
+            let query = Query::parse("CarePlan", &pairs(&[("patient", value)]), BASE).expect("valid");
             assert_eq!(query.patients, Some(vec!["x".to_owned()]));
         }
-        assert!(Query::parse("CarePlan", &pairs(&[("patient", "Group/x")])).is_err());
+        assert!(Query::parse("CarePlan", &pairs(&[("patient", "Group/x")]), BASE).is_err());
     }
 
     #[test]
     fn unknown_parameters_and_modifiers_are_refused_one_issue_each() {
-        let issues = Query::parse("CarePlan", &pairs(&[("colour", "red"), ("status:not", "active")]))
-            .expect_err("refused");
+        let issues = Query::parse(
+            "CarePlan",
+            &pairs(&[("colour", "red"), ("status:not", "active")]),
+            BASE,
+        )
+        .expect_err("refused");
         assert_eq!(issues.len(), 2);
-        assert!(issues.iter().all(|i| !i.details.contains("red") && i.details.contains("category")));
+        assert!(
+            issues
+                .iter()
+                .all(|i| !i.details.contains("red") && i.details.contains("category"))
+        );
     }
 
     #[test]
@@ -192,7 +295,7 @@ mod tests {
     #[test]
     fn repeating_patient_is_and() {
         let query =
-            Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")])).expect("valid");
+            Query::parse("Goal", &pairs(&[("patient", "a,b"), ("patient", "b,c")]), BASE).expect("valid");
         assert_eq!(query.patients, Some(vec!["b".to_owned()]));
     }
 }

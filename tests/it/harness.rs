@@ -1,0 +1,40 @@
+//! The ground every story stands on: a gateway over this repository's own mappings and profiles, a fresh database, a
+//! clock moved by hand, and partners who talk to it as their systems would, through the real router.
+//! When a world ends it is settled: `harness/settle.rs` says what must hold after every test.
+//! <https://hl7.org/fhir/R4/http.html>
+
+mod exchange;
+mod kept;
+mod logs;
+mod partner;
+mod people;
+mod settle;
+mod world;
+
+pub use exchange::{Answer, Ask};
+pub use kept::{Kept, never_was};
+pub use logs::written as operators_log;
+pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, key_of, references_in};
+pub use people::{DemoRecord, Person, demo_record, records};
+pub use world::{Engine, World};
+
+/// Each story once per engine: `sqlite::…` and `postgres::…`.
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story($crate::harness::Engine::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                if $crate::harness::Engine::Postgres.is_there() {
+                    super::$story($crate::harness::Engine::Postgres).await;
+                }
+            })*
+        }
+    };
+}
+pub(crate) use stories;
