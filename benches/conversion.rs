@@ -97,3 +97,6 @@ fn d_bytes_to_bytes(bencher: Bencher, case: &str) {
             .collect::<Vec<String>>()
     });
 }
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -207,3 +207,6 @@ fn c_read_after_a_change(bencher: Bencher) {
         .counter(ItemsCount::new(1usize))
         .bench_local_values(|()| stage.runtime.block_on(fetch(&stage.router, &stage.path)));
 }
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

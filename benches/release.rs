@@ -115,3 +115,6 @@ fn partner(set: &str) -> postern_rules::disclosure::Recipient {
     let found = rosa::PARTNERS.iter().find(|(_, class, _)| *class == set);
     rosa::recipient(*found.expect("a partner of this class"))
 }
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
