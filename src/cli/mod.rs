@@ -57,15 +57,17 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
 }
 
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .parse_lossy("sqlx=warn");
     let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(logged())
         .with_writer(std::io::stderr)
         .json();
     // A second start, in tests, keeps the first logger.
     let _ = logger.try_init();
+}
+
+/// Everything from `info` on, and of sqlx from `warn` on. (A default directive would count only where no other is given.)
+fn logged() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::builder().parse_lossy("info,sqlx=warn")
 }
 
 /// Configuration, mappings, profiles, policy, keys and database, all checked: what every command but `convert` needs.
@@ -116,4 +118,13 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
 /// Who acts at this command line, for the log.
 pub fn operator() -> String {
     crate::config::operator()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_operators_log_takes_our_own_words() {
+        let filter = super::logged().to_string();
+        assert!(filter.contains("info") && filter.contains("sqlx=warn"), "{filter}");
+    }
 }
