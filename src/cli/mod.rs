@@ -75,6 +75,17 @@ pub async fn open(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
     open_with(Config::load(config)?, Clock::System, Entropy::System).await
 }
 
+/// As `open`, for commands that only look: a deployment that is not there is not made. A mistyped path must not
+/// read as an empty log in good order.
+pub async fn open_founded(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
+    let config = Config::load(config)?;
+    let file = config.store.url.strip_prefix("sqlite:");
+    if let Some(file) = file.filter(|file| !Path::new(file.strip_prefix("//").unwrap_or(file)).is_file()) {
+        anyhow::bail!("{file}: no database there (store.url); `serve`, `import` or `partner add` makes one");
+    }
+    open_with(config, Clock::System, Entropy::System).await
+}
+
 pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Arc<Gateway>> {
     let catalog = load_catalog(&config)?;
     if let Some(folder) = config
