@@ -136,6 +136,9 @@ mod tests {
     #[test]
     fn the_operators_log_takes_our_own_words() {
         let filter = super::logged().to_string();
-        assert!(filter.contains("info") && filter.contains("sqlx=warn"), "{filter}");
+        assert!(
+            filter.contains("info") && filter.contains("sqlx=warn"),
+            "{filter}"
+        );
     }
 }

@@ -120,7 +120,9 @@ impl Gateway {
             }
             let shared = is_shared(resource_type);
             // The store never gives a resource to another person: said here, or it would look like a busy store forever.
-            let elsewhere = stored.as_ref().filter(|row| row.patient.is_some() && row.patient != patient);
+            let elsewhere = stored
+                .as_ref()
+                .filter(|row| row.patient.is_some() && row.patient != patient);
             if !shared && elsewhere.is_some() {
                 return Err(of_another_person(resource_type));
             }
@@ -285,7 +287,8 @@ fn about_one_person(resources: &[Value]) -> Result<(), Error> {
 }
 
 fn of_another_person(resource_type: &str) -> Error {
-    let details = "its identifier is already that of another person's resource; a record keeps its person for good";
+    let details =
+        "its identifier is already that of another person's resource; a record keeps its person for good";
     let issue = Issue::error(IssueCode::BusinessRule, resource_type, details);
     Error::Unprocessable(vec![issue])
 }
