@@ -189,7 +189,8 @@ impl Store {
         let rows = self.readers().rows(sql, args![key(from), key(to)]).await?;
         let node = |row: &Row| {
             let seq = row.get::<i64>(0)?.max(0) as u64;
-            let level = number(row, 1).clamp(0, 62) as u8;
+            // a level no node has: the node then counts as missing
+            let level = u8::try_from(number(row, 1)).map_or(62, |level| level.min(62));
             Ok(Node {
                 level,
                 index: ((seq + 1) >> level).saturating_sub(1),
