@@ -22,7 +22,7 @@ pub async fn backup(file: Option<&Path>, to: &Path) -> anyhow::Result<u8> {
     if to.exists() {
         bail!("{}: exists already; name a new folder", to.display());
     }
-    let gateway = super::open(file).await?;
+    let gateway = super::open_founded(file).await?;
     gateway.seal().await?;
     config::make_private_folder(to)?;
     // Keys first: their outside checkpoints must not be ahead of the copied log.

@@ -49,10 +49,8 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
             Ok(1)
         }
         Ok(conversion) => {
-            println!(
-                "{}",
-                serde_json::to_string_pretty(&Value::Array(conversion.resources.clone()))?
-            );
+            let resources = serde_json::to_string_pretty(&Value::Array(conversion.resources.clone()))?;
+            table::say(&(resources + "\n"));
             if args.trace {
                 eprintln!("\nmapping {}", conversion.mapping());
                 let rows: Vec<Vec<String>> = conversion

@@ -57,20 +57,33 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
 }
 
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::Level::INFO.into())
-        .parse_lossy("sqlx=warn");
     let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(logged())
         .with_writer(std::io::stderr)
         .json();
     // A second start, in tests, keeps the first logger.
     let _ = logger.try_init();
 }
 
+/// Everything from `info` on, and of sqlx from `warn` on. (A default directive would count only where no other is given.)
+fn logged() -> tracing_subscriber::EnvFilter {
+    tracing_subscriber::EnvFilter::builder().parse_lossy("info,sqlx=warn")
+}
+
 /// Configuration, mappings, profiles, policy, keys and database, all checked: what every command but `convert` needs.
 pub async fn open(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
     open_with(Config::load(config)?, Clock::System, Entropy::System).await
+}
+
+/// As `open`, for commands that only look: a deployment that is not there is not made. A mistyped path must not
+/// read as an empty log in good order.
+pub async fn open_founded(config: Option<&Path>) -> anyhow::Result<Arc<Gateway>> {
+    let config = Config::load(config)?;
+    let file = config.store.url.strip_prefix("sqlite:");
+    if let Some(file) = file.filter(|file| !Path::new(file.strip_prefix("//").unwrap_or(file)).is_file()) {
+        anyhow::bail!("{file}: no database there (store.url); `serve`, `import` or `partner add` makes one");
+    }
+    open_with(config, Clock::System, Entropy::System).await
 }
 
 pub async fn open_with(config: Config, clock: Clock, entropy: Entropy) -> anyhow::Result<Arc<Gateway>> {
@@ -116,4 +129,16 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
 /// Who acts at this command line, for the log.
 pub fn operator() -> String {
     crate::config::operator()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_operators_log_takes_our_own_words() {
+        let filter = super::logged().to_string();
+        assert!(
+            filter.contains("info") && filter.contains("sqlx=warn"),
+            "{filter}"
+        );
+    }
 }

@@ -1,10 +1,17 @@
 //! Tables for people: columns as wide as they need, long cells cut.
 
+use std::io::Write as _;
+
 const WIDEST: usize = 60;
 
 /// Prints rows under headings, separated by two spaces.
 pub fn print(headings: &[&str], rows: &[Vec<String>]) {
-    print!("{}", render(headings, rows));
+    say(&render(headings, rows));
+}
+
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+pub fn say(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 pub fn render(headings: &[&str], rows: &[Vec<String>]) -> String {

@@ -11,7 +11,7 @@ use crate::config::read_input;
 use crate::gateway::{Error, Gateway, StaffMember};
 
 pub async fn run(config: Option<&Path>, command: WorkCommand) -> anyhow::Result<u8> {
-    let gateway = super::open(config).await?;
+    let gateway = super::open_founded(config).await?;
     let request = gateway.request_id();
     let result = act(&gateway, command, &request).await;
     super::close(&gateway).await;

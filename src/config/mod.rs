@@ -190,7 +190,9 @@ impl Config {
     reason = "the one place that reads the environment"
 )]
 fn environment() -> Vec<(String, String)> {
-    std::env::vars()
+    // Names and values may be any bytes; `vars` would panic over one that is not text, whoever set it.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .filter(|(name, _)| name.starts_with("POSTERN__"))
         .collect()
 }

@@ -81,6 +81,9 @@ impl Gateway {
                 Rejected::NoMapping(_) => vec!["no such mapping".to_owned()],
                 Rejected::Problems(problems) => problems.iter().map(ToString::to_string).collect(),
                 Rejected::Failed(Error::Busy) => vec!["the store is busy; import the file again".to_owned()],
+                Rejected::Failed(Error::Unprocessable(issues)) => {
+                    issues.iter().map(ToString::to_string).collect()
+                }
                 Rejected::Failed(error) => vec![format!("not kept: {error}")],
             })
     }
@@ -114,12 +117,21 @@ fn records(bytes: &[u8]) -> Result<Records, String> {
         .iter()
         .map(|(number, line)| (*number, parse_line(line)))
         .collect();
-    if parsed.iter().all(|(_, one)| one.is_err()) {
+    if !is_ndjson(&parsed, bytes) {
         let problems = json::parse(bytes).err().unwrap_or_default();
         let first = problems.first().map(ToString::to_string).unwrap_or_default();
         return Err(format!("neither JSON nor NDJSON: {first}"));
     }
     Ok(parsed)
+}
+
+/// Whether lines are records, some of them perhaps broken; else the file is one broken JSON text, of which nothing is
+/// taken, though single lines of it may happen to be objects.
+fn is_ndjson(lines: &Records, bytes: &[u8]) -> bool {
+    let good = |one: &Result<serde_json::Value, _>| one.as_ref().is_ok_and(serde_json::Value::is_object);
+    let found = lines.iter().filter(|(_, one)| good(one)).count();
+    let first = lines.first().is_some_and(|(_, one)| good(one));
+    !bytes.trim_ascii_start().starts_with(b"[") && (first || found * 2 >= lines.len().max(1))
 }
 
 fn parse_line(line: &[u8]) -> Result<serde_json::Value, Vec<String>> {
@@ -140,6 +152,19 @@ mod tests {
                 .collect::<Vec<_>>(),
             [(1, true), (3, true), (4, false)]
         );
+    }
+
+    #[test]
+    fn a_half_written_list_or_object_over_several_lines_is_refused_whole() {
+        for cut in [
+            &b"[\n{\"a\":1}"[..],
+            b"[\n{\"a\":1},\n{\"a\":2}\n",
+            b"{\n\"a\": [\n{\"b\": 1}\n",
+            b"{\n{}\n\"a\": 1,\n\"b\": 2",
+        ] {
+            let why = records(cut).expect_err("half a file");
+            assert!(why.starts_with("neither JSON nor NDJSON"), "{why}");
+        }
     }
 
     #[test]

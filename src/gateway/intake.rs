@@ -119,6 +119,13 @@ impl Gateway {
                 continue;
             }
             let shared = is_shared(resource_type);
+            // The store never gives a resource to another person: said here, or it would look like a busy store forever.
+            let elsewhere = stored
+                .as_ref()
+                .filter(|row| row.patient.is_some() && row.patient != patient);
+            if !shared && elsewhere.is_some() {
+                return Err(of_another_person(resource_type));
+            }
             // A shared resource belongs to no record: who wrote it last is no reason to write it again.
             if shared && stored.is_some_and(|row| !row.deleted && row.body == body) {
                 continue;
@@ -277,6 +284,13 @@ fn about_one_person(resources: &[Value]) -> Result<(), Error> {
         "Patient",
         details,
     )]))
+}
+
+fn of_another_person(resource_type: &str) -> Error {
+    let details =
+        "its identifier is already that of another person's resource; a record keeps its person for good";
+    let issue = Issue::error(IssueCode::BusinessRule, resource_type, details);
+    Error::Unprocessable(vec![issue])
 }
 
 /// One record is about one person.

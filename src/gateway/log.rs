@@ -28,6 +28,8 @@ pub struct AuditFilter {
 }
 
 const PAGE: i64 = 1000;
+/// The last sequence number a database can hold: what follows it would be read as the first again.
+const LAST: u64 = i64::MAX as u64;
 
 impl Gateway {
     /// Signs the head when the log has grown, and keeps the checkpoint outside the database too.
@@ -73,7 +75,6 @@ impl Gateway {
     /// together with its own checkpoints.
     pub async fn verify_log(&self, anchors: &[(String, String)]) -> Result<Verification, Error> {
         let stored = self.store.checkpoints().await?;
-        let head = self.store.head().await?;
         let inside = stored.iter().map(|row| Held {
             name: format!("checkpoint of {} entries", row.size),
             note: &row.note,
@@ -86,13 +87,26 @@ impl Gateway {
         });
         let keys = [self.signer.verifier()];
         let mut verifier = Verifier::new(&self.config.log.origin, &keys, inside.chain(outside), 0);
-        let mut next = 0;
-        loop {
+        // The log may grow meanwhile: the head is read after the entries, and what it counts more is read then.
+        let mut next = self.verify_entries(&mut verifier, 0, u64::MAX).await?;
+        let head = self.store.head().await?;
+        if let Some(head) = &head {
+            next = self.verify_entries(&mut verifier, next, head.size()).await?;
+        }
+        Ok(Verification {
+            report: verifier.finish(head.as_ref()),
+            entries: next,
+        })
+    }
+
+    /// Feeds the entries from `next` on and below `end`; comes out with where the following ones begin.
+    async fn verify_entries(&self, verifier: &mut Verifier, mut next: u64, end: u64) -> Result<u64, Error> {
+        while next < end && next <= LAST {
             let page = self.store.audit_from(next, PAGE).await?;
             let Some(last) = page.last() else { break };
             let nodes = self.store.audit_nodes(next, last.seq).await?;
             next = last.seq + 1;
-            for entry in &page {
+            for entry in page.iter().filter(|entry| entry.seq < end) {
                 let body = entry.body.as_deref().map(str::as_bytes);
                 let columns = &entry.columns;
                 let nodes: Vec<Node> = nodes
@@ -111,10 +125,7 @@ impl Gateway {
                 );
             }
         }
-        Ok(Verification {
-            report: verifier.finish(head.as_ref()),
-            entries: next,
-        })
+        Ok(next.min(end))
     }
 
     /// Lines of the log, oldest first. Reading it is itself on the log.
@@ -125,7 +136,7 @@ impl Gateway {
             .map(|p| format!("Patient/{}", p.trim_start_matches("Patient/")));
         let mut lines = Vec::new();
         let mut next = 0;
-        loop {
+        while next <= LAST {
             let page = match &patient {
                 Some(patient) => self.store.audit_of(patient, next, PAGE).await?,
                 None => self.store.audit_from(next, PAGE).await?,

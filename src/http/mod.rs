@@ -48,16 +48,17 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/staff/work/{id}/settle", post(staff::settle))
         .fallback(respond::no_such_route)
         .method_not_allowed_fallback(respond::no_such_method)
+        .layer(CatchPanicLayer::custom(respond::panicked))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            REQUEST_TIMEOUT,
+        ))
+        // Around the two above: what they answer gets an id, a body and the closed headers as well.
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&gateway),
             respond::close_headers,
         ))
         .layer(CompressionLayer::new())
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ))
-        .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(DefaultBodyLimit::max(limit))
         .with_state(gateway)
 }

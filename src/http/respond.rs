@@ -213,11 +213,10 @@ pub async fn close_headers(
         request.headers_mut().insert(REQUEST_ID, id);
     }
     let mut response = next.run(request).await;
-    let plain_text = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
-    if plain_text {
+    let media = response.headers().get(header::CONTENT_TYPE);
+    let plain_text = media.is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
+    let late = media.is_none() && response.status() == StatusCode::SERVICE_UNAVAILABLE;
+    if plain_text || late {
         response = without_framework_words(response.status());
     }
     let headers = response.headers_mut();
@@ -249,7 +248,12 @@ fn without_framework_words(status: StatusCode) -> Response {
         }
         _ => (IssueCode::Structure, "the request does not decode"),
     };
-    plain(status, FHIR_JSON, outcome(code, details))
+    let mut response = plain(status, FHIR_JSON, outcome(code, details));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let after = HeaderValue::from_static("2");
+        response.headers_mut().insert(header::RETRY_AFTER, after);
+    }
+    response
 }
 
 /// IMF-fixdate, RFC 9110 5.6.7; whole seconds.

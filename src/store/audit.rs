@@ -111,31 +111,45 @@ fn frontier(row: Option<&Row>) -> Result<Frontier, sqlx::Error> {
     Frontier::from_bytes(&bytes).ok_or_else(|| sqlx::Error::Protocol("the log's head is damaged".to_owned()))
 }
 
-fn digest(row: &Row, column: usize) -> Result<Digest, sqlx::Error> {
-    // a wrong length cannot be a hash of anything; zeros make the check of the log say so at this entry
-    Ok(Digest::from_slice(&row.get::<Vec<u8>>(column)?).unwrap_or(Digest([0; 32])))
+fn digest(row: &Row, column: usize) -> Digest {
+    // a wrong type or length cannot be a hash of anything; zeros make the check of the log say so at this entry
+    let bytes = row.get::<Vec<u8>>(column).unwrap_or_default();
+    Digest::from_slice(&bytes).unwrap_or(Digest([0; 32]))
 }
 
 fn read(row: &Row) -> Result<AuditEntry, sqlx::Error> {
     Ok(AuditEntry {
         seq: row.get::<i64>(0)?.max(0) as u64,
         columns: Columns {
-            id: row.get(1)?,
-            recorded: Instant(row.get(2)?),
-            kind: row.get(3)?,
-            patient: row.get(4)?,
-            actor: row.get(5)?,
-            partner: row.get(6)?,
-            purpose: row.get(7)?,
-            outcome: row.get(8)?,
-            basis: row.get(9)?,
-            request: row.get(10)?,
-            withheld_count: row.get(11)?,
-            released_count: row.get(12)?,
+            id: text(row, 1).unwrap_or_default(),
+            recorded: Instant(number(row, 2)),
+            kind: text(row, 3).unwrap_or_default(),
+            patient: text(row, 4),
+            actor: text(row, 5),
+            partner: text(row, 6),
+            purpose: text(row, 7),
+            outcome: text(row, 8).unwrap_or_default(),
+            basis: text(row, 9),
+            request: text(row, 10),
+            withheld_count: number(row, 11),
+            released_count: number(row, 12),
         },
-        leaf: digest(row, 13)?,
-        body: row.get(14)?,
+        leaf: digest(row, 13),
+        body: text(row, 14),
     })
+}
+
+// SQLite holds values of any type in any column. One that is not of the column's type was not written by us: it is read
+// as something that no event says, so that the check of the log names the entry instead of ending there.
+const DAMAGED: &str = "(not a text)";
+
+fn text(row: &Row, column: usize) -> Option<String> {
+    row.get::<Option<String>>(column)
+        .unwrap_or_else(|_| Some(DAMAGED.to_owned()))
+}
+
+fn number(row: &Row, column: usize) -> i64 {
+    row.get(column).unwrap_or(i64::MIN)
 }
 
 fn key(seq: u64) -> i64 {
@@ -175,11 +189,12 @@ impl Store {
         let rows = self.readers().rows(sql, args![key(from), key(to)]).await?;
         let node = |row: &Row| {
             let seq = row.get::<i64>(0)?.max(0) as u64;
-            let level = row.get::<i64>(1)?.clamp(0, 62) as u8;
+            // a level no node has: the node then counts as missing
+            let level = u8::try_from(number(row, 1)).map_or(62, |level| level.min(62));
             Ok(Node {
                 level,
                 index: ((seq + 1) >> level).saturating_sub(1),
-                hash: digest(row, 2)?,
+                hash: digest(row, 2),
             })
         };
         Ok(rows.iter().map(node).collect::<Result<_, sqlx::Error>>()?)

@@ -11,6 +11,7 @@ stories!(
     the_same_record_twice_changes_nothing,
     an_item_dropped_from_the_record_is_retired,
     a_bad_record_names_every_problem_and_no_value,
+    a_resource_of_another_person_is_a_problem_of_the_record,
     a_file_with_a_broken_line_keeps_the_good_ones,
     files_that_are_no_records_are_named_and_nothing_is_kept,
 );
@@ -143,6 +144,18 @@ async fn the_same_record_twice_changes_nothing(engine: Engine) {
         settled,
         "no version moves, nothing is written"
     );
+}
+
+/// 503 would make the sender try for ever; what is wrong is the record.
+async fn a_resource_of_another_person_is_a_problem_of_the_record(engine: Engine) {
+    let world = World::of(engine, "rosa").await;
+    let source = world.gateway.add_source("hearthstone", "test operator").await;
+    let token = source.expect("recorded");
+    let mut body = demo_record("care-plan", "rosa").body.clone();
+    body["client"]["clientNo"] = json!("HCS-000001");
+    let answer = post(&world, "/intake/hearthstone/care-plan", &token, &body.to_string()).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(answer.text().contains("another person"), "{}", answer.text());
 }
 
 async fn an_item_dropped_from_the_record_is_retired(engine: Engine) {
