@@ -119,6 +119,10 @@ impl Gateway {
                 continue;
             }
             let shared = is_shared(resource_type);
+            let of = if shared { None } else { patient.clone() };
+            if stored.as_ref().is_some_and(|row| row.patient != of) {
+                return Err(of_another_person(resource_type));
+            }
             // A shared resource belongs to no record: who wrote it last is no reason to write it again.
             if shared && stored.is_some_and(|row| !row.deleted && row.body == body) {
                 continue;
@@ -126,7 +130,7 @@ impl Gateway {
             puts.push(Put {
                 resource_type: resource_type.to_owned(),
                 id: id.to_owned(),
-                patient: if shared { None } else { patient.clone() },
+                patient: of,
                 source: source.clone(),
                 body,
                 deleted: false,
@@ -257,6 +261,16 @@ fn is_shared(resource_type: &str) -> bool {
         resource_type,
         "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "HealthcareService" | "Endpoint"
     )
+}
+
+/// What is kept about one person never becomes another's, and trying again does not help.
+fn of_another_person(resource_type: &str) -> Error {
+    let details = "a number of this record already names something of another person: correct the record, or give it a new number";
+    Error::Unprocessable(vec![Issue::error(
+        IssueCode::BusinessRule,
+        resource_type,
+        details,
+    )])
 }
 
 /// A record that states things about a person names that person, and no other.
