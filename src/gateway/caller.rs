@@ -21,8 +21,11 @@ pub struct Caller {
     /// The person behind the request, where the token states one: name and id.
     pub person: Option<(String, String)>,
     expires: Instant,
-    /// The world's version when this was looked up: disabling a partner or a client moves it.
-    world: i64,
+    /// SHA-256 of its token.
+    hash: [u8; 32],
+    /// The world's version when this was looked up: disabling a partner or a client moves it, and the transaction
+    /// that records an answer checks it.
+    pub world: i64,
 }
 
 impl Caller {
@@ -36,6 +39,7 @@ impl Caller {
             purpose: purpose.to_owned(),
             person: None,
             expires: Instant(0),
+            hash: [0; 32],
             world: 0,
         }
     }
@@ -78,15 +82,26 @@ impl Gateway {
     /// The caller behind a bearer token; an unknown, expired, revoked or disabled one is the same 401.
     pub async fn caller(&self, bearer: Option<Bearer>) -> Result<Arc<Caller>, Error> {
         let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
-        let now = self.clock.now();
-        let world = self.store.world_version().await?;
-        if let Some(caller) = self.tokens.get(&hash).filter(|c| c.world == world) {
-            return if now.reached(caller.expires) {
-                Err(Error::Unauthenticated)
-            } else {
-                Ok(caller)
-            };
+        match self.tokens.get(&hash) {
+            None => self.look_up(hash).await,
+            Some(caller) if self.clock.now().reached(caller.expires) => Err(Error::Unauthenticated),
+            Some(caller) => Ok(caller),
         }
+    }
+
+    /// The same call, its token looked up again: after a version moved, everything known about it may be old.
+    pub async fn again(&self, call: &Call) -> Result<Call, Error> {
+        let caller = self.look_up(call.caller.hash).await?;
+        Ok(Call {
+            caller,
+            ..call.clone()
+        })
+    }
+
+    async fn look_up(&self, hash: [u8; 32]) -> Result<Arc<Caller>, Error> {
+        let now = self.clock.now();
+        // Read before the token: if anything moves in between, the version kept is too old, not too new.
+        let world = self.store.world_version().await?;
         let used = self.store.token(&hash).await?.ok_or(Error::Unauthenticated)?;
         let token = used.token;
         if now.reached(token.expires) || used.client_state != ACTIVE || used.partner_state != ACTIVE {
@@ -107,6 +122,7 @@ impl Gateway {
             purpose: token.purpose,
             person: person.map(|(name, id)| (name.to_owned(), id.to_owned())),
             expires: token.expires,
+            hash,
             world,
         });
         self.tokens.keep(hash, Arc::clone(&caller));

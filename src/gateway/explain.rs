@@ -7,6 +7,7 @@ use postern_rules::audit::{Act, Kind, Person};
 use postern_rules::disclosure::{Refusal, Release};
 
 use super::caller::Caller;
+use super::release::Trust;
 use super::{Error, Gateway, Partner};
 use crate::store::Change;
 
@@ -21,7 +22,7 @@ impl Gateway {
     ) -> Result<Result<Arc<Release>, Refusal>, Error> {
         let now = self.clock.now();
         let found = self
-            .find_release(&Caller::preview(partner, purpose), patient, &now)
+            .find_release(&Caller::preview(partner, purpose), patient, Trust::Database, &now)
             .await?;
         let mut change = Change::at(now.stamp());
         let about = format!("Patient/{patient}");

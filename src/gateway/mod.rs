@@ -5,6 +5,7 @@ mod catalog;
 mod partner;
 mod caller;
 mod events;
+mod people;
 mod release_cache;
 mod release;
 mod pull;
@@ -52,6 +53,7 @@ pub struct Gateway {
     rules_version: String,
     releases: release_cache::ReleaseCache,
     tokens: caller::KnownTokens,
+    people: people::People,
     requests: AtomicU64,
 }
 
@@ -72,6 +74,7 @@ impl Gateway {
             rules_version: hex(&rules.digest[..8]),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
             tokens: caller::KnownTokens::default(),
+            people: people::People::default(),
             requests: AtomicU64::new(0),
             config,
             store,

@@ -7,7 +7,7 @@ use postern_rules::fhir::{Instant, Issue, IssueCode, Now};
 use postern_rules::search::Query;
 
 use super::events::Interaction;
-use super::release::Found;
+use super::release::{Found, Trust};
 use super::{Call, Error, Gateway};
 use crate::store::{Change, Refused};
 
@@ -35,19 +35,21 @@ impl Gateway {
         if !call.caller.scopes.may_read(resource_type) {
             return Err(Error::OutOfScope);
         }
+        let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let people = self.people_of(call, resource_type, id).await?;
-            let found = self.find_all(call, &people, &now).await?;
+            let people = self.people_of(&call, resource_type, id, trust).await?;
+            let found = self.find_all(&call, &people, trust, &now).await?;
             let holds = |r: &Arc<Release>| r.holds(resource_type, id);
             let release = found
                 .iter()
                 .find_map(|f| f.release.as_ref().ok().filter(|r| holds(r)))
                 .cloned();
             let answer = Answer::read(release, resource_type, id, known, &call.request);
-            if let Some(reply) = self.record(call, Interaction::Read, answer, found, &now).await? {
+            if let Some(reply) = self.record(&call, Interaction::Read, answer, found, &now).await? {
                 return Ok(reply);
             }
+            (call, trust) = (self.again(&call).await?, Trust::Database);
         }
         Err(Error::Unavailable)
     }
@@ -57,61 +59,70 @@ impl Gateway {
         if !call.caller.scopes.may_search(query.resource_type) {
             return Err(Error::OutOfScope);
         }
+        let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let people = self.people_searched(call, query).await?;
-            let found = self.find_all(call, &people, &now).await?;
+            let people = self.people_searched(&call, query, trust).await?;
+            let found = self.find_all(&call, &people, trust, &now).await?;
             let releases = found
                 .iter()
                 .filter_map(|f| f.release.as_ref().ok().cloned())
                 .collect();
             let answer = Answer::search(releases, query, &self.config.base(), &call.request);
             if let Some(reply) = self
-                .record(call, Interaction::Search, answer, found, &now)
+                .record(&call, Interaction::Search, answer, found, &now)
                 .await?
             {
                 return Ok(reply);
             }
+            (call, trust) = (self.again(&call).await?, Trust::Database);
         }
         Err(Error::Unavailable)
     }
 
     /// Whose release could hold this resource: its own person's, or, for a shared one, those in which this
     /// recipient was shown it. Unknown ids lead nowhere, like foreign ones.
-    async fn people_of(&self, call: &Call, resource_type: &str, id: &str) -> Result<Vec<String>, Error> {
-        let Some(row) = self
-            .store
-            .resource(resource_type, id)
-            .await?
-            .filter(|row| !row.deleted)
-        else {
-            return Ok(Vec::new());
-        };
-        match row.patient {
-            Some(patient) => Ok(vec![patient]),
-            None => {
+    async fn people_of(
+        &self,
+        call: &Call,
+        resource_type: &str,
+        id: &str,
+        trust: Trust,
+    ) -> Result<Vec<String>, Error> {
+        let known = self.people.get(resource_type, id);
+        if let (Trust::Memory, Some(patient)) = (trust, known) {
+            return Ok(vec![patient]);
+        }
+        match self.store.person_of(resource_type, id).await? {
+            None => Ok(Vec::new()),
+            Some(Some(patient)) => {
+                self.people.keep(resource_type, id, &patient);
+                Ok(vec![patient])
+            }
+            Some(None) => {
                 let caller = &call.caller;
-                Ok(self
-                    .store
-                    .shown_in(&caller.recipient.id, &caller.purpose, resource_type, id)
-                    .await?)
+                let (recipient, purpose) = (&caller.recipient.id, &caller.purpose);
+                Ok(self.store.shown_in(recipient, purpose, resource_type, id).await?)
             }
         }
     }
 
-    async fn people_searched(&self, call: &Call, query: &Query) -> Result<Vec<String>, Error> {
+    async fn people_searched(&self, call: &Call, query: &Query, trust: Trust) -> Result<Vec<String>, Error> {
         if let Some(patients) = &query.patients {
-            return Ok(patients.clone());
+            let mut people = patients.clone();
+            people.sort();
+            people.dedup();
+            return Ok(people);
         }
         let mut people = Vec::new();
         let ids = query.ids.clone().unwrap_or_default();
         for id in &ids {
-            people.extend(self.people_of(call, query.resource_type, id).await?);
+            people.extend(self.people_of(call, query.resource_type, id, trust).await?);
         }
         for (system, value) in query.identifiers() {
             let rows = self.store.find_identifier(&system, &value).await?;
             for (resource_type, id, _) in rows.iter().filter(|(t, _, _)| t == query.resource_type) {
-                people.extend(self.people_of(call, resource_type, id).await?);
+                people.extend(self.people_of(call, resource_type, id, trust).await?);
             }
         }
         if ids.is_empty() && query.identifiers().is_empty() {
@@ -130,10 +141,17 @@ impl Gateway {
         Ok(people)
     }
 
-    async fn find_all(&self, call: &Call, people: &[String], now: &Now) -> Result<Vec<Found>, Error> {
+    /// In order of person, so that two requests never wait for each other's builds.
+    async fn find_all(
+        &self,
+        call: &Call,
+        people: &[String],
+        trust: Trust,
+        now: &Now,
+    ) -> Result<Vec<Found>, Error> {
         let mut found = Vec::with_capacity(people.len());
         for patient in people {
-            found.push(self.find_release(&call.caller, patient, now).await?);
+            found.push(self.find_release(&call.caller, patient, trust, now).await?);
         }
         Ok(found)
     }
@@ -147,12 +165,16 @@ impl Gateway {
         found: Vec<Found>,
         now: &Now,
     ) -> Result<Option<Reply>, Error> {
+        // Token, releases and answer have to come from one state of what is shared.
+        if found.iter().any(|f| f.versions.world != call.caller.world) {
+            return Ok(None);
+        }
         let mut change = Change::at(now.stamp());
         change.expects = found
             .iter()
             .map(|f| (f.patient.clone(), f.versions.record))
             .collect();
-        change.expects_world = found.first().map(|f| f.versions.world);
+        change.expects_world = Some(call.caller.world);
         change.released = found.iter().flat_map(|f| f.rows(&call.caller)).collect();
         let asked_about = found
             .iter()

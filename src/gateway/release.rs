@@ -6,7 +6,9 @@ use std::sync::Arc;
 use postern_rules::disclosure::{Moved, Record, Refusal, Release, Shown, Stored, decide};
 use postern_rules::fhir::{Instant, Now, Value, json};
 
-use super::release_cache::Key;
+use tokio::sync::OwnedMutexGuard;
+
+use super::release_cache::{Kept, Key};
 use super::{Caller, Error, Gateway};
 use crate::store::{self, ResourceRow, Versions};
 
@@ -18,7 +20,15 @@ pub struct Found {
     /// How `released` moves; nothing when the release came from the cache.
     pub moved: Moved,
     key: Key,
-    fresh: bool,
+    /// Held from building to recording: who waits for the same release finds it in the cache then.
+    building: Option<OwnedMutexGuard<()>>,
+}
+
+/// May what is in memory be relied on until the recording transaction says otherwise?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    Memory,
+    Database,
 }
 
 /// Types that are shared between people: a record refers to them, it does not contain them.
@@ -32,57 +42,74 @@ const SHARED: &[&str] = &[
 ];
 
 impl Gateway {
-    pub async fn find_release(&self, caller: &Caller, patient: &str, now: &Now) -> Result<Found, Error> {
-        let versions = self.store.record_versions(patient).await?;
+    pub async fn find_release(
+        &self,
+        caller: &Caller,
+        patient: &str,
+        trust: Trust,
+        now: &Now,
+    ) -> Result<Found, Error> {
         let key = Key {
             recipient: caller.recipient.id.clone(),
             purpose: caller.purpose.clone(),
             patient: patient.to_owned(),
-            record: versions.record,
-            world: versions.world,
         };
-        if let Some(release) = self.releases.get(&key, now.stamp()) {
-            return Ok(Found::cached(patient, versions, release, key));
+        if let Some(found) = self.remembered(&key, trust, now).await? {
+            return Ok(found);
         }
         let building = self.releases.build(&key).await;
-        let found = match self.releases.get(&key, now.stamp()) {
-            Some(release) => Ok(Found::cached(patient, versions, release, key.clone())),
-            None => self.build_release(caller, patient, now, key.clone()).await,
+        match self.remembered(&key, Trust::Database, now).await? {
+            Some(found) => Ok(found),
+            None => self.build_release(caller, key, building, now).await,
+        }
+    }
+
+    /// What the cache has, when it may be relied on.
+    async fn remembered(&self, key: &Key, trust: Trust, now: &Now) -> Result<Option<Found>, Error> {
+        let Some(kept) = self.releases.get(key, now.stamp()) else {
+            return Ok(None);
         };
-        drop(building);
-        self.releases.built(&key);
-        found
+        let holds =
+            trust == Trust::Memory || self.store.record_versions(&key.patient).await? == kept.versions;
+        Ok(holds.then(|| Found {
+            patient: key.patient.clone(),
+            versions: kept.versions,
+            release: Ok(kept.release),
+            moved: Moved::default(),
+            key: key.clone(),
+            building: None,
+        }))
     }
 
     async fn build_release(
         &self,
         caller: &Caller,
-        patient: &str,
+        key: Key,
+        building: OwnedMutexGuard<()>,
         now: &Now,
-        mut key: Key,
     ) -> Result<Found, Error> {
-        let record = self.load_record(patient).await?;
+        let record = self.load_record(&key.patient).await?;
         let versions = Versions {
             record: record.version,
             world: record.world,
         };
-        (key.record, key.world) = (versions.record, versions.world);
         let decided = decide(&record, &caller.recipient, &caller.purpose, &self.rules, now);
         let (release, moved) = match decided {
             Err(refusal) => (Err(refusal), Moved::default()),
             Ok(decision) => {
-                let before = self.shown(&caller.recipient.id, &caller.purpose, patient).await?;
+                let before = self.shown(&key).await?;
                 let (release, moved) = decision.dated(&before, now);
                 (Ok(Arc::new(release)), moved)
             }
         };
+        let patient = key.patient.clone();
         Ok(Found {
-            patient: patient.to_owned(),
+            patient,
             versions,
             release,
             moved,
             key,
-            fresh: true,
+            building: Some(building),
         })
     }
 
@@ -123,8 +150,11 @@ impl Gateway {
         Ok(directory)
     }
 
-    async fn shown(&self, recipient: &str, purpose: &str, patient: &str) -> Result<Vec<Shown>, Error> {
-        let rows = self.store.released(recipient, purpose, patient).await?;
+    async fn shown(&self, key: &Key) -> Result<Vec<Shown>, Error> {
+        let rows = self
+            .store
+            .released(&key.recipient, &key.purpose, &key.patient)
+            .await?;
         let shown = rows.into_iter().filter(|row| !row.gone).filter_map(|row| {
             let digest = row.digest.try_into().ok()?;
             // `lastUpdated` is written in milliseconds, and so it stays.
@@ -141,18 +171,6 @@ impl Gateway {
 }
 
 impl Found {
-    fn cached(patient: &str, versions: Versions, release: Arc<Release>, key: Key) -> Found {
-        let release = Ok(release);
-        Found {
-            patient: patient.to_owned(),
-            versions,
-            release,
-            moved: Moved::default(),
-            key,
-            fresh: false,
-        }
-    }
-
     /// The rows of `released` this release moves.
     pub fn rows(&self, caller: &Caller) -> Vec<store::Released> {
         let row = |resource_type: &str, id: &str, digest: Option<[u8; 32]>| store::Released {
@@ -173,11 +191,18 @@ impl Found {
             .collect()
     }
 
-    /// Keeps a fresh release, now that its dates are recorded.
+    /// Keeps a fresh release, now that its dates are recorded, and lets go of who waits for it.
     pub fn keep(self, gateway: &Gateway) {
-        if let (true, Ok(release)) = (self.fresh, self.release) {
-            gateway.releases.keep(self.key, release);
+        let Some(building) = self.building else { return };
+        if let Ok(release) = self.release {
+            let kept = Kept {
+                release,
+                versions: self.versions,
+            };
+            gateway.releases.keep(self.key.clone(), kept);
         }
+        drop(building);
+        gateway.releases.built(&self.key);
     }
 }
 

@@ -1,8 +1,9 @@
 //! Releases kept in memory, weighed in bytes, and each built once when many ask at the same moment.
 //!
-//! The key holds the versions of record and world: whatever changes, the old entry is not found again. The rules
-//! (binary, profiles, policy) are fixed for the life of a process, and so is this cache.
-//! An entry also ends at the instant its decision could change (`valid_until`).
+//! An entry carries the versions of record and world it was decided from. Nobody asks the database whether they still
+//! hold: the transaction that records the answer does, and a moved version sends the use case back to decide again.
+//! The rules (binary, profiles, policy) are fixed for the life of a process, and so is this cache. An entry also ends
+//! at the instant its decision could change (`valid_until`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex};
 use postern_rules::disclosure::Release;
 use postern_rules::fhir::Instant;
 use tokio::sync::OwnedMutexGuard;
+
+use crate::store::Versions;
 
 /// Bytes of releases kept by default: 16 MiB.
 pub const DEFAULT_WEIGHT: usize = 16 * 1024 * 1024;
@@ -19,13 +22,18 @@ pub struct Key {
     pub recipient: String,
     pub purpose: String,
     pub patient: String,
-    pub record: i64,
-    pub world: i64,
+}
+
+/// A release with what it was decided from.
+#[derive(Clone)]
+pub struct Kept {
+    pub release: Arc<Release>,
+    pub versions: Versions,
 }
 
 #[derive(Default)]
 struct Inner {
-    entries: HashMap<Key, (Arc<Release>, u64)>,
+    entries: HashMap<Key, (Kept, u64)>,
     building: HashMap<Key, Arc<tokio::sync::Mutex<()>>>,
     weight: usize,
     clock: u64,
@@ -51,17 +59,17 @@ impl ReleaseCache {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// An entry that is still valid at `now`.
-    pub fn get(&self, key: &Key, now: Instant) -> Option<Arc<Release>> {
+    /// An entry whose decision still holds at `now`, as far as time goes.
+    pub fn get(&self, key: &Key, now: Instant) -> Option<Kept> {
         let mut inner = self.inner();
         inner.clock += 1;
         let used = inner.clock;
-        let (release, last) = inner.entries.get_mut(key)?;
-        if release.about().valid_until <= now {
+        let (kept, last) = inner.entries.get_mut(key)?;
+        if kept.release.about().valid_until <= now {
             return None;
         }
         *last = used;
-        Some(Arc::clone(release))
+        Some(kept.clone())
     }
 
     /// Waits until nobody else builds this key. Ask `get` again once it is held.
@@ -70,35 +78,23 @@ impl ReleaseCache {
         lock.lock_owned().await
     }
 
-    /// Keeps a release whose dates are recorded; forgets the least recently used ones beyond the limit, and other
-    /// versions of the same one first.
-    pub fn keep(&self, key: Key, release: Arc<Release>) {
+    /// Keeps a release whose dates are recorded; forgets the least recently used ones beyond the limit.
+    pub fn keep(&self, key: Key, kept: Kept) {
         let mut inner = self.inner();
         inner.clock += 1;
         let used = inner.clock;
-        let same =
-            |k: &Key| k.recipient == key.recipient && k.purpose == key.purpose && k.patient == key.patient;
-        let old: Vec<Key> = inner
-            .entries
-            .keys()
-            .filter(|k| same(k) && **k != key)
-            .cloned()
-            .collect();
-        old.iter().for_each(|k| inner.forget(k));
-        inner.weight += release.weight();
-        if let Some((before, _)) = inner.entries.insert(key, (release, used)) {
-            inner.weight -= before.weight();
+        inner.weight += kept.release.weight();
+        if let Some((before, _)) = inner.entries.insert(key, (kept, used)) {
+            inner.weight -= before.release.weight();
         }
         while inner.weight > self.limit {
-            let Some(oldest) = inner
-                .entries
-                .iter()
-                .min_by_key(|(_, (_, used))| *used)
-                .map(|(k, _)| k.clone())
-            else {
+            let oldest = inner.entries.iter().min_by_key(|(_, (_, used))| *used);
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
                 break;
             };
-            inner.forget(&oldest);
+            if let Some((gone, _)) = inner.entries.remove(&oldest) {
+                inner.weight -= gone.release.weight();
+            }
         }
     }
 
@@ -111,14 +107,6 @@ impl ReleaseCache {
             .is_some_and(|lock| Arc::strong_count(lock) <= 2)
         {
             inner.building.remove(key);
-        }
-    }
-}
-
-impl Inner {
-    fn forget(&mut self, key: &Key) {
-        if let Some((release, _)) = self.entries.remove(key) {
-            self.weight -= release.weight();
         }
     }
 }

@@ -16,6 +16,17 @@ impl Store {
         Ok(row.get(0)?)
     }
 
+    /// Whose a resource is, without reading it: `Some(None)` for a shared one, `None` for one that is not there.
+    pub async fn person_of(
+        &self,
+        resource_type: &str,
+        id: &str,
+    ) -> Result<Option<Option<String>>, Unavailable> {
+        let sql = "SELECT patient FROM resource WHERE type = $1 AND id = $2 AND deleted = 0";
+        let row = self.readers().row(sql, args![resource_type, id]).await?;
+        Ok(row.map(|row| row.get(0)).transpose()?)
+    }
+
     /// The people in whose releases this recipient was last shown a resource, for this purpose.
     pub async fn shown_in(
         &self,

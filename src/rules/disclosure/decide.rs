@@ -16,7 +16,7 @@ use super::release::{About, Decision};
 use super::{Rules, elements, narrative};
 use crate::consent::{Actor, Consents, Request, Resources};
 use crate::fhir::Now;
-use crate::label::{Labels, label};
+use crate::label::{Labels, label, label_codes};
 use crate::profile::{self, DataSet, Profile};
 use crate::terminology::{self, Confidentiality, Sensitivities};
 
@@ -314,7 +314,7 @@ fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
     } = candidate;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
-    let mut seen = label(&body, rules.lists, raised);
+    let mut seen = label_codes(&body, rules.lists, raised);
     if part2 && !seen.part2 {
         // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
         seen.part2 = true;
@@ -323,19 +323,18 @@ fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
     let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
     profile.complete(&mut body);
     let text = narrative::narrative(&body, part2.then_some(narrative::PART2_NOTICE));
-    let mut out = serde_json::Map::new();
     if let Value::Object(object) = &mut body {
         object.shift_remove("meta");
-        for name in ["resourceType", "id"] {
-            if let Some(value) = object.shift_remove(name) {
-                out.insert(name.to_owned(), value);
-            }
+        // In the order people read: type, id, meta, text, and the rest as it stood.
+        let id = object.keys().position(|name| name == "id");
+        if let Some(value) = id.filter(|at| *at != 1).and_then(|_| object.shift_remove("id")) {
+            object.shift_insert(1, "id".to_owned(), value);
         }
-        out.insert("meta".to_owned(), meta);
-        out.insert("text".to_owned(), text);
-        out.extend(std::mem::take(object));
+        let next = 1 + usize::from(id.is_some());
+        object.shift_insert(next, "meta".to_owned(), meta);
+        object.shift_insert(next + 1, "text".to_owned(), text);
     }
-    Value::Object(out)
+    body
 }
 
 /// Labels that travel: confidentiality, sensitivities, and for Part 2 content the law and the refrain that its

@@ -52,30 +52,28 @@ fn keep(candidate: &mut Candidate<'_>, released: &HashSet<String>, withheld: &mu
 
 /// Shared resources stay only when something released about the person leads to them: a release is no directory.
 fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>) {
-    let links: HashMap<String, Vec<String>> = candidates
+    let of_reference: Vec<(String, usize)> = candidates
         .iter()
-        .map(|c| (c.stored.reference(), targets(c)))
+        .enumerate()
+        .filter(|(_, c)| c.shared)
+        .map(|(at, c)| (c.stored.reference(), at))
         .collect();
-    let mut reached: HashSet<String> = candidates
+    let shared: HashMap<&str, usize> = of_reference
         .iter()
-        .filter(|c| !c.shared)
-        .map(|c| c.stored.reference())
+        .map(|(reference, at)| (reference.as_str(), *at))
         .collect();
-    let mut open: Vec<String> = reached.iter().cloned().collect();
-    while let Some(reference) = open.pop() {
-        for target in links.get(&reference).into_iter().flatten() {
-            if reached.insert(target.clone()) {
-                open.push(target.clone());
+    let mut reached: Vec<bool> = candidates.iter().map(|c| !c.shared).collect();
+    let mut open: Vec<usize> = (0..candidates.len()).filter(|at| reached[*at]).collect();
+    while let Some(at) = open.pop() {
+        let candidate = &candidates[at];
+        candidate.profile.links(&candidate.body, &mut |_, link| {
+            let target = link.target().and_then(|target| shared.get(target));
+            if let Some(next) = target.filter(|next| !reached[**next]) {
+                reached[*next] = true;
+                open.push(*next);
             }
-        }
+        });
     }
-    candidates.retain(|c| reached.contains(&c.stored.reference()));
-}
-
-fn targets(candidate: &Candidate<'_>) -> Vec<String> {
-    let mut targets = Vec::new();
-    candidate.profile.links(&candidate.body, &mut |_, link| {
-        targets.extend(link.target().map(str::to_owned))
-    });
-    targets
+    let mut reached = reached.into_iter();
+    candidates.retain(|_| reached.next().unwrap_or_default());
 }

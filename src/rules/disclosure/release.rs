@@ -132,20 +132,20 @@ impl Decision {
 }
 
 fn date_one(
-    mut resource: Value,
+    resource: Value,
     basis: Vec<String>,
     before: &[Shown],
     now: &Now,
 ) -> (Released, Option<Shown>) {
     let resource_type = resource["resourceType"].as_str().unwrap_or_default().to_owned();
     let id = resource["id"].as_str().unwrap_or_default().to_owned();
-    let digest: [u8; 32] = Sha256::digest(resource.to_string().as_bytes()).into();
+    let bytes = serde_json::to_vec(&resource).expect("a JSON tree can be written");
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
     let known = before
         .iter()
-        .find(|s| s.resource_type == resource_type && s.id == id && s.digest == digest);
+        .find(|s| s.digest == digest && s.resource_type == resource_type && s.id == id);
     let changed_at = known.map_or_else(|| milliseconds(now.stamp()), |s| s.changed_at);
     let values = search::extract(&resource);
-    stamp(&mut resource, &digest, changed_at);
     let change = match known {
         Some(_) => None,
         None => Some(Shown {
@@ -155,7 +155,7 @@ fn date_one(
             changed_at,
         }),
     };
-    let body: Arc<[u8]> = resource.to_string().into_bytes().into();
+    let body: Arc<[u8]> = stamped(resource, &bytes, &digest, changed_at).into();
     (
         Released {
             resource_type,
@@ -175,7 +175,40 @@ fn milliseconds(t: Instant) -> Instant {
     Instant(t.0 - t.0.rem_euclid(1000))
 }
 
-fn stamp(resource: &mut Value, digest: &[u8; 32], changed_at: Instant) {
+/// How `meta` begins in what is written. In a string its quotes would be escaped, so where it first stands it is one.
+const META: &[u8] = b"\"meta\":{";
+
+/// The resource as bytes with version and date at the head of its `meta`. `bytes` is the resource without them: they
+/// are spliced in, so that it is written once.
+fn stamped(resource: Value, bytes: &[u8], digest: &[u8; 32], changed_at: Instant) -> Vec<u8> {
+    let stamp = format!(
+        "\"versionId\":\"{}\",\"lastUpdated\":\"{}\"",
+        version_id(digest),
+        changed_at.to_fhir()
+    );
+    let top = resource
+        .as_object()
+        .and_then(|object| object.get("meta"))
+        .and_then(Value::as_object);
+    let mut before = resource
+        .as_object()
+        .into_iter()
+        .flatten()
+        .take_while(|(name, _)| *name != "meta");
+    let leads = before.all(|(_, value)| value.is_string());
+    let found = bytes.windows(META.len()).position(|window| window == META);
+    match (top, found) {
+        (Some(meta), Some(at)) if leads => {
+            let (head, rest) = bytes.split_at(at + META.len());
+            let comma: &[u8] = if meta.is_empty() { b"" } else { b"," };
+            [head, stamp.as_bytes(), comma, rest].concat()
+        }
+        _ => written_out(resource, digest, changed_at),
+    }
+}
+
+/// The same for a resource whose `meta` is absent or does not stand at its head.
+fn written_out(mut resource: Value, digest: &[u8; 32], changed_at: Instant) -> Vec<u8> {
     let mut meta = serde_json::Map::new();
     meta.insert("versionId".to_owned(), version_id(digest).into());
     meta.insert("lastUpdated".to_owned(), changed_at.to_fhir().into());
@@ -183,6 +216,7 @@ fn stamp(resource: &mut Value, digest: &[u8; 32], changed_at: Instant) {
         meta.extend(rest);
     }
     resource["meta"] = Value::Object(meta);
+    resource.to_string().into_bytes()
 }
 
 /// The first 64 bits of the digest, in hexadecimal: short enough for an ETag.
@@ -219,5 +253,33 @@ impl Release {
 impl Released {
     pub fn reference(&self) -> String {
         format!("{}/{}", self.resource_type, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn splicing_the_version_in_gives_the_bytes_of_writing_it_out() {
+        let now = Instant::parse("2026-11-21T10:00:00.123Z").expect("an instant");
+        for resource in [
+            json!({"resourceType": "Goal", "id": "g", "meta": {"profile": ["p"]}, "text": {"div": "\"meta\":{"}}),
+            json!({"resourceType": "Goal", "meta": {}, "note": [{"meta": {}}]}),
+            json!({"resourceType": "Goal", "id": "\"meta\":{", "meta": {"security": []}}),
+            json!({"resourceType": "Goal", "id": "g", "a": {"meta": {}}, "meta": {"profile": ["p"]}}),
+            json!({"resourceType": "Goal", "id": "g"}),
+        ] {
+            let bytes = serde_json::to_vec(&resource).expect("JSON");
+            let spliced = stamped(resource.clone(), &bytes, &[7; 32], now);
+            let parsed: Value = serde_json::from_slice(&spliced).expect("JSON");
+            assert_eq!(
+                spliced,
+                written_out(resource.clone(), &[7; 32], now),
+                "{resource}"
+            );
+            assert_eq!(parsed["meta"]["versionId"], version_id(&[7; 32]), "{resource}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Logical ids that say nothing: the same record gets the same id, and nobody without the key can guess or link it.
 //! <https://hl7.org/fhir/R4/datatypes.html#id>
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// The first 128 bits of HMAC-SHA-256(key, parts), as 32 hexadecimal digits.
 ///
@@ -25,7 +25,8 @@ pub fn resource_id(key: &[u8], parts: &[&str]) -> Result<String, &'static str> {
     let digest = mac.finalize().into_bytes();
     let mut id = String::with_capacity(32);
     for byte in digest.iter().take(16) {
-        write!(id, "{byte:02x}").expect("writing to a String succeeds");
+        id.push(char::from(HEX[usize::from(byte >> 4)]));
+        id.push(char::from(HEX[usize::from(byte & 15)]));
     }
     Ok(id)
 }

@@ -6,6 +6,7 @@
 
 mod codes;
 mod source;
+mod sieve;
 mod terms;
 mod walk;
 
@@ -84,11 +85,20 @@ pub struct Labels {
 /// `raised` are sensitivity codes whose data are `R` when the source states no confidentiality ([`RAISED`]).
 /// Confidentiality: what the source states, else `R` for Part 2 provenance, note kinds and raised sensitivities, else `N`.
 pub fn label(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labels {
+    walk::label_resource(resource, lists, set_of(raised), walk::Texts::Read, 0)
+}
+
+/// As [`label`], without suspicions: no text is read. Enough for the labels that travel with what is released.
+pub fn label_codes(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labels {
+    walk::label_resource(resource, lists, set_of(raised), walk::Texts::Skipped, 0)
+}
+
+fn set_of(raised: &[&str]) -> Sensitivities {
     let raised = raised
         .iter()
         .filter_map(|c| Sensitivities::of(c))
         .fold(Sensitivities::NONE, Sensitivities::with);
-    walk::label_resource(resource, lists, raised.and_below(), 0)
+    raised.and_below()
 }
 
 impl Labels {

@@ -7,15 +7,27 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::sieve::{LONGEST, Sieve};
 use crate::terminology::Sensitivities;
 
 const FUZZY_LENGTH: usize = 8;
 
 struct Terms {
-    exact: HashMap<&'static str, Sensitivities>,
+    words: HashMap<&'static str, Word>,
+    phrases: HashMap<&'static str, Sensitivities>,
     longest_phrase: usize,
     /// Each long term with one letter left out (and whole): candidates to compare.
     near: HashMap<String, Vec<&'static str>>,
+    /// The keys of `words` and of `near`.
+    sieve: Sieve,
+    near_sieve: Sieve,
+}
+
+/// A word on the list, or the first one of a phrase on it.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    sensitivity: Sensitivities,
+    begins_phrase: bool,
 }
 
 static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::read(include_str!("terms.tsv")));
@@ -23,32 +35,58 @@ static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::read(include_str!("terms
 impl Terms {
     fn read(text: &'static str) -> Terms {
         let mut terms = Terms {
-            exact: HashMap::new(),
+            words: HashMap::new(),
+            phrases: HashMap::new(),
             longest_phrase: 1,
             near: HashMap::new(),
+            sieve: Sieve::new(),
+            near_sieve: Sieve::new(),
         };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let Some((term, code)) = line.split_once('\t') else {
-                continue;
-            };
-            terms
-                .exact
-                .insert(term, Sensitivities::of(code.trim()).unwrap_or_default());
-            terms.longest_phrase = terms.longest_phrase.max(term.split(' ').count());
-            if term.chars().count() >= FUZZY_LENGTH && !term.contains(' ') {
-                for key in shortened(term).chain([term.to_owned()]) {
-                    terms.near.entry(key).or_default().push(term);
-                }
+            if let Some((term, code)) = line.split_once('\t') {
+                terms.add(term, Sensitivities::of(code.trim()).unwrap_or_default());
             }
         }
         terms
     }
 
-    fn word(&self, word: &str) -> Sensitivities {
-        if let Some(found) = self.exact.get(word) {
-            return *found;
+    fn add(&mut self, term: &'static str, sensitivity: Sensitivities) {
+        let first = term.split(' ').next().unwrap_or(term);
+        self.sieve.add(first);
+        let word = self.words.entry(first).or_default();
+        if first.len() < term.len() {
+            word.begins_phrase = true;
+            self.phrases.insert(term, sensitivity);
+            self.longest_phrase = self.longest_phrase.max(term.split(' ').count());
+            return;
         }
-        if word.chars().count() + 1 < FUZZY_LENGTH || word.len() > 40 {
+        word.sensitivity = sensitivity;
+        if term.chars().count() >= FUZZY_LENGTH {
+            for key in shortened(term).chain([term.to_owned()]) {
+                self.near_sieve.add(&key);
+                self.near.entry(key).or_default().push(term);
+            }
+        }
+    }
+
+    fn word(&self, word: &str) -> Word {
+        let listed = self.sieve.passes(word).then(|| self.words.get(word)).flatten();
+        match listed.copied().unwrap_or_default() {
+            Word {
+                sensitivity,
+                begins_phrase,
+            } if sensitivity.is_empty() => Word {
+                sensitivity: self.slipped(word),
+                begins_phrase,
+            },
+            listed => listed,
+        }
+    }
+
+    /// What a word may have been meant to be.
+    fn slipped(&self, word: &str) -> Sensitivities {
+        let short = word.len() + 1 < FUZZY_LENGTH || word.chars().count() + 1 < FUZZY_LENGTH;
+        if short || word.len() > LONGEST || !self.near_sieve.passes_shortened(word) {
             return Sensitivities::NONE;
         }
         let candidates = shortened(word)
@@ -57,8 +95,8 @@ impl Terms {
             .flatten();
         let close = candidates
             .filter(|term| one_slip(word, term))
-            .filter_map(|term| self.exact.get(*term));
-        close.fold(Sensitivities::NONE, |set, found| set.with(*found))
+            .filter_map(|term| self.words.get(*term));
+        close.fold(Sensitivities::NONE, |set, found| set.with(found.sensitivity))
     }
 }
 
@@ -66,20 +104,23 @@ impl Terms {
 pub(super) fn suspect(text: &str) -> Sensitivities {
     let terms = &*TERMS;
     let lower = text.to_lowercase();
-    let words: Vec<&str> = lower
+    let mut words = lower
         .split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .collect();
+        .filter(|w| !w.is_empty());
     let mut found = Sensitivities::NONE;
-    let mut phrase = String::new();
-    for (i, word) in words.iter().enumerate() {
-        found = found.with(terms.word(word));
-        phrase.clear();
-        phrase.push_str(word);
-        for next in words[i + 1..].iter().take(terms.longest_phrase - 1) {
-            phrase.push(' ');
-            phrase.push_str(next);
-            found = found.with(terms.exact.get(phrase.as_str()).copied().unwrap_or_default());
+    while let Some(word) = words.next() {
+        let Word {
+            sensitivity,
+            begins_phrase,
+        } = terms.word(word);
+        found = found.with(sensitivity);
+        if begins_phrase {
+            let mut phrase = word.to_owned();
+            for next in words.clone().take(terms.longest_phrase - 1) {
+                phrase.push(' ');
+                phrase.push_str(next);
+                found = found.with(terms.phrases.get(phrase.as_str()).copied().unwrap_or_default());
+            }
         }
     }
     found
@@ -134,7 +175,9 @@ mod tests {
 
     #[test]
     fn every_term_has_a_sensitivity() {
-        for (term, sensitivity) in &TERMS.exact {
+        let words = TERMS.words.iter().filter(|(_, word)| !word.begins_phrase);
+        let words = words.map(|(term, word)| (term, &word.sensitivity));
+        for (term, sensitivity) in words.chain(&TERMS.phrases) {
             assert!(!sensitivity.is_empty(), "{term}");
             assert_eq!(*term, term.to_lowercase(), "terms are lower case");
         }

@@ -34,9 +34,17 @@ const NO_TEXT: [&str; 14] = [
 /// A code hit: path of the coded element, how deep it stands below the resource, what was found, on which line.
 type Found = (String, usize, Sensitivities, u32);
 
+/// Are sentences looked at?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Texts {
+    Read,
+    Skipped,
+}
+
 struct Walk<'a> {
     lists: &'a CodeLists,
     raised: Sensitivities,
+    reads: Texts,
     path: String,
     codes: Vec<Found>,
     inline: Vec<(String, Stated)>,
@@ -48,12 +56,14 @@ pub(super) fn label_resource(
     resource: &Value,
     lists: &CodeLists,
     raised: Sensitivities,
+    reads: Texts,
     depth: usize,
 ) -> Labels {
     let path = resource["resourceType"].as_str().unwrap_or("Resource").to_owned();
     let mut walk = Walk {
         lists,
         raised,
+        reads,
         path,
         codes: Vec::new(),
         inline: Vec::new(),
@@ -101,7 +111,7 @@ impl Walk<'_> {
                 self.coding(key, members, level);
                 self.members(members, depth, level + 1);
             }
-            Value::String(text) if !NO_TEXT.contains(&key) => self.text(text),
+            Value::String(text) if self.reads == Texts::Read && !NO_TEXT.contains(&key) => self.text(text),
             _ => {}
         }
     }
@@ -142,7 +152,7 @@ impl Walk<'_> {
 
     fn contained_resource(&mut self, resource: &Value, depth: usize) {
         if depth < MAX_DEPTH && resource.is_object() {
-            let mut labels = label_resource(resource, self.lists, self.raised, depth + 1);
+            let mut labels = label_resource(resource, self.lists, self.raised, self.reads, depth + 1);
             // Paths inside are those of the container, so that one list serves the projection.
             let type_length = resource["resourceType"].as_str().unwrap_or("Resource").len();
             let here = |path: &str| format!("{}{}", self.path, path.get(type_length..).unwrap_or_default());

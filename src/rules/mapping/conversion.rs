@@ -83,7 +83,7 @@ impl<'a> Conversion<'a> {
     pub fn unmapped(&self) -> Vec<String> {
         let read: HashSet<usize> = self.touched.iter().copied().collect();
         let mut found = BTreeSet::new();
-        each_node(&self.record, |_, names, node| {
+        each_node(&self.record, |names, node| {
             let nothing = node.is_null() || node.as_str().is_some_and(|text| text.trim().is_empty());
             if is_leaf(node) && !nothing && !read.contains(&address(node)) {
                 let ignored = self

@@ -54,13 +54,17 @@ impl<'m> Paths<'m> {
 
     /// `CarePlan.activity[2].detail.code`.
     pub fn text(&self, path: Path) -> String {
-        let mut parts = Vec::new();
+        let mut parts = Vec::with_capacity(16);
         let mut at = path.0;
         while let Some(step) = self.steps.get(at as usize) {
             parts.push(step.part);
             at = step.before;
         }
-        let mut out = String::new();
+        let length = parts.iter().map(|part| match part {
+            Part::Key(key) => key.len() + 1,
+            Part::Index(_) => 4,
+        });
+        let mut out = String::with_capacity(length.sum());
         for part in parts.iter().rev() {
             match part {
                 Part::Key(key) => {
@@ -79,9 +83,10 @@ impl<'m> Paths<'m> {
     }
 }
 
-/// Where each node of a record stands, by its address, with indexes and without.
-pub(super) struct Places {
-    by_address: HashMap<usize, (String, bool)>,
+/// Where each node of a record stands, by its address; written out only for the nodes somebody asks for.
+pub(super) struct Places<'r> {
+    by_address: HashMap<usize, (Path, bool)>,
+    paths: Paths<'r>,
 }
 
 /// The address of a node, by which a read of it is remembered.
@@ -89,18 +94,32 @@ pub(super) fn address(node: &Value) -> usize {
     std::ptr::from_ref(node).addr()
 }
 
-impl Places {
-    pub fn of(record: &Value) -> Places {
-        let mut by_address = HashMap::new();
-        each_node(record, |path, _, node| {
-            by_address.insert(address(node), (path.to_owned(), is_leaf(node)));
-        });
-        Places { by_address }
+impl<'r> Places<'r> {
+    /// Without recursion, as records come from outside.
+    pub fn of(record: &'r Value) -> Places<'r> {
+        let (mut by_address, mut paths) = (HashMap::new(), Paths::default());
+        let mut waiting = vec![(Path::START, record)];
+        while let Some((path, node)) = waiting.pop() {
+            by_address.insert(address(node), (path, is_leaf(node)));
+            match node {
+                Value::Object(members) => {
+                    waiting.extend(members.iter().map(|(key, member)| (paths.key(path, key), member)));
+                }
+                Value::Array(items) => {
+                    let items = items.iter().enumerate();
+                    waiting.extend(items.map(|(index, item)| (paths.index(path, index), item)));
+                }
+                _ => {}
+            }
+        }
+        Places { by_address, paths }
     }
 
     /// The path of the node at this address, empty for the record itself; `None` for a node of no record.
-    pub fn text(&self, address: usize) -> Option<&str> {
-        self.by_address.get(&address).map(|(path, _)| path.as_str())
+    pub fn text(&self, address: usize) -> Option<String> {
+        self.by_address
+            .get(&address)
+            .map(|(path, _)| self.paths.text(*path))
     }
 
     /// The paths of the values read, without repeats; of objects and lists only where no value was read.
@@ -112,9 +131,10 @@ impl Places {
         };
         let any_leaf = known().any(|(_, leaf)| *leaf);
         let mut found: Vec<String> = Vec::new();
-        for (path, leaf) in known() {
-            if *leaf == any_leaf && !path.is_empty() && !found.contains(path) {
-                found.push(path.clone());
+        for (path, _) in known().filter(|(_, leaf)| *leaf == any_leaf) {
+            let text = self.paths.text(*path);
+            if !text.is_empty() && !found.contains(&text) {
+                found.push(text);
             }
         }
         found
@@ -125,30 +145,17 @@ pub(super) fn is_leaf(node: &Value) -> bool {
     !matches!(node, Value::Object(_) | Value::Array(_))
 }
 
-/// Visits every node with its path and its names without indexes. Without recursion, as records come from outside.
-pub(super) fn each_node<'r>(record: &'r Value, mut visit: impl FnMut(&str, &[&'r str], &'r Value)) {
-    let mut waiting: Vec<(String, Vec<&'r str>, &'r Value)> = vec![(String::new(), Vec::new(), record)];
-    while let Some((path, names, node)) = waiting.pop() {
-        visit(&path, &names, node);
+/// Visits every node with the names that lead to it, without indexes. Without recursion, as records come from outside.
+pub(super) fn each_node<'r>(record: &'r Value, mut visit: impl FnMut(&[&'r str], &'r Value)) {
+    let mut waiting: Vec<(Vec<&'r str>, &'r Value)> = vec![(Vec::new(), record)];
+    while let Some((names, node)) = waiting.pop() {
+        visit(&names, node);
         match node {
             Value::Object(members) => waiting.extend(members.iter().rev().map(|(key, member)| {
-                let below = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
                 let names = names.iter().copied().chain([key.as_str()]).collect();
-                (below, names, member)
+                (names, member)
             })),
-            Value::Array(items) => {
-                waiting.extend(
-                    items
-                        .iter()
-                        .enumerate()
-                        .rev()
-                        .map(|(i, item)| (format!("{path}[{i}]"), names.clone(), item)),
-                );
-            }
+            Value::Array(items) => waiting.extend(items.iter().rev().map(|item| (names.clone(), item))),
             _ => {}
         }
     }
@@ -205,7 +212,7 @@ mod tests {
         let leaf = address(&record["a"]["b"][1]["c"]);
         assert_eq!(places.read(&[list, leaf, leaf]), ["a.b[1].c"]);
         assert_eq!(places.read(&[list]), ["a.b"]);
-        assert_eq!(places.text(address(&record)), Some(""));
+        assert_eq!(places.text(address(&record)).as_deref(), Some(""));
         assert_eq!(oversize(&record, 4, 5), None);
         assert!(oversize(&record, 3, 9).is_some() && oversize(&record, 9, 4).is_some());
     }

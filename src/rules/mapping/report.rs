@@ -74,7 +74,7 @@ impl Mapping {
         found
     }
 
-    fn problem(&self, raw: &Raw<'_>, run: &Run<'_, '_>, places: &Places) -> Problem {
+    fn problem(&self, raw: &Raw<'_>, run: &Run<'_, '_>, places: &Places<'_>) -> Problem {
         let read = |(from, to): (u32, u32)| places.read(&run.touched[from as usize..to as usize]);
         let source = match &raw.origin {
             Origin::Nothing => String::new(),
@@ -104,15 +104,15 @@ impl Mapping {
 
 /// The fields that an expression names, below the item it ran over; for an item that the mapping made itself, what
 /// it was made from.
-fn named(source: &Source, item: usize, parent: usize, each: Vec<String>, places: &Places) -> String {
+fn named(source: &Source, item: usize, parent: usize, each: Vec<String>, places: &Places<'_>) -> String {
     let mut paths: Vec<String> = Vec::new();
     for read in &source.reads {
         let base = match read.from {
-            From::Record => Some(""),
+            From::Record => Some(String::new()),
             From::Item => places.text(item),
             From::Parent => places.text(parent),
         };
-        match base {
+        match base.as_deref() {
             Some("") => paths.push(read.path.clone()),
             Some(base) if read.path.is_empty() => paths.push(base.to_owned()),
             Some(base) => paths.push(format!("{base}.{}", read.path)),
@@ -121,7 +121,7 @@ fn named(source: &Source, item: usize, parent: usize, each: Vec<String>, places:
     }
     if paths.is_empty() {
         paths = match places.text(item) {
-            Some(path) => vec![path.to_owned()],
+            Some(path) => vec![path],
             None => each,
         };
     }

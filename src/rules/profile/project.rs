@@ -53,7 +53,7 @@ pub(super) fn project(
             return None;
         }
     }
-    let mut out = Map::new();
+    let mut out = Map::with_capacity(map.len());
     out.insert("resourceType".to_owned(), Value::String(resource_type.to_owned()));
     walk.object(root, map, &mut out).ok()?;
     let bare = out.keys().all(|k| k == "resourceType" || k == "id");
@@ -94,8 +94,12 @@ impl Walk<'_> {
             };
             match self.member(opened, form, plain, shadow) {
                 Ok(Some((value, shadow))) => {
-                    out.extend(value.map(|v| (form.key.clone(), v)));
-                    out.extend(shadow.map(|v| (form.shadow.clone(), v)));
+                    if let Some(value) = value {
+                        out.insert(form.key.clone(), value);
+                    }
+                    if let Some(shadow) = shadow {
+                        out.insert(form.shadow.clone(), shadow);
+                    }
                 }
                 Ok(None) if opened.modifier || opened.min > 0 => return Err(Gone::Element),
                 Ok(None) | Err(Gone::Element) => {}
@@ -252,7 +256,7 @@ impl Walk<'_> {
         let Some(map) = value.and_then(Value::as_object) else {
             return Ok(None);
         };
-        let mut out = Map::new();
+        let mut out = Map::with_capacity(map.len());
         match self.object(node, map, &mut out) {
             Ok(()) => Ok(Some(Value::Object(out))),
             Err(Gone::Element) => Ok(None),
