@@ -2,6 +2,8 @@
 //! Exactly the resources of the answer, one disclosure event per person.
 //! <https://profiles.ihe.net/ITI/BALP/>
 
+use std::collections::BTreeSet;
+
 use postern_rules::audit::{self, Event, Occasion, Outcome};
 use postern_rules::disclosure::{Answer, Subject};
 use postern_rules::fhir::Instant;
@@ -157,15 +159,14 @@ impl Gateway {
                 label: w.label.as_deref().unwrap_or(""),
             })
             .collect();
-        let consents: Vec<audit::ConsentUsed<'_>> =
-            about.basis.iter().filter_map(|b| consent_used(b)).collect();
-        let legal = about
-            .basis
-            .iter()
-            .map(String::as_str)
-            .map(first_word)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let basis = subject.basis();
+        let consents: BTreeSet<(&str, &str)> = basis.iter().copied().flat_map(consents_used).collect();
+        let consents: Vec<audit::ConsentUsed<'_>> = consents
+            .into_iter()
+            .map(|(consent, provision)| audit::ConsentUsed { consent, provision })
+            .collect();
+        let legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
+        let legal = legal.into_iter().collect::<Vec<_>>().join(", ");
         audit::Disclosure {
             caller,
             purpose: &about.purpose,
@@ -190,11 +191,13 @@ fn first_word(text: &str) -> &str {
     text.split(' ').next().unwrap_or(text)
 }
 
-/// `consent Consent/x provision[0]` → the consent and its provision.
-fn consent_used(basis: &str) -> Option<audit::ConsentUsed<'_>> {
-    let at = basis.find("Consent/")?;
-    let (consent, provision) = basis[at..].split_once(' ').unwrap_or((&basis[at..], ""));
-    Some(audit::ConsentUsed { consent, provision })
+/// `consent Consent/x provision[0]; Consent/y provision` → each consent and its provision.
+fn consents_used(basis: &str) -> impl Iterator<Item = (&str, &str)> {
+    let from = basis.find("Consent/").unwrap_or(basis.len());
+    basis[from..]
+        .split("; ")
+        .filter(|part| part.starts_with("Consent/"))
+        .map(|part| part.split_once(' ').unwrap_or((part, "")))
 }
 
 fn request_event(
@@ -234,5 +237,24 @@ fn request_event(
             }
             .event(occasion, salt)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_consent_that_took_part_is_named() {
+        let used = |basis| consents_used(basis).collect::<Vec<_>>();
+        assert_eq!(
+            used("consent Consent/x provision[0]; Consent/y provision"),
+            [("Consent/x", "provision[0]"), ("Consent/y", "provision")]
+        );
+        assert_eq!(
+            used("part2-consent 42 CFR 2.31, 2.33 Consent/x provision"),
+            [("Consent/x", "provision")]
+        );
+        assert_eq!(used("hipaa-treatment 45 CFR 164.506(c)(2)"), []);
     }
 }

@@ -120,10 +120,8 @@ impl Gateway {
             }
             let shared = is_shared(resource_type);
             // The store never gives a resource to another person: said here, or it would look like a busy store forever.
-            let elsewhere = stored
-                .as_ref()
-                .filter(|row| row.patient.is_some() && row.patient != patient);
-            if !shared && elsewhere.is_some() {
+            let of = if shared { None } else { patient.clone() };
+            if stored.as_ref().is_some_and(|row| row.patient != of) {
                 return Err(of_another_person(resource_type));
             }
             // A shared resource belongs to no record: who wrote it last is no reason to write it again.
@@ -133,7 +131,7 @@ impl Gateway {
             puts.push(Put {
                 resource_type: resource_type.to_owned(),
                 id: id.to_owned(),
-                patient: if shared { None } else { patient.clone() },
+                patient: of,
                 source: source.clone(),
                 body,
                 deleted: false,
@@ -266,6 +264,16 @@ fn is_shared(resource_type: &str) -> bool {
     )
 }
 
+/// What is kept about one person never becomes another's, and trying again does not help.
+fn of_another_person(resource_type: &str) -> Error {
+    let details = "a number of this record already names something of another person: correct the record, or give it a new number";
+    Error::Unprocessable(vec![Issue::error(
+        IssueCode::BusinessRule,
+        resource_type,
+        details,
+    )])
+}
+
 /// A record that states things about a person names that person, and no other.
 fn about_one_person(resources: &[Value]) -> Result<(), Error> {
     let people = resources
@@ -284,13 +292,6 @@ fn about_one_person(resources: &[Value]) -> Result<(), Error> {
         "Patient",
         details,
     )]))
-}
-
-fn of_another_person(resource_type: &str) -> Error {
-    let details =
-        "its identifier is already that of another person's resource; a record keeps its person for good";
-    let issue = Issue::error(IssueCode::BusinessRule, resource_type, details);
-    Error::Unprocessable(vec![issue])
 }
 
 /// One record is about one person.

@@ -13,6 +13,7 @@ mod story_pull;
 mod story_revocation;
 mod story_staff;
 mod story_stranger;
+mod story_ties;
 mod story_token;
 mod tidy;
 mod two_worlds;

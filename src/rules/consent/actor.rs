@@ -22,6 +22,8 @@ const MAX_STEPS: usize = 16;
 pub struct Actor {
     /// `Type/id` or absolute addresses.
     pub references: Vec<String>,
+    /// What only may mean the requester: counts for a deny alone.
+    pub likely: Vec<String>,
     /// Business identifiers: system, value.
     pub identifiers: Vec<(String, String)>,
     /// Recipient classes of the partner, codes of [`RECIPIENT_CLASS`].
@@ -214,6 +216,9 @@ impl Identity {
         }
         for reference in &actor.references {
             identity.reference(reference, true, context, 0);
+        }
+        for reference in &actor.likely {
+            identity.possible.insert(without_version(reference).to_owned());
         }
         identity
     }

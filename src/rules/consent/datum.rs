@@ -64,6 +64,20 @@ const SUBJECTS: [&str; 6] = [
     "class",
 ];
 
+/// Who serves the person, and the consent itself: a release leads to them, they are not the data it is about.
+const BESIDE: [&str; 7] = [
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "HealthcareService",
+    "Endpoint",
+    "Consent",
+];
+
+/// Who somebody is has no clinical time: no period of the data reaches it, and none leaves it out.
+const TIMELESS: [&str; 2] = ["Patient", "RelatedPerson"];
+
 /// Deeper than the JSON door lets in.
 const MAX_DEPTH: usize = 128;
 
@@ -140,6 +154,13 @@ impl<'a> Datum<'a> {
         codings.iter().any(|(system, c)| code.covers(system, c))
     }
 
+    /// Labels, actor and purpose still decide over these.
+    pub(super) fn is_beside_the_data(&self) -> bool {
+        self.resource["resourceType"]
+            .as_str()
+            .is_some_and(|kind| BESIDE.contains(&kind))
+    }
+
     pub(super) fn is_data(&self, rule: &DataRule, permit: bool, context: &dyn Context) -> bool {
         match rule.meaning {
             Meaning::Instance => self.is_instance(&rule.reference, permit),
@@ -198,6 +219,10 @@ impl<'a> Datum<'a> {
     /// `provision.dataPeriod`: a permit needs the datum's time wholly inside, a deny any overlap; a datum of
     /// unknown time is permitted by no period and denied by every one.
     pub(super) fn is_within(&self, span: Span, permit: bool, zone: &TimeZone) -> bool {
+        let kind = self.resource["resourceType"].as_str().unwrap_or_default();
+        if TIMELESS.contains(&kind) || kind != "Consent" && BESIDE.contains(&kind) {
+            return permit;
+        }
         let mut times = TIMES
             .iter()
             .filter_map(|key| time_of(&self.resource[key], zone))

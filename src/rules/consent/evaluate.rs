@@ -99,6 +99,8 @@ impl Inquiry<'_> {
     /// The dimensions of the data that do not match.
     fn failed_data(&self, rule: &Rule, datum: &Datum<'_>) -> Dimensions {
         let (stated, permit) = (&rule.stated, rule.permit);
+        // What a permit says of the data does not reach who serves the person, nor the consent itself.
+        let beside = permit && datum.is_beside_the_data();
         let mut failed = Dimensions::NONE;
         let mut demand = |holds: bool, dimension: Dimensions| {
             if !holds {
@@ -110,30 +112,34 @@ impl Inquiry<'_> {
             Dimensions::LABEL,
         );
         demand(
-            stated
-                .classes
-                .as_ref()
-                .is_none_or(|list| list.iter().any(|c| datum.is_of_class(c))),
+            beside
+                || stated
+                    .classes
+                    .as_ref()
+                    .is_none_or(|list| list.iter().any(|c| datum.is_of_class(c))),
             Dimensions::CLASS,
         );
         demand(
-            stated
-                .codes
-                .as_ref()
-                .is_none_or(|list| list.iter().any(|c| datum.has_code(c, permit))),
+            beside
+                || stated
+                    .codes
+                    .as_ref()
+                    .is_none_or(|list| list.iter().any(|c| datum.has_code(c, permit))),
             Dimensions::CODE,
         );
         demand(
-            stated
-                .data
-                .as_ref()
-                .is_none_or(|list| list.iter().any(|d| datum.is_data(d, permit, self.context))),
+            beside
+                || stated
+                    .data
+                    .as_ref()
+                    .is_none_or(|list| list.iter().any(|d| datum.is_data(d, permit, self.context))),
             Dimensions::DATA,
         );
         demand(
-            stated
-                .data_period
-                .is_none_or(|span| datum.is_within(span, permit, &self.consents.zone)),
+            beside
+                || stated
+                    .data_period
+                    .is_none_or(|span| datum.is_within(span, permit, &self.consents.zone)),
             Dimensions::DATA_PERIOD,
         );
         failed

@@ -15,7 +15,7 @@
 //! }
 //! ```
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -48,6 +48,15 @@ impl Subject {
             .iter()
             .filter_map(|index| self.release.resources.get(*index));
         chosen.map(|r| (r.reference(), version_id(&r.digest)))
+    }
+
+    /// The bases on which what is in the answer leaves; those of the rest of the release are not among them.
+    pub fn basis(&self) -> BTreeSet<&str> {
+        let chosen = self
+            .chosen
+            .iter()
+            .filter_map(|index| self.release.resources.get(*index));
+        chosen.flat_map(|r| r.basis.iter().map(String::as_str)).collect()
     }
 }
 

@@ -46,9 +46,12 @@ impl Refusal {
 pub(super) struct Candidate<'a> {
     pub stored: &'a Stored,
     pub profile: &'a Profile,
-    pub labels: Labels,
     pub body: Value,
     pub shared: bool,
+    /// Legal basis of each layer that permitted it, or an element of it.
+    pub basis: BTreeSet<String>,
+    /// The resource, or a released element of it, is content under 42 CFR Part 2.
+    pub part2: bool,
 }
 
 /// What `recipient` may see of `record` for `purpose` (a code of v3-ActReason) now.
@@ -59,15 +62,18 @@ pub fn decide(
     rules: &Rules,
     now: &Now,
 ) -> Result<Decision, Refusal> {
+    let asserted = purpose;
+    let purpose = without_grant(purpose);
     let data_set = rules
         .data_set(&recipient.class, purpose)
         .ok_or(Refusal::PurposeNotServed)?;
-    let means_recipient = relationship::references_to(record, recipient);
+    let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
     let consents = Consents::compile(&consents, &context, &rules.zone);
     let actor = Actor {
         references: means_recipient.iter().cloned().collect(),
+        likely: may_mean_recipient.into_iter().collect(),
         identifiers: recipient.organization.clone(),
         classes: vec![recipient.class.clone()],
     };
@@ -87,7 +93,6 @@ pub fn decide(
         data_set,
         layers,
         withheld: Vec::new(),
-        basis: BTreeSet::new(),
     };
     let relationship = work.relationship(record, now).ok_or(Refusal::NoRelationship)?;
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
@@ -114,21 +119,24 @@ pub fn decide(
         .filter(|c| !c.shared)
         .map(|c| elements::leaves(&c.body))
         .sum();
-    let part2 = candidates.iter().any(|c| c.labels.part2);
+    let part2 = candidates.iter().any(|c| c.part2);
     let raised = work.raised;
-    let resources = candidates
-        .into_iter()
-        .map(|c| finish(c, rules, &raised))
-        .collect();
+    let mut basis = BTreeSet::new();
+    let mut resources = Vec::with_capacity(candidates.len());
+    for mut candidate in candidates {
+        let own = std::mem::take(&mut candidate.basis);
+        basis.extend(own.iter().cloned());
+        resources.push((finish(candidate, rules, &raised), own.into_iter().collect()));
+    }
     let about = About {
         recipient: recipient.id.clone(),
-        purpose: purpose.to_owned(),
+        purpose: asserted.to_owned(),
         patient: record.patient.clone(),
         record: record.version,
         world: record.world,
         data_set: data_set.name().to_owned(),
         relationship,
-        basis: work.basis.into_iter().collect(),
+        basis: basis.into_iter().collect(),
         withheld: work.withheld,
         elements_stored,
         elements_released,
@@ -138,19 +146,27 @@ pub fn decide(
     Ok(Decision { about, resources })
 }
 
+/// An emergency that is only asserted is treatment: what an emergency opens takes a break-glass grant.
+fn without_grant(purpose: &str) -> &str {
+    if terminology::is_a(terminology::ACT_REASON, purpose, "ETREAT") {
+        "TREAT"
+    } else {
+        purpose
+    }
+}
+
 struct Work<'a> {
     rules: &'a Rules,
     raised: Vec<&'a str>,
     data_set: &'a DataSet,
     layers: Layers<'a>,
     withheld: Vec<Withheld>,
-    basis: BTreeSet<String>,
 }
 
 impl<'a> Work<'a> {
     /// The first relationship whose evidence this recipient may know of.
     fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
-        let all = relationship::find_all(record, self.layers.means_recipient, now);
+        let all = relationship::find_all(record, self.layers.means_recipient, &self.rules.zone, now);
         let known = all.into_iter().find(|(_, evidence)| {
             let labels = label(&evidence.body, self.rules.lists, &self.raised);
             self.layers.judge(evidence, &labels).is_ok()
@@ -178,7 +194,13 @@ impl<'a> Work<'a> {
         if shared && !self.data_set.directory().contains(&stored.resource_type) {
             return None;
         }
-        let hidden = self.hidden_elements(stored, &labels, shared);
+        let mut basis: BTreeSet<String> = basis.into_iter().collect();
+        let hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
+        let part2 = labels.part2
+            || labels
+                .elements
+                .iter()
+                .any(|(path, own)| own.part2 && !hidden.contains(path));
         let mut texts: BTreeSet<String> = BTreeSet::new();
         if !hidden.is_empty() {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
@@ -208,18 +230,25 @@ impl<'a> Work<'a> {
             );
             return None;
         };
-        self.basis.extend(basis);
         Some(Candidate {
             stored,
             profile,
-            labels,
             body,
             shared,
+            basis,
+            part2,
         })
     }
 
     /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not.
-    fn hidden_elements(&mut self, stored: &Stored, labels: &Labels, shared: bool) -> BTreeSet<String> {
+    /// The bases of those it may have are added to `basis`.
+    fn hidden_elements(
+        &mut self,
+        stored: &Stored,
+        labels: &Labels,
+        shared: bool,
+        basis: &mut BTreeSet<String>,
+    ) -> BTreeSet<String> {
         let suspected = labels.suspicions.iter().map(|suspicion| {
             let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
             let to_permit = labels.to_permit.with(suspicion.sensitivity);
@@ -237,9 +266,12 @@ impl<'a> Work<'a> {
         let judged: Vec<(String, Labels)> = labels.elements.iter().cloned().chain(suspected).collect();
         let mut hidden = BTreeSet::new();
         for (path, own) in judged {
-            if let Err(refused) = self.layers.judge(stored, &own) {
-                self.keep_back(format!("{}#{path}", stored.reference()), refused, shared);
-                hidden.insert(path);
+            match self.layers.judge(stored, &own) {
+                Ok(permitted) => basis.extend(permitted),
+                Err(refused) => {
+                    self.keep_back(format!("{}#{path}", stored.reference()), refused, shared);
+                    hidden.insert(path);
+                }
             }
         }
         hidden
@@ -276,16 +308,21 @@ fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
     let Candidate {
         stored,
         profile,
-        labels,
+        part2,
         mut body,
         ..
     } = candidate;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
-    let seen = label_codes(&body, rules.lists, raised);
+    let mut seen = label_codes(&body, rules.lists, raised);
+    if part2 && !seen.part2 {
+        // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
+        seen.part2 = true;
+        seen.confidentiality = seen.confidentiality.max(Confidentiality::Restricted);
+    }
     let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
     profile.complete(&mut body);
-    let text = narrative::narrative(&body, labels.part2.then_some(narrative::PART2_NOTICE));
+    let text = narrative::narrative(&body, part2.then_some(narrative::PART2_NOTICE));
     if let Value::Object(object) = &mut body {
         object.shift_remove("meta");
         // In the order people read: type, id, meta, text, and the rest as it stood.

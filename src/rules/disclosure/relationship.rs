@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use jiff::tz::TimeZone;
+
 use super::record::{Recipient, Record, Stored};
 use crate::fhir::date::PartialDate;
 use crate::fhir::{Now, Value};
@@ -33,29 +35,42 @@ impl Basis {
     }
 }
 
-/// The references in this record that mean the recipient: its organisations, their roles, and the
-/// practitioners of those roles.
-pub fn references_to(record: &Record, recipient: &Recipient) -> HashSet<String> {
+/// The references in this record that mean the recipient: its organisations, their roles that are in force, and the
+/// practitioners who act for nobody else. What only may mean it (an ended role, a person of several organisations)
+/// stands in the second set: enough for a deny, never for a relationship or a permit.
+pub fn references_to(record: &Record, recipient: &Recipient) -> (HashSet<String>, HashSet<String>) {
     let mut known: HashSet<String> = record
         .of_type("Organization")
         .filter(|organization| is_recipients(&organization.body, recipient))
         .map(Stored::reference)
         .collect();
-    let roles: Vec<&Stored> = record
+    let organisations = known.clone();
+    let mut likely: HashSet<String> = HashSet::new();
+    let of_recipient = |role: &&Stored| {
+        let organisation = role.body["organization"]["reference"].as_str();
+        organisation.is_some_and(|r| organisations.contains(r))
+    };
+    let in_force = |role: &&Stored| role.body["active"] != false;
+    let elsewhere: HashSet<&str> = record
         .of_type("PractitionerRole")
-        .filter(|role| {
-            role.body["organization"]["reference"]
-                .as_str()
-                .is_some_and(|r| known.contains(r))
-        })
+        .filter(|role| in_force(role) && !of_recipient(role))
+        .filter_map(|role| role.body["practitioner"]["reference"].as_str())
         .collect();
-    for role in roles {
-        known.insert(role.reference());
-        if let Some(practitioner) = role.body["practitioner"]["reference"].as_str() {
-            known.insert(practitioner.to_owned());
+    for role in record.of_type("PractitionerRole").filter(of_recipient) {
+        let practitioner = role.body["practitioner"]["reference"].as_str();
+        let certain = in_force(&role);
+        if certain {
+            known.insert(role.reference());
         }
+        likely.insert(role.reference());
+        likely.extend(practitioner.map(str::to_owned));
+        known.extend(
+            practitioner
+                .filter(|person| certain && !elsewhere.contains(person))
+                .map(str::to_owned),
+        );
     }
-    known
+    (known, likely)
 }
 
 fn is_recipients(organization: &Value, recipient: &Recipient) -> bool {
@@ -82,6 +97,7 @@ fn identifiers(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
 pub fn find_all<'r>(
     record: &'r Record,
     known: &HashSet<String>,
+    zone: &TimeZone,
     now: &Now,
 ) -> Vec<(Relationship, &'r Stored)> {
     let means = |reference: &Value| reference["reference"].as_str().is_some_and(|r| known.contains(r));
@@ -100,16 +116,26 @@ pub fn find_all<'r>(
     }
     for team in record
         .of_type("CareTeam")
-        .filter(|t| is_open(&t.body) && in_period(&t.body["period"], now))
+        .filter(|t| is_open(&t.body) && in_period(&t.body["period"], zone, now))
     {
-        let takes_part =
-            |p: &Value| (means(&p["member"]) || means(&p["onBehalfOf"])) && in_period(&p["period"], now);
+        // Who takes part for another organisation is not there for this one.
+        let meant = |p: &Value| match &p["onBehalfOf"] {
+            Value::Null => means(&p["member"]),
+            behalf => means(behalf),
+        };
+        let takes_part = |p: &Value| meant(p) && in_period(&p["period"], zone, now);
         if list(&team.body["participant"]).iter().any(takes_part) {
             add(Basis::CareTeam, team);
         }
     }
     for consent in record.of_type("Consent").filter(|c| c.body["status"] == "active") {
-        if permits_someone(&consent.body["provision"], &|a| means(&a["reference"]), now, 0) {
+        if permits_someone(
+            &consent.body["provision"],
+            &|a| means(&a["reference"]),
+            zone,
+            now,
+            0,
+        ) {
             add(Basis::Consent, consent);
         }
     }
@@ -125,21 +151,28 @@ fn is_open(body: &Value) -> bool {
 }
 
 /// Does a permitting provision, at any depth, name an actor that is meant?
-fn permits_someone(provision: &Value, meant: &dyn Fn(&Value) -> bool, now: &Now, depth: u8) -> bool {
-    if depth > 16 || !in_period(&provision["period"], now) {
+fn permits_someone(
+    provision: &Value,
+    meant: &dyn Fn(&Value) -> bool,
+    zone: &TimeZone,
+    now: &Now,
+    depth: u8,
+) -> bool {
+    if depth > 16 || !in_period(&provision["period"], zone, now) {
         return false;
     }
     let permits = provision["type"].as_str() != Some("deny");
     (permits && list(&provision["actor"]).iter().any(meant))
         || list(&provision["provision"])
             .iter()
-            .any(|p| permits_someone(p, meant, now, depth + 1))
+            .any(|p| permits_someone(p, meant, zone, now, depth + 1))
 }
 
-fn in_period(period: &Value, now: &Now) -> bool {
+/// Dates begin and end where the agency is.
+fn in_period(period: &Value, zone: &TimeZone, now: &Now) -> bool {
     let bounds = |name| {
         let text = period[name].as_str()?;
-        Some(PartialDate::parse(text).map(|date| date.bounds(&jiff::tz::TimeZone::UTC)))
+        Some(PartialDate::parse(text).map(|date| date.bounds(zone)))
     };
     let started = match bounds("start") {
         None => true,
@@ -188,10 +221,15 @@ mod tests {
     }
 
     fn basis(resources: Vec<Value>, at: &str) -> Option<Basis> {
+        basis_in(resources, at, "UTC")
+    }
+
+    fn basis_in(resources: Vec<Value>, at: &str, zone: &str) -> Option<Basis> {
+        let zone = TimeZone::get(zone).expect("a zone");
         let now = Now::new(Instant::parse(at).expect("instant"));
         let record = record(resources);
-        let known = references_to(&record, &maple());
-        find_all(&record, &known, &now)
+        let (known, _) = references_to(&record, &maple());
+        find_all(&record, &known, &zone, &now)
             .into_iter()
             .next()
             .map(|(found, _)| found.basis)
@@ -218,6 +256,47 @@ mod tests {
             Some(Basis::CareTeam)
         );
         assert_eq!(basis(vec![team], "2026-11-21T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn a_date_begins_and_ends_where_the_agency_is() {
+        let team = |period: Value| {
+            vec![
+                json!({"resourceType": "CareTeam", "id": "t", "status": "active", "participant": [
+                {"member": {"reference": "Organization/maple"}, "period": period}]}),
+            ]
+        };
+        let chicago = "America/Chicago";
+        // Seven in the evening of the 20th in Chicago.
+        let evening = "2026-11-21T01:00:00Z";
+        let (starts, ends) = (json!({"start": "2026-11-21"}), json!({"end": "2026-11-20"}));
+        assert_eq!(basis_in(team(starts.clone()), evening, chicago), None);
+        assert_eq!(basis_in(team(ends), evening, chicago), Some(Basis::CareTeam));
+        assert_eq!(
+            basis_in(team(starts), "2026-11-21T06:00:00Z", chicago),
+            Some(Basis::CareTeam)
+        );
+    }
+
+    #[test]
+    fn nobody_is_related_by_one_who_left_or_who_acts_for_another() {
+        let role = |active: bool| {
+            json!({"resourceType": "PractitionerRole", "id": "r", "active": active,
+                "practitioner": {"reference": "Practitioner/d"}, "organization": {"reference": "Organization/maple"}})
+        };
+        let elsewhere = json!({"resourceType": "PractitionerRole", "id": "e",
+            "practitioner": {"reference": "Practitioner/d"}, "organization": {"reference": "Organization/other"}});
+        let team = |participant: Value| json!({"resourceType": "CareTeam", "id": "t", "status": "active", "participant": [participant]});
+        let member = json!({"member": {"reference": "Practitioner/d"}});
+        let other = json!({"member": {"reference": "Practitioner/d"}, "onBehalfOf": {"reference": "Organization/other"}});
+        let at = "2026-11-21T00:00:00Z";
+        assert_eq!(
+            basis(vec![team(member.clone()), role(true)], at),
+            Some(Basis::CareTeam)
+        );
+        assert_eq!(basis(vec![team(member.clone()), role(false)], at), None);
+        assert_eq!(basis(vec![team(member), role(true), elsewhere], at), None);
+        assert_eq!(basis(vec![team(other), role(true)], at), None);
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Moved {
 #[derive(Debug)]
 pub struct Decision {
     pub(super) about: About,
-    pub(super) resources: Vec<Value>,
+    /// Each with the legal basis it leaves on.
+    pub(super) resources: Vec<(Value, Vec<String>)>,
 }
 
 /// What a release is about: for whom, why, from which versions, on which basis, and what it keeps back.
@@ -74,6 +75,8 @@ pub struct Released {
     pub(super) changed_at: Instant,
     pub(super) body: Arc<[u8]>,
     pub(super) values: Values,
+    /// Legal basis of each layer that permitted it.
+    pub(super) basis: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -94,8 +97,8 @@ impl Decision {
     pub fn dated(self, before: &[Shown], now: &Now) -> (Release, Moved) {
         let mut moved = Moved::default();
         let mut released: Vec<Released> = Vec::with_capacity(self.resources.len());
-        for resource in self.resources {
-            let (one, change) = date_one(resource, before, now);
+        for (resource, basis) in self.resources {
+            let (one, change) = date_one(resource, basis, before, now);
             moved.shown.extend(change);
             released.push(one);
         }
@@ -128,7 +131,7 @@ impl Decision {
     }
 }
 
-fn date_one(resource: Value, before: &[Shown], now: &Now) -> (Released, Option<Shown>) {
+fn date_one(resource: Value, basis: Vec<String>, before: &[Shown], now: &Now) -> (Released, Option<Shown>) {
     let resource_type = resource["resourceType"].as_str().unwrap_or_default().to_owned();
     let id = resource["id"].as_str().unwrap_or_default().to_owned();
     let bytes = serde_json::to_vec(&resource).expect("a JSON tree can be written");
@@ -156,6 +159,7 @@ fn date_one(resource: Value, before: &[Shown], now: &Now) -> (Released, Option<S
             changed_at,
             body,
             values,
+            basis,
         },
         change,
     )
