@@ -157,9 +157,16 @@ pub struct PartnerTestArgs {
 pub enum SourceCommand {
     /// A bearer token for an internal system, shown once
     Add {
+        /// Folder of mappings/ it sends records for
         name: String,
+        /// It has a token already: make that one worthless and give a new one
+        #[arg(long)]
+        renew: bool,
     },
+    /// Sources and whether they may send
     List,
+    /// From the next request on, its token is worth nothing
+    Disable { name: String },
 }
 
 #[derive(Subcommand)]
@@ -173,8 +180,14 @@ pub enum StaffCommand {
         /// frontline, compliance or admin
         #[arg(long)]
         role: String,
+        /// They have a token already: make that one worthless and give a new one
+        #[arg(long)]
+        renew: bool,
     },
+    /// Members of staff and whether they may act
     List,
+    /// From the next request on, their token is worth nothing
+    Disable { id: String },
 }
 
 #[derive(Subcommand)]

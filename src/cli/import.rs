@@ -24,6 +24,14 @@ pub async fn run(config: Option<&Path>, args: ImportArgs) -> anyhow::Result<u8> 
         }
     };
     for line in &report.lines {
+        if let Ok(accepted) = &line.result {
+            let (written, retired) = (accepted.changed, accepted.retired);
+            println!(
+                "{}:{}: accepted, {written} resources written, {retired} retired",
+                args.file.display(),
+                line.line
+            );
+        }
         if let Err(problems) = &line.result {
             problems
                 .iter()

@@ -7,8 +7,9 @@ use super::table;
 
 pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Result<u8> {
     let gateway = super::open(config).await?;
+    let mut code = 0;
     match command {
-        SourceCommand::Add { name } => {
+        SourceCommand::Add { name, renew } => {
             if !gateway
                 .mappings
                 .names()
@@ -17,8 +18,15 @@ pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Re
             {
                 eprintln!("note: there is no mapping for `{name}` yet");
             }
-            println!("{}", gateway.add_source(&name, &super::operator()).await?);
+            match gateway.add_source(&name, renew, &super::operator()).await {
+                Ok(token) => println!("{token}"),
+                Err(problems) => {
+                    problems.iter().for_each(|problem| eprintln!("{problem}"));
+                    code = 1;
+                }
+            }
         }
+        SourceCommand::Disable { name } => gateway.disable_source(&name, &super::operator()).await?,
         SourceCommand::List => {
             let rows: Vec<Vec<String>> = gateway
                 .store
@@ -31,15 +39,23 @@ pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Re
         }
     }
     super::close(&gateway).await;
-    Ok(0)
+    Ok(code)
 }
 
 pub async fn staff(config: Option<&Path>, command: StaffCommand) -> anyhow::Result<u8> {
     let gateway = super::open(config).await?;
     let mut code = 0;
     match command {
-        StaffCommand::Add { id, name, role } => {
-            match gateway.add_staff(&id, &name, &role, &super::operator()).await {
+        StaffCommand::Add {
+            id,
+            name,
+            role,
+            renew,
+        } => {
+            match gateway
+                .add_staff(&id, &name, &role, renew, &super::operator())
+                .await
+            {
                 Ok(token) => println!("{token}"),
                 Err(problems) => {
                     problems.iter().for_each(|problem| eprintln!("{problem}"));
@@ -47,6 +63,7 @@ pub async fn staff(config: Option<&Path>, command: StaffCommand) -> anyhow::Resu
                 }
             }
         }
+        StaffCommand::Disable { id } => gateway.disable_staff(&id, &super::operator()).await?,
         StaffCommand::List => {
             let rows: Vec<Vec<String>> = gateway
                 .store

@@ -157,6 +157,26 @@ impl Config {
         if jiff::tz::TimeZone::get(&self.agency.zone).is_err() {
             return refuse("agency.zone is not an IANA time zone (for example America/Chicago)");
         }
+        if self.server.listen.parse::<std::net::SocketAddr>().is_err() {
+            return refuse("server.listen is an address and a port, for example 127.0.0.1:8080");
+        }
+        if !["sqlite:", "postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| self.store.url.starts_with(scheme))
+        {
+            return refuse("store.url begins with sqlite: or postgres://");
+        }
+        if self.log.origin.is_empty() || self.log.origin.contains(|c: char| c.is_whitespace() || c == '+') {
+            return refuse(
+                "log.origin is a name without blanks or plus signs, for example agency.example/log",
+            );
+        }
+        if self.log.checkpoint_seconds == 0 {
+            return refuse("log.checkpoint_seconds is 1 or more");
+        }
+        if self.agency.name.trim().is_empty() {
+            return refuse("agency.name is missing");
+        }
         let public = &self.server.public_url;
         let usable = public.is_empty() || (public.starts_with("http") && public.ends_with("/fhir"));
         if !usable {

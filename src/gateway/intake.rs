@@ -19,7 +19,7 @@ pub struct Intake<'a> {
     pub source: &'a str,
     pub record: &'a str,
     pub body: &'a Value,
-    /// Who acted in the source system, as the record or the caller names them; for the log.
+    /// Who acts, where the record itself names nobody; for the log.
     pub staff: Option<&'a str>,
     /// Where it came from; `localhost` for a file.
     pub address: &'a str,
@@ -182,6 +182,9 @@ impl Gateway {
         change.puts = puts;
         let name = format!("{}/{}", intake.source, intake.record);
         let mapping = name.as_str();
+        let mapping_of = self.mappings.get(intake.source, intake.record);
+        let named = mapping_of.and_then(|mapping| mapping.staff(intake.body));
+        let staff = named.or(intake.staff).unwrap_or_default();
         self.with_occasion(at, intake.request, |occasion, salt| {
             let written: Vec<&str> = references.iter().map(String::as_str).collect();
             let event = audit::Intake {
@@ -191,10 +194,7 @@ impl Gateway {
                     identifier: intake.source,
                 },
                 address: intake.address,
-                staff: audit::Person {
-                    name: intake.staff.unwrap_or_default(),
-                    id: "",
-                },
+                staff: audit::Person { name: staff, id: "" },
                 patient: &patient,
                 update,
                 written: &written,

@@ -64,6 +64,11 @@ impl Gateway {
         self.config.paths.keys.join("checkpoints.log")
     }
 
+    /// The first event of every log.
+    pub async fn note_start(&self) -> Result<(), Error> {
+        self.note(Kind::Started, "", "").await
+    }
+
     /// Puts the making of a backup on the log.
     pub async fn note_backup(&self, operator: &str) -> Result<(), Error> {
         self.note(Kind::Backup, "", operator).await

@@ -96,6 +96,12 @@ impl Gateway {
         };
         let known = self.store.found(&deployment).await;
         let known = known.map_err(|error| CatalogError(vec![format!("store: {error}")]))?;
+        if known == deployment {
+            // Sealed at once: a log that was never under a checkpoint cannot be told from one that was cut.
+            let failed = |error: &dyn std::fmt::Display| CatalogError(vec![format!("log: {error}")]);
+            self.note_start().await.map_err(|error| failed(&error))?;
+            self.seal().await.map_err(|error| failed(&error))?;
+        }
         if known.key_fingerprint == deployment.key_fingerprint {
             return Ok(());
         }

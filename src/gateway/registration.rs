@@ -102,8 +102,20 @@ impl Gateway {
             .await
     }
 
-    /// A bearer token for an internal source; shown once, stored hashed. A known name gets a new token.
-    pub async fn add_source(&self, name: &str, operator: &str) -> Result<String, Error> {
+    /// A bearer token for an internal source; shown once, stored hashed. A known name keeps its token unless `renew`.
+    pub async fn add_source(&self, name: &str, renew: bool, operator: &str) -> Result<String, Vec<String>> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+            return Err(vec![
+                "name: 1 to 64 letters, digits, hyphens: a folder of mappings/".to_owned(),
+            ]);
+        }
+        let known = self.store.sources().await.map_err(|e| vec![e.to_string()])?;
+        if known.iter().any(|source| source.name == name) && !renew {
+            return Err(vec![format!(
+                "`{name}` has a token already; --renew gives a new one and ends the old one"
+            )]);
+        }
         let token = self.entropy.token(&format!("source {name}"));
         let mut change = Change::at(self.clock.instant());
         let token_hash = hash(&token).to_vec();
@@ -112,20 +124,45 @@ impl Gateway {
             token_hash,
             state: ACTIVE.to_owned(),
         });
-        self.register(change, operator, &[("source", name)]).await?;
+        self.register(change, operator, &[("source", name)])
+            .await
+            .map_err(|e| vec![e.to_string()])?;
         Ok(token)
     }
 
-    /// A bearer token for a member of staff; shown once, stored hashed.
+    /// From the next request on its token is worth nothing.
+    pub async fn disable_source(&self, name: &str, operator: &str) -> Result<(), Error> {
+        let known = self
+            .store
+            .sources()
+            .await?
+            .into_iter()
+            .find(|source| source.name == name);
+        let mut source = known.ok_or(Error::NotFound)?;
+        source.state = DISABLED.to_owned();
+        let mut change = Change::at(self.clock.instant());
+        change.sources.push(source);
+        self.register(change, operator, &[("source-disabled", name)])
+            .await
+    }
+
+    /// A bearer token for a member of staff; shown once, stored hashed. A known id keeps its token unless `renew`.
     pub async fn add_staff(
         &self,
         id: &str,
         name: &str,
         role: &str,
+        renew: bool,
         operator: &str,
     ) -> Result<String, Vec<String>> {
         if !ROLES.contains(&role) {
             return Err(vec![format!("role: one of {}", ROLES.join(", "))]);
+        }
+        let known = self.store.staff().await.map_err(|e| vec![e.to_string()])?;
+        if known.iter().any(|staff| staff.id == id) && !renew {
+            return Err(vec![format!(
+                "`{id}` has a token already; --renew gives a new one and ends the old one"
+            )]);
         }
         let token = self.entropy.token(&format!("staff {id}"));
         let mut change = Change::at(self.clock.instant());
@@ -136,10 +173,21 @@ impl Gateway {
             token_hash: hash(&token).to_vec(),
             state: ACTIVE.to_owned(),
         });
-        self.register(change, operator, &[("staff", id), ("role", role)])
+        let details = [("staff", id), ("role", role)];
+        self.register(change, operator, &details)
             .await
             .map_err(|e| vec![e.to_string()])?;
         Ok(token)
+    }
+
+    /// From the next request on their token is worth nothing.
+    pub async fn disable_staff(&self, id: &str, operator: &str) -> Result<(), Error> {
+        let known = self.store.staff().await?.into_iter().find(|staff| staff.id == id);
+        let mut staff = known.ok_or(Error::NotFound)?;
+        staff.state = DISABLED.to_owned();
+        let mut change = Change::at(self.clock.instant());
+        change.staff.push(staff);
+        self.register(change, operator, &[("staff-disabled", id)]).await
     }
 
     /// How many records name the partner's organisation somewhere.

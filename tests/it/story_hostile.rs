@@ -198,12 +198,12 @@ async fn hostile_requests_break_nothing(engine: Engine) {
         maple.token.clone(),
         world
             .gateway
-            .add_source("hearthstone", "test operator")
+            .add_source("hearthstone", false, "test operator")
             .await
             .expect("recorded"),
         world
             .gateway
-            .add_staff("kim", "Kim", "admin", "test operator")
+            .add_staff("kim", "Kim", "admin", false, "test operator")
             .await
             .expect("a known role"),
         "nonsense".to_owned(),
@@ -254,7 +254,7 @@ async fn hostile_bodies_are_refused_in_time(engine: Engine) {
     let world = World::of(engine, "rosa").await;
     let token = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     let maple = world.partner(MAPLE).await;

@@ -30,7 +30,7 @@ async fn a_good_record_goes_in_over_http(engine: Engine) {
     let world = World::empty(engine).await;
     let token = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     let before = world.events().await.len();
@@ -69,18 +69,18 @@ async fn only_the_sources_own_token_opens_its_door(engine: Engine) {
     let world = World::empty(engine).await;
     let own = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     let foreign = world
         .gateway
-        .add_source("lantern", "test operator")
+        .add_source("lantern", false, "test operator")
         .await
         .expect("recorded");
     let partner = world.partner(RIVERSIDE).await;
     let staff = world
         .gateway
-        .add_staff("kim", "Kim", "admin", "test operator")
+        .add_staff("kim", "Kim", "admin", false, "test operator")
         .await
         .expect("a known role");
     let body = demo_record("care-plan", "rosa").body.to_string();
@@ -149,7 +149,10 @@ async fn the_same_record_twice_changes_nothing(engine: Engine) {
 /// 503 would make the sender try for ever; what is wrong is the record.
 async fn a_resource_of_another_person_is_a_problem_of_the_record(engine: Engine) {
     let world = World::of(engine, "rosa").await;
-    let source = world.gateway.add_source("hearthstone", "test operator").await;
+    let source = world
+        .gateway
+        .add_source("hearthstone", false, "test operator")
+        .await;
     let token = source.expect("recorded");
     let mut body = demo_record("care-plan", "rosa").body.clone();
     body["client"]["clientNo"] = json!("HCS-000001");
@@ -188,7 +191,7 @@ async fn a_bad_record_names_every_problem_and_no_value(engine: Engine) {
     let world = World::of(engine, "rosa").await;
     let token = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     let before = versions(&world).await;

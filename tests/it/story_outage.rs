@@ -52,7 +52,7 @@ async fn what_cannot_be_recorded_does_not_leave(engine: Engine) {
     let maple = world.partner(MAPLE).await;
     world
         .gateway
-        .add_staff("kim", "Kim", "admin", "test operator")
+        .add_staff("kim", "Kim", "admin", false, "test operator")
         .await
         .expect("a known role");
     assert!(
@@ -89,7 +89,7 @@ async fn a_closed_store_answers_nothing(engine: Engine) {
     let maple = world.partner(MAPLE).await;
     world
         .gateway
-        .add_staff("kim", "Kim", "admin", "test operator")
+        .add_staff("kim", "Kim", "admin", false, "test operator")
         .await
         .expect("a known role");
     let other = world.another_process().await;

@@ -46,7 +46,7 @@ async fn ask(world: &World, token: &str, method: Method, path: &str, body: &str)
 async fn staff(world: &World, id: &str, role: &str) -> String {
     world
         .gateway
-        .add_staff(id, id, role, "test operator")
+        .add_staff(id, id, role, false, "test operator")
         .await
         .expect("a known role")
 }
@@ -207,7 +207,7 @@ async fn only_staff_come_in_and_only_in_a_known_role(engine: Engine) {
     let maple = world.partner(MAPLE).await;
     let source = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     for token in [maple.token.as_str(), source.as_str(), "x"] {
@@ -223,7 +223,7 @@ async fn only_staff_come_in_and_only_in_a_known_role(engine: Engine) {
     }
     let refused = world
         .gateway
-        .add_staff("eve", "Eve", "superuser", "test operator")
+        .add_staff("eve", "Eve", "superuser", false, "test operator")
         .await;
     assert!(
         refused

@@ -120,7 +120,7 @@ async fn a_record_cannot_take_what_is_another_persons(engine: Engine) {
     let world = World::demo(engine).await;
     let token = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     let rosa = demo_record("care-plan", "rosa");

@@ -269,12 +269,12 @@ async fn only_a_bearer_token_opens(engine: Engine) {
     let maple = world.partner(MAPLE).await;
     let staff = world
         .gateway
-        .add_staff("kim", "Kim", "compliance", "test operator")
+        .add_staff("kim", "Kim", "compliance", false, "test operator")
         .await
         .expect("a known role");
     let source = world
         .gateway
-        .add_source("hearthstone", "test operator")
+        .add_source("hearthstone", false, "test operator")
         .await
         .expect("recorded");
     let path = format!("/fhir/Patient/{rosa}");

@@ -106,7 +106,8 @@ pub fn find_all<'r>(
         let evidence = stored.reference();
         found.push((Relationship { basis, evidence }, stored));
     };
-    for stored in record.resources.iter().filter(|stored| is_open(&stored.body)) {
+    let lasts = |body: &Value| is_open(body) && !is_over(body, zone, now);
+    for stored in record.resources.iter().filter(|stored| lasts(&stored.body)) {
         let body = &stored.body;
         match stored.resource_type.as_str() {
             "ServiceRequest" if list(&body["performer"]).iter().any(means) => add(Basis::Referral, stored),
@@ -149,6 +150,23 @@ fn is_open(body: &Value) -> bool {
         Some("draft" | "proposed" | "revoked" | "cancelled" | "rejected" | "entered-in-error" | "inactive")
     )
 }
+
+/// A closed request relates for thirty days more, so that its outcome can be read; one that does not say when it was
+/// closed relates nobody.
+fn is_over(body: &Value, zone: &TimeZone, now: &Now) -> bool {
+    if !matches!(body["status"].as_str(), Some("completed" | "failed" | "stopped")) {
+        return false;
+    }
+    let closed = [
+        &body["executionPeriod"]["end"],
+        &body["lastModified"],
+        &body["occurrencePeriod"]["end"],
+    ];
+    let closed = closed.iter().find_map(|date| PartialDate::parse(date.as_str()?));
+    closed.is_none_or(|date| now.reached(date.bounds(zone).1.plus_seconds(AFTER_CLOSE_SECONDS)))
+}
+
+const AFTER_CLOSE_SECONDS: i64 = 30 * 24 * 3600;
 
 /// Does a permitting provision, at any depth, name an actor that is meant?
 fn permits_someone(
@@ -245,6 +263,25 @@ mod tests {
         assert_eq!(basis(vec![referral("active")], at), Some(Basis::Referral));
         assert_eq!(basis(vec![referral("revoked")], at), None);
         assert_eq!(basis(vec![], at), None);
+    }
+
+    #[test]
+    fn a_closed_referral_relates_for_thirty_days_and_an_undated_one_not_at_all() {
+        let task = |modified: Option<&str>| {
+            let mut task = json!({"resourceType": "Task", "id": "t", "status": "completed",
+                "owner": {"reference": "Organization/maple"}});
+            if let Some(date) = modified {
+                task["lastModified"] = date.into();
+            }
+            task
+        };
+        let at = "2026-11-21T00:00:00Z";
+        assert_eq!(
+            basis(vec![task(Some("2026-11-01T00:00:00Z"))], at),
+            Some(Basis::Referral)
+        );
+        assert_eq!(basis(vec![task(Some("2026-10-01T00:00:00Z"))], at), None);
+        assert_eq!(basis(vec![task(None)], at), None);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct Header {
     pub kind: Kind,
     pub namespace: String,
     pub ignore: Vec<Ignored>,
+    /// Field that names the member of staff who acted, by its names; for the log.
+    pub staff: Vec<String>,
 }
 
 /// What a record is.
@@ -43,7 +45,15 @@ impl Ignored {
     }
 }
 
-const KEYS: [&str; 6] = ["mapping", "version", "source", "namespace", "ignore", "resources"];
+const KEYS: [&str; 7] = [
+    "mapping",
+    "version",
+    "source",
+    "namespace",
+    "staff",
+    "ignore",
+    "resources",
+];
 
 impl Compiler {
     /// Reads the keys of the file but `resources`, which is handed back as it stands.
@@ -93,6 +103,9 @@ impl Compiler {
                 }
             });
         let namespace = self.text(root.at, entries, "namespace").map(|(_, text)| text);
+        let stated = entries.iter().any(|(key, _)| key.text == "staff");
+        let staff = stated.then(|| self.text(root.at, entries, "staff")).flatten();
+        let staff = staff.map_or_else(Vec::new, |(_, path)| path.split('.').map(str::to_owned).collect());
         let ignore = entries
             .iter()
             .find(|(key, _)| key.text == "ignore")
@@ -111,6 +124,7 @@ impl Compiler {
                 kind,
                 namespace,
                 ignore,
+                staff,
             }),
             _ => None,
         };

@@ -147,6 +147,15 @@ impl Mapping {
         &self.header.name
     }
 
+    /// The member of staff who acted, as the record names them (the header's `staff`).
+    pub fn staff<'r>(&self, record: &'r Value) -> Option<&'r str> {
+        if self.header.staff.is_empty() {
+            return None;
+        }
+        let named = self.header.staff.iter().try_fold(record, |at, name| at.get(name));
+        named?.as_str().filter(|name| !name.trim().is_empty())
+    }
+
     pub fn version(&self) -> u32 {
         self.header.version
     }
