@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use postern_rules::audit::{Act, Kind, Line, Person};
 use postern_rules::fhir::Value;
 use postern_rules::fhir::json;
-use postern_rules::log::{Entry, Held, Node, Report, Verifier};
+use postern_rules::log::{Checkpoint, Entry, Held, Node, Report, Verifier};
 
 use super::{Error, Gateway};
 use crate::config::{append_line, read_lines};
@@ -82,7 +82,8 @@ impl Gateway {
         let stored = self.store.checkpoints().await?;
         let inside = stored.iter().map(|row| Held {
             name: format!("checkpoint of {} entries", row.size),
-            note: &row.note,
+            // A row that claims another size than its note is no checkpoint.
+            note: if says(&row.note, row.size) { &row.note } else { "" },
             stored: true,
         });
         let outside = anchors.iter().map(|(name, note)| Held {
@@ -180,4 +181,8 @@ impl Gateway {
         self.store.commit(change).await?;
         Ok(())
     }
+}
+
+fn says(note: &str, size: u64) -> bool {
+    Checkpoint::parse(note).is_ok_and(|checkpoint| checkpoint.size == size)
 }
