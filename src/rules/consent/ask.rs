@@ -5,7 +5,7 @@ use super::actor::{Actor, Identity};
 use super::facts::{Compiled, Scope, Status};
 use super::rule::{Rule, Tree};
 use super::{Consents, Context, Dimensions, State};
-use crate::fhir::Now;
+use crate::fhir::{Instant, Now};
 use crate::terminology::{ACT_REASON, is_a};
 
 /// What reaching through the gateway does: the recipient accesses, the agency discloses.
@@ -83,10 +83,11 @@ impl Consents {
     /// Matches actor, purpose, action and period of every rule; [`Inquiry::evaluate`] then looks at data only.
     pub fn ask<'a>(&'a self, request: &Request<'_>, context: &'a dyn Context) -> Inquiry<'a> {
         let identity = Identity::new(request.actor, context);
+        let oldest = self.oldest_in_force(request);
         let asked = self
             .list
             .iter()
-            .map(|c| Asked::new(c, request, &identity))
+            .map(|c| Asked::new(c, request, &identity, oldest))
             .collect();
         Inquiry {
             consents: self,
@@ -96,9 +97,21 @@ impl Consents {
     }
 }
 
+impl Consents {
+    /// When the oldest consent that may still permit was stated; one without a date is as old as any.
+    fn oldest_in_force(&self, request: &Request<'_>) -> Option<Instant> {
+        let in_force = |c: &&Compiled| standing(c, request, None).0 == Standing::Enforced;
+        self.list
+            .iter()
+            .filter(in_force)
+            .map(|c| c.stated_at.unwrap_or(Instant(i64::MIN)))
+            .min()
+    }
+}
+
 impl Asked {
-    fn new(consent: &Compiled, request: &Request<'_>, identity: &Identity) -> Asked {
-        let (standing, state) = standing(consent, request);
+    fn new(consent: &Compiled, request: &Request<'_>, identity: &Identity, oldest: Option<Instant>) -> Asked {
+        let (standing, state) = standing(consent, request, oldest);
         let failed = match (&consent.tree, standing) {
             (Ok(Tree { rules }), Standing::Enforced | Standing::DenyOnly) => {
                 rules.iter().map(|rule| failed(rule, request, identity)).collect()
@@ -118,7 +131,8 @@ impl Asked {
     }
 }
 
-fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
+/// `oldest`: when the oldest consent in force was stated.
+fn standing(consent: &Compiled, request: &Request<'_>, oldest: Option<Instant>) -> (Standing, State) {
     let now = request.now;
     let concerned = request.concerns(consent.scope);
     if consent.superseded_by.is_some() || !concerned {
@@ -127,11 +141,11 @@ fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
     match consent.status {
         Status::Unstated | Status::Error | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
         Status::Refused => return (Standing::Past, State::Refused),
-        Status::Revoked => return (Standing::Past, State::Revoked),
+        Status::Revoked => return (revoked(consent, oldest), State::Revoked),
         Status::Active => {}
     }
     if consent.revoked_at.is_some_and(|t| now.reached(t)) {
-        return (Standing::Past, State::Revoked);
+        return (revoked(consent, oldest), State::Revoked);
     }
     if consent.expires.is_some_and(|t| now.reached(t)) {
         return (Standing::Past, State::Expired);
@@ -158,6 +172,21 @@ fn standing(consent: &Compiled, request: &Request<'_>) -> (Standing, State) {
         Standing::Enforced,
         if expired { State::Expired } else { State::Active },
     )
+}
+
+/// Taking back a consent must not show more: what it denied stays denied to whoever is permitted by a consent that
+/// was stated before it was taken back. One stated later speaks for itself. Without a time of revocation nobody
+/// can tell, and an inactive consent then has no effect, as R4 says.
+fn revoked(consent: &Compiled, oldest: Option<Instant>) -> Standing {
+    let binds = consent
+        .revoked_at
+        .zip(oldest)
+        .is_some_and(|(revoked, stated)| stated < revoked);
+    if binds && consent.tree.is_ok() {
+        Standing::DenyOnly
+    } else {
+        Standing::Past
+    }
 }
 
 fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions {

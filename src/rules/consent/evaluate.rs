@@ -184,15 +184,21 @@ impl Inquiry<'_> {
         } else {
             Effect::Permit
         };
-        let mut deciding = tally
+        let deciding = tally
             .parts
             .iter()
             .filter(|p| p.effect == wanted)
             .map(|p| &self.asked[p.consent]);
-        match deciding.all(|a| a.standing == Standing::Withholds || a.standing == Standing::DenyOnly) {
-            true => State::NotComputable,
-            false => State::Active,
-        }
+        let of = |a: &Asked| match (a.standing, a.state) {
+            (Standing::DenyOnly, State::Revoked) => State::Revoked,
+            (Standing::Withholds | Standing::DenyOnly, _) => State::NotComputable,
+            _ => State::Active,
+        };
+        let states: Vec<State> = deciding.map(of).collect();
+        let telling = [State::Active, State::Revoked]
+            .into_iter()
+            .find(|state| states.contains(state));
+        telling.unwrap_or(State::NotComputable)
     }
 
     /// How the person stands when no consent decides: the most telling of all states.

@@ -129,6 +129,31 @@ fn the_answer_knows_how_long_it_holds() {
 }
 
 #[test]
+fn revoking_a_stricter_consent_does_not_open_what_it_denied() {
+    let hiv = json!([{"system": crate::terminology::ACT_CODE, "code": "HIV"}]);
+    let mut wider = consent(json!({"type": "permit"}));
+    wider["id"] = "wider".into();
+    let mut stricter =
+        consent(json!({"type": "permit", "provision": [{"type": "deny", "securityLabel": hiv}]}));
+    let resource = observation(&["HIV"]);
+    let decide = |wider: &Value, stricter: &Value| {
+        verdict(&[wider.clone(), stricter.clone()], &resource, &noon())
+            .0
+            .decision
+    };
+    assert_eq!(decide(&wider, &stricter), Decision::Deny);
+    stricter["status"] = "inactive".into();
+    stricter["extension"] = json!([{"url": "https://postern.example/fhir/StructureDefinition/consent-revoked", "valueDateTime": "2026-02-01"}]);
+    assert_eq!(
+        decide(&wider, &stricter),
+        Decision::Deny,
+        "the wider one is older than the revocation"
+    );
+    wider["dateTime"] = "2026-03-01".into();
+    assert_eq!(decide(&wider, &stricter), Decision::Permit, "stated after it");
+}
+
+#[test]
 fn capacity_in_question_travels_with_the_permit() {
     let mut c = consent(json!({"type": "permit"}));
     c["extension"] = json!([{"url": "https://postern.example/fhir/StructureDefinition/consent-capacity", "valueCode": "in-question"}]);
