@@ -104,7 +104,7 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
         .map(|line| line.cells().into_iter().map(str::to_owned).collect())
         .collect();
     table::print(&Line::HEADINGS, &rows);
-    println!("… {} disclosures about Rosa in all", lines.len());
+    println!("… {} disclosures and refusals about Rosa in all", lines.len());
     stage.gateway.seal().await?;
     let verified = stage.gateway.verify_log(&stage.gateway.anchors()).await?.report;
     println!(
