@@ -1,17 +1,17 @@
 //! What one request gets out of releases. An `Answer` keeps its bytes until a receipt shows that the audit
 //! events made from it are durable: `open` is the only way to them.
 //!
-//! ```compile_fail
+//! ```compile_fail,E0616
 //! // An answer's bytes cannot be read without a receipt: the field is private.
 //! fn leak(answer: postern_rules::disclosure::Answer) -> std::sync::Arc<[u8]> {
 //!     answer.body
 //! }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0451
 //! // A release cannot be made by hand: only `disclosure::decide` makes what becomes one.
-//! fn forge() -> postern_rules::disclosure::Release {
-//!     postern_rules::disclosure::Release { about: todo!(), resources: vec![], weight: 0 }
+//! fn forge(about: postern_rules::disclosure::About) -> postern_rules::disclosure::Release {
+//!     postern_rules::disclosure::Release { about, resources: vec![], weight: 0 }
 //! }
 //! ```
 
