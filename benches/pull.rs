@@ -111,6 +111,8 @@ async fn fill(gateway: &Gateway) {
         }],
         purposes: vec!["TREAT".to_owned()],
         scopes: "system/*.rs".to_owned(),
+        role: None,
+        medical_personnel: false,
         phone: None,
     };
     let pair = KeyPair::generate(KeyKind::Es384, "bench").expect("a key");

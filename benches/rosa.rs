@@ -8,6 +8,7 @@ use postern::gateway::{Mappings, NPI, load_catalog};
 use postern_rules::disclosure::{Recipient, Record, Rules, Stored};
 use postern_rules::fhir::{Instant, Value, json};
 use postern_rules::mapping::Settings;
+use postern_rules::profile::Role;
 
 /// 2026-11-21T12:00:00Z: Rosa's consents are in force.
 pub const NOW: Instant = Instant(1_795_262_400_000_000);
@@ -68,12 +69,8 @@ pub fn demo_file(record: &str, name: &str) -> Vec<u8> {
 }
 
 pub fn recipient((id, class, npi): (&str, &str, &str)) -> Recipient {
-    Recipient {
-        id: id.to_owned(),
-        name: id.to_owned(),
-        class: class.to_owned(),
-        organization: vec![(NPI.to_owned(), npi.to_owned())],
-    }
+    let organization = vec![(NPI.to_owned(), npi.to_owned())];
+    Recipient::new(id, id, class, Role::Provider, organization)
 }
 
 /// Rosa's record as the store would hand it over, grown to `size` resources of her own by repeating plan items.

@@ -141,6 +141,12 @@ pub struct PartnerArgs {
     /// Its public keys: a JWKS file
     #[arg(long, value_name = "FILE")]
     pub jwks: PathBuf,
+    /// What it is in law (provider, health_plan, non_covered, …), when it is not what its class usually is
+    #[arg(long)]
+    pub role: Option<String>,
+    /// Medical personnel: a break-glass grant may open Part 2 content to it (42 CFR 2.51)
+    #[arg(long)]
+    pub medical_personnel: bool,
     /// Where staff call
     #[arg(long)]
     pub phone: Option<String>,

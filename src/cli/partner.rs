@@ -39,6 +39,8 @@ async fn add(gateway: &Gateway, args: PartnerArgs) -> anyhow::Result<u8> {
         }],
         purposes: args.purposes,
         scopes: args.scope,
+        role: args.role,
+        medical_personnel: args.medical_personnel,
         phone: args.phone,
     };
     match gateway

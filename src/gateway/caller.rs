@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use postern_rules::disclosure::Recipient;
 use postern_rules::fhir::Instant;
+use postern_rules::profile::Policy;
 
 use super::{Error, Gateway, Partner};
 use crate::auth::{Bearer, Scopes};
@@ -30,11 +31,11 @@ pub struct Caller {
 
 impl Caller {
     /// A caller that never calls: staff asking what this partner would be shown.
-    pub fn preview(partner: &Partner, purpose: &str) -> Caller {
+    pub fn preview(partner: &Partner, purpose: &str, policy: &Policy) -> Caller {
         Caller {
             client: String::new(),
             partner: partner.clone(),
-            recipient: partner.recipient(),
+            recipient: partner.recipient(policy),
             scopes: Scopes::default(),
             purpose: purpose.to_owned(),
             person: None,
@@ -116,7 +117,7 @@ impl Gateway {
         let person = token.subject.as_deref().and_then(|s| s.split_once('\n'));
         let caller = Arc::new(Caller {
             client: token.client,
-            recipient: partner.recipient(),
+            recipient: partner.recipient(&self.rules.policy),
             partner,
             scopes: Scopes::parse(&token.scope).map_err(|_| Error::Unauthenticated)?,
             purpose: token.purpose,

@@ -22,7 +22,12 @@ impl Gateway {
     ) -> Result<Result<Arc<Release>, Refusal>, Error> {
         let now = self.clock.now();
         let found = self
-            .find_release(&Caller::preview(partner, purpose), patient, Trust::Database, &now)
+            .find_release(
+                &Caller::preview(partner, purpose, &self.rules.policy),
+                patient,
+                Trust::Database,
+                &now,
+            )
             .await?;
         let mut change = Change::at(now.stamp());
         let about = format!("Patient/{patient}");

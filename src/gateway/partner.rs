@@ -2,6 +2,7 @@
 //! `45 CFR 164.514(h)`: identity and authority are verified at registration.
 
 use postern_rules::disclosure::Recipient;
+use postern_rules::profile::{Policy, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +23,12 @@ pub struct Partner {
     pub purposes: Vec<String>,
     /// Scopes its clients may be granted.
     pub scopes: String,
+    /// What it is in law (`provider`, `health_plan`, `non_covered`, …), when it is not what its class usually is.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// Registered as medical personnel (42 CFR 2.51): a break-glass grant may open Part 2 content to it.
+    #[serde(default)]
+    pub medical_personnel: bool,
     /// Where staff call when something has to be said by voice.
     #[serde(default)]
     pub phone: Option<String>,
@@ -38,16 +45,21 @@ pub struct Identifier {
 pub const NPI: &str = "http://hl7.org/fhir/sid/us-npi";
 
 impl Partner {
-    pub fn recipient(&self) -> Recipient {
+    /// As the rules see it. What it is in law comes from its registration, else from its class.
+    pub fn recipient(&self, policy: &Policy) -> Recipient {
+        let of_class = policy.class(&self.class);
+        let stated = self.role.as_deref().and_then(Role::named);
+        let role = stated
+            .or(of_class.map(|class| class.role))
+            .unwrap_or(Role::NonCovered);
+        let organization = self
+            .organization
+            .iter()
+            .map(|i| (i.system.clone(), i.value.clone()));
         Recipient {
-            id: self.id.clone(),
-            name: self.name.clone(),
-            class: self.class.clone(),
-            organization: self
-                .organization
-                .iter()
-                .map(|i| (i.system.clone(), i.value.clone()))
-                .collect(),
+            medical_personnel: self.medical_personnel
+                && of_class.is_some_and(|class| class.medical_personnel),
+            ..Recipient::new(&self.id, &self.name, &self.class, role, organization.collect())
         }
     }
 
@@ -64,6 +76,13 @@ impl Partner {
         }
         if !classes.contains(&self.class) {
             problems.push(format!("class: unknown; known: {}", classes.join(", ")));
+        }
+        if self
+            .role
+            .as_deref()
+            .is_some_and(|role| Role::named(role).is_none())
+        {
+            problems.push("role: unknown; for example provider, health_plan, non_covered".to_owned());
         }
         if self.organization.is_empty() {
             problems.push("organization: at least one identifier (usually its NPI)".to_owned());

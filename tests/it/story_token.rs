@@ -406,6 +406,8 @@ async fn a_key_set_that_could_not_be_trusted_is_not_registered(engine: Engine) {
         }],
         purposes: vec!["TREAT".to_owned()],
         scopes: "system/*.rs".to_owned(),
+        role: None,
+        medical_personnel: false,
         phone: None,
     };
     let sets = [

@@ -148,6 +148,8 @@ impl Stage {
                 }],
                 purposes: vec!["TREAT".to_owned()],
                 scopes: "system/*.rs".to_owned(),
+                role: None,
+                medical_personnel: false,
                 phone: None,
             };
             let jwks = json!({"keys": [pair.public_jwk()]});

@@ -3,12 +3,15 @@
 //! Read in this order: [`record`](Record), `relationship`, `layers`, `decide`, `release`, `answer`.
 
 mod record;
+mod grant;
 mod relationship;
 mod explain;
 mod elements;
 mod layers;
 mod references;
 mod narrative;
+mod consider;
+mod finish;
 mod decide;
 mod release;
 mod answer;
@@ -17,6 +20,7 @@ mod rules;
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};
+pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
 pub use record::{Recipient, Record, Stored};
 pub use relationship::{Basis, Relationship};

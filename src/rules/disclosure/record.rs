@@ -1,6 +1,8 @@
 //! Everything known about one person. A `Record` is what a decision is made over; it never leaves.
 
+use super::grant::Grant;
 use crate::fhir::Value;
+use crate::profile::Role;
 
 /// One stored resource with the version the store gave it.
 #[derive(Clone, Debug)]
@@ -64,4 +66,31 @@ pub struct Recipient {
     pub class: String,
     /// Identifiers (system, value) of the partner's organisation, usually its NPI.
     pub organization: Vec<(String, String)>,
+    /// What it is in law, as registered; never derived from an NPI.
+    pub role: Role,
+    /// Registered as medical personnel in the sense of `42 CFR 2.51`.
+    pub medical_personnel: bool,
+    /// A break-glass grant for this person that is in force now. A release under a grant is never cached.
+    pub grant: Option<Grant>,
+}
+
+impl Recipient {
+    /// As registered, without medical personnel and without a grant.
+    pub fn new(
+        id: &str,
+        name: &str,
+        class: &str,
+        role: Role,
+        organization: Vec<(String, String)>,
+    ) -> Recipient {
+        Recipient {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            class: class.to_owned(),
+            organization,
+            role,
+            medical_personnel: false,
+            grant: None,
+        }
+    }
 }

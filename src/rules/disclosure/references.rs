@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::decide::Candidate;
+use super::consider::Candidate;
 use super::explain::{Rule, Withheld};
 
 pub(super) fn settle(candidates: &mut Vec<Candidate<'_>>, withheld: &mut Vec<Withheld>) {

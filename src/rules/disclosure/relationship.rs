@@ -213,6 +213,7 @@ fn list(value: &Value) -> &[Value] {
 mod tests {
     use super::*;
     use crate::fhir::Instant;
+    use crate::profile::Role;
     use serde_json::json;
 
     fn record(resources: Vec<Value>) -> Record {
@@ -230,12 +231,8 @@ mod tests {
     }
 
     fn maple() -> Recipient {
-        Recipient {
-            id: "maple".to_owned(),
-            name: "Maple".to_owned(),
-            class: "primary-care".to_owned(),
-            organization: vec![("http://hl7.org/fhir/sid/us-npi".to_owned(), "1".to_owned())],
-        }
+        let organization = vec![("http://hl7.org/fhir/sid/us-npi".to_owned(), "1".to_owned())];
+        Recipient::new("maple", "Maple", "primary-care", Role::Provider, organization)
     }
 
     fn basis(resources: Vec<Value>, at: &str) -> Option<Basis> {

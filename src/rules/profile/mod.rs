@@ -27,7 +27,7 @@ use serde_json::Value;
 pub use data_set::{DataSet, Sufficient};
 pub use free_text::free_text;
 pub use links::Link;
-pub use policy::{Class, DefaultRelease, Policy};
+pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use problem::Rule;
 
 use crate::fhir::Issue;

@@ -31,7 +31,58 @@ pub struct Class {
     pub treating: bool,
     /// May have medical personnel in the sense of 42 CFR 2.51; each requester is registered on its own.
     pub medical_personnel: bool,
+    /// What such a recipient is in law unless its registration says otherwise.
+    pub role: Role,
     default: DefaultRelease,
+}
+
+/// What a recipient is in law (`reference/law.md` section 0). Registered by compliance staff, never derived from an NPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A health care provider (45 CFR 160.103).
+    Provider,
+    HealthPlan,
+    /// Another covered entity (45 CFR 160.103).
+    CoveredEntity,
+    BusinessAssociate,
+    /// A qualified service organization (42 CFR 2.11).
+    QualifiedServiceOrganization,
+    /// An intermediary (42 CFR 2.11): passes on to its participants.
+    Intermediary,
+    /// A Part 2 program (42 CFR 2.11).
+    Part2Program,
+    /// Bound by neither rule: housing, school, employer.
+    NonCovered,
+    /// A court, police, a prosecutor.
+    Court,
+    PublicAuthority,
+}
+
+const ROLES: [(&str, Role); 10] = [
+    ("provider", Role::Provider),
+    ("health_plan", Role::HealthPlan),
+    ("covered_entity_other", Role::CoveredEntity),
+    ("business_associate", Role::BusinessAssociate),
+    ("qso", Role::QualifiedServiceOrganization),
+    ("intermediary", Role::Intermediary),
+    ("part2_program", Role::Part2Program),
+    ("non_covered", Role::NonCovered),
+    ("court_le", Role::Court),
+    ("public_authority", Role::PublicAuthority),
+];
+
+impl Role {
+    /// By its name in `policy.json`, registrations and cases.
+    pub fn named(name: &str) -> Option<Role> {
+        ROLES.iter().find(|(own, _)| *own == name).map(|(_, role)| *role)
+    }
+
+    pub fn name(self) -> &'static str {
+        ROLES
+            .iter()
+            .find(|(_, role)| *role == self)
+            .map_or("", |(name, _)| name)
+    }
 }
 
 /// What passes when the person was never asked. It never covers Part 2 content, and a refused, revoked or
@@ -213,7 +264,15 @@ impl Problems {
                 DefaultRelease::Nothing
             }
         };
+        let role = of.get("role").and_then(Value::as_str).and_then(Role::named);
+        if role.is_none() {
+            self.add::<()>(
+                "classes",
+                "needs role, one of law.md section 0 (provider, health_plan, non_covered, …)",
+            );
+        }
         Class {
+            role: role.unwrap_or(Role::NonCovered),
             name: self.text(of, "name", "classes"),
             title: self.text(of, "title", "classes"),
             treating,

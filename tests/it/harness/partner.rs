@@ -89,6 +89,8 @@ impl World {
             }],
             purposes: who.purposes.iter().map(|p| (*p).to_owned()).collect(),
             scopes: "system/*.rs".to_owned(),
+            role: None,
+            medical_personnel: false,
             phone: None,
         };
         let jwks = json!({"keys": [key_of(who.id).public_jwk()]});
