@@ -18,6 +18,7 @@ mod complete;
 mod validate;
 mod data_set;
 mod policy;
+mod whole;
 pub mod shipped;
 
 use std::sync::OnceLock;
@@ -29,6 +30,7 @@ pub use free_text::free_text;
 pub use links::Link;
 pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use problem::Rule;
+pub use whole::whole_data_set;
 
 use crate::fhir::Issue;
 use crate::fhir::element::table;
