@@ -15,6 +15,7 @@ use super::release::{About, Decision};
 use super::{Rules, elements, references, relationship};
 use crate::consent::{Actor, Consents, Request, Resources, Signing};
 use crate::fhir::Now;
+use crate::profile::DataSet;
 use crate::terminology;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
@@ -47,11 +48,23 @@ pub fn decide(
     rules: &Rules,
     now: &Now,
 ) -> Result<Decision, Refusal> {
+    let data_set = rules
+        .data_set(&recipient.class, without_grant(purpose))
+        .ok_or(Refusal::PurposeNotServed)?;
+    decide_within(record, recipient, purpose, data_set, rules, now)
+}
+
+/// The same within another data set than the policy's: what an explanation tries.
+pub(super) fn decide_within(
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    data_set: &DataSet,
+    rules: &Rules,
+    now: &Now,
+) -> Result<Decision, Refusal> {
     let asserted = purpose;
     let purpose = without_grant(purpose);
-    let data_set = rules
-        .data_set(&recipient.class, purpose)
-        .ok_or(Refusal::PurposeNotServed)?;
     let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();

@@ -16,10 +16,14 @@ mod decide;
 mod release;
 mod answer;
 mod rules;
+mod explanation;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};
+pub use explanation::{
+    Denied, Exception, Explanation, ForStaff, Reason, Seen, SmallestChange, Step, explain, title,
+};
 pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
 pub use record::{Recipient, Record, Stored};
