@@ -11,6 +11,7 @@ const RULES: &[&str] = &[
     "mapping",
     "label",
     "consent",
+    "law",
     "log",
     "disclosure",
     "audit",

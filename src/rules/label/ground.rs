@@ -80,6 +80,9 @@ impl Grounds<'_> {
             NoteKind::General => None,
             NoteKind::Psychotherapy => Some("PSYTHPN"),
             NoteKind::SudCounseling => Some("sud-counseling-notes"),
+            NoteKind::Personal => Some("personal-notes"),
+            NoteKind::TestMaterial => Some("test-material"),
+            NoteKind::Unclassified => Some("unclassified-therapy-note"),
         };
         let sensitivities = stated.sensitivity.codes().filter(|code| *code != "PSYTHPN");
         let labels = sensitivities

@@ -294,6 +294,7 @@ impl<'a, 'g> Walk<'a, 'g> {
 fn says_something(labels: &Labels) -> bool {
     labels.part2
         || labels.note_kind != NoteKind::General
+        || labels.provenance.says_something()
         || !labels.sensitivity.is_empty()
         || labels.confidentiality > Confidentiality::Normal
 }
@@ -308,6 +309,7 @@ fn compose(stated: Stated, codes: &[Found<'_>], raised: Sensitivities) -> Labels
         reasons: Vec::new(),
         part2: stated.part2,
         note_kind: stated.note_kind,
+        provenance: stated.provenance,
         elements: Vec::new(),
         suspicions: Vec::new(),
         cleared: Vec::new(),
