@@ -36,6 +36,8 @@ pub enum Command {
     /// Register members of staff
     #[command(subcommand)]
     Staff(StaffCommand),
+    /// What a partner would be shown of a person, what is withheld and why, and the smallest change that would release it
+    Preview(PreviewArgs),
     /// Work items: what a member of staff has to do
     #[command(subcommand)]
     Work(WorkCommand),
@@ -183,7 +185,7 @@ pub enum StaffCommand {
         id: String,
         #[arg(long)]
         name: String,
-        /// frontline, compliance or admin
+        /// frontline, clinical, compliance or admin
         #[arg(long)]
         role: String,
         /// They have a token already: make that one worthless and give a new one
@@ -232,6 +234,33 @@ pub struct Acting {
     /// File with the bearer token of the member of staff who acts; - for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct PreviewArgs {
+    /// Id, Patient/id, or an identifier of the source as system|value
+    #[arg(long)]
+    pub patient: String,
+    /// The partner's short name
+    #[arg(long = "as", value_name = "PARTNER")]
+    pub partner: String,
+    /// Purpose of use (v3-ActReason)
+    #[arg(long, default_value = "TREAT", value_name = "CODE")]
+    pub purpose: String,
+    /// What if this consent were not there: id or reference; repeatable
+    #[arg(long, value_name = "CONSENT")]
+    pub without: Vec<String>,
+    /// What if these consents were there: a file with a FHIR Consent, or a list of them; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// What if the partner opened break-glass
+    #[arg(long)]
+    pub grant: bool,
+    #[arg(long)]
+    pub json: bool,
+    /// File with the bearer token of the member of staff who looks; without one, whoever runs this command
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

@@ -7,6 +7,8 @@ mod import;
 mod partner;
 mod staff;
 mod work;
+mod preview;
+mod told;
 mod audit;
 mod backup;
 mod table;
@@ -48,6 +50,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Partner(command) => partner::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
+        Command::Preview(args) => preview::run(config, args).await,
         Command::Work(command) => work::run(config, command).await,
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,

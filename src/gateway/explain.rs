@@ -184,6 +184,17 @@ impl Gateway {
     }
 }
 
+impl Looked {
+    /// As the staff door gives it.
+    pub fn to_json(&self) -> Value {
+        let mut told = self.explanation.to_json();
+        told["person"] = self.person.as_str().into();
+        told["recipientClass"] = self.partner.class.as_str().into();
+        told["supposed"] = self.supposed.clone().into();
+        told
+    }
+}
+
 impl StaffMember {
     pub(super) fn person(&self) -> audit::Person<'_> {
         audit::Person {

@@ -42,6 +42,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/fhir/{type}/_search", post(fhir::search_form))
         .route("/fhir/{type}/{id}", get(fhir::read))
         .route("/intake/{source}/{record}", post(intake::accept))
+        .route("/staff/preview", get(staff::preview))
         .route("/staff/work", get(staff::list))
         .route("/staff/work/{id}", get(staff::show))
         .route("/staff/work/{id}/take", post(staff::take))

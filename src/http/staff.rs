@@ -1,4 +1,4 @@
-//! `/staff/work`: the work items of staff, with a bearer token of their own. Plain JSON; every act is on the log.
+//! `/staff/work` and `/staff/preview`: the work items of staff and what partners would be shown, with a bearer token of their own. Plain JSON; every act is on the log.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::request::Facts;
 use super::respond::{self, Format, JSON};
-use crate::gateway::{Error, Gateway, WorkView};
+use crate::gateway::{Error, Gateway, Look, WorkView};
 
 pub async fn list(
     State(gateway): State<Arc<Gateway>>,
@@ -77,6 +77,51 @@ pub async fn settle(
             .map(|WorkView(item)| item)
     };
     answer(settled.await)
+}
+
+/// What a partner would be shown of a person: `?patient=&as=&purpose=`, and `without=Consent/x`, `grant=true` for what-if.
+/// The person is named by id or reference: identifiers do not belong into addresses.
+pub async fn preview(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Response {
+    let previewed = async {
+        let staff = gateway.staff(facts.bearer()).await?;
+        let look = look(&pairs).map_err(Error::Invalid)?;
+        let looked = gateway.preview(&staff, &look, &facts.request).await?;
+        Ok(looked.to_json())
+    };
+    answer(previewed.await)
+}
+
+fn look(pairs: &[(String, String)]) -> Result<Look, Vec<Issue>> {
+    let mut look = Look::default();
+    let mut problems = Vec::new();
+    for (name, value) in pairs {
+        match name.as_str() {
+            "patient" => look.patient.clone_from(value),
+            "as" => look.partner.clone_from(value),
+            "purpose" => look.purpose.clone_from(value),
+            "without" => look.without.push(value.clone()),
+            "grant" => look.grant = value == "true",
+            _ => problems.push(Issue::error(
+                IssueCode::NotSupported,
+                "",
+                "unknown parameter; known: patient, as, purpose, without, grant",
+            )),
+        }
+    }
+    for (name, value) in [("patient", &look.patient), ("as", &look.partner), ("purpose", &look.purpose)] {
+        if value.is_empty() {
+            problems.push(Issue::error(IssueCode::Required, name, "is required"));
+        }
+    }
+    if look.patient.contains('|') {
+        let why = "an id or Patient/id: identifiers do not belong into addresses";
+        problems.push(Issue::error(IssueCode::Value, "patient", why));
+    }
+    if problems.is_empty() { Ok(look) } else { Err(problems) }
 }
 
 fn answer(result: Result<Value, Error>) -> Response {

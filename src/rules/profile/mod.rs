@@ -18,6 +18,7 @@ mod complete;
 mod validate;
 mod data_set;
 mod policy;
+mod policy_law;
 mod whole;
 pub mod shipped;
 
@@ -29,6 +30,7 @@ pub use data_set::{DataSet, Sufficient};
 pub use free_text::free_text;
 pub use links::Link;
 pub use policy::{Class, DefaultRelease, Policy, Role};
+pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
 pub use whole::whole_data_set;
 

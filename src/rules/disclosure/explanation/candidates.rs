@@ -22,6 +22,15 @@ pub(super) fn candidates(record: &Record, kept: &Kept, labelled: Option<&Labelle
         profile: "the data set".to_owned(),
         element: to_name.to_owned(),
     };
+    if kept.rule == Rule::UnclassifiedNote {
+        let step = Step::ClassifyNote {
+            reference: kept.reference.clone(),
+        };
+        return vec![vec![step.clone()], vec![step, widen]];
+    }
+    if kept.rule == Rule::NeverReleased {
+        return Vec::new();
+    }
     if let Some(notes) = own_authorization(kept, labelled) {
         let own = Step::OwnAuthorization { notes };
         return vec![vec![own.clone()], vec![own, widen]];
@@ -189,10 +198,11 @@ pub(super) fn why_none(kept: &Kept) -> &'static str {
         }
         Rule::DataSet => "None found: staff can send it after individual review (`postern disclose`), not by this door.",
         Rule::Shape | Rule::Unreferenced => "None of its own: it follows what it refers to or depends on.",
-        rule if rule.code() == "legal-process" => {
+        Rule::NeverReleased => "None: personal notes and test material leave by no basis.",
+        Rule::LegalProcess => {
             "None by this door: an act of staff with the order attached (`postern disclose`)."
         }
-        rule if rule.code() == "self-pay" => {
+        Rule::SelfPay => {
             "None: the person paid in full and asked that the plan not be told (45 CFR 164.522(a)(1)(vi))."
         }
         _ => "None found: no single consent, label, grant or data set would release it; look at the record with counsel.",

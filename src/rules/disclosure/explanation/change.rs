@@ -18,6 +18,8 @@ pub enum Step {
     OwnAuthorization { notes: &'static str },
     /// Staff look at a sentence that sounds sensitive, and clear it.
     ReviewText { path: String },
+    /// Staff say what kind of note it is: an ordinary part of the record.
+    ClassifyNote { reference: String },
     /// A referral to the recipient: it then has to do with the person.
     Refer,
     /// The capacity of the signer or the person is settled.
@@ -37,6 +39,7 @@ impl Step {
             Step::NewConsent { .. } => "new-consent",
             Step::OwnAuthorization { .. } => "own-authorization",
             Step::ReviewText { .. } => "review-text",
+            Step::ClassifyNote { .. } => "classify-note",
             Step::Refer => "refer",
             Step::SettleCapacity => "settle-capacity",
             Step::BreakGlass => "break-glass",
@@ -65,6 +68,7 @@ impl Step {
                 step["profile"] = profile.as_str().into();
                 step["element"] = element.as_str().into();
             }
+            Step::ClassifyNote { reference } => step["reference"] = reference.as_str().into(),
             Step::Refer | Step::SettleCapacity | Step::BreakGlass => {}
         }
         step
@@ -93,6 +97,9 @@ impl Step {
                 "an authorization of its own for {notes} that names {recipient} (nothing else on the same form)"
             ),
             Step::ReviewText { path } => format!("staff review the text at {path} and label or clear it"),
+            Step::ClassifyNote { reference } => {
+                format!("staff look at {reference} and say that it is an ordinary part of the record")
+            }
             Step::Refer => format!("a referral to {recipient}, or a place for it in the care team"),
             Step::SettleCapacity => "the capacity that is in question is decided and recorded".to_owned(),
             Step::BreakGlass => format!("in an emergency: {recipient} opens break-glass for this person"),

@@ -22,19 +22,14 @@ pub(super) fn law(rule: Rule) -> &'static str {
         Rule::Hipaa => "45 CFR 164.502(a), 164.506(c)",
         Rule::Default => "the agency's own policy for people who were never asked (profiles/policy.json)",
         Rule::DataSet => "45 CFR 164.502(b), 164.514(d)(3); 42 CFR 2.13(a) for Part 2 content",
-        other => by_code(other.code()),
-    }
-}
-
-/// Reasons added beside those above, by their code on the log.
-fn by_code(code: &str) -> &'static str {
-    match code {
-        "restriction" => "45 CFR 164.522(a)",
-        "self-pay" => "45 CFR 164.522(a)(1)(vi)",
-        "state" => "state law, more stringent than HIPAA (45 CFR 160.203(b))",
-        "legal-process" => "45 CFR 164.512(e), 42 CFR 2.61 to 2.67",
-        "capacity" => "42 CFR 2.15; the agency's policy for a capacity in question",
-        _ => "follows what it depends on",
+        Rule::NeverReleased => "740 ILCS 110/3(b), (c)",
+        Rule::UnclassifiedNote => "45 CFR 164.501, 164.508(a)(2); withheld until staff says what it is",
+        Rule::Restriction => "45 CFR 164.522(a)",
+        Rule::SelfPay => "45 CFR 164.522(a)(1)(vi)",
+        Rule::State => "state law, more stringent than HIPAA (45 CFR 160.203(b))",
+        Rule::LegalProcess => "45 CFR 164.512(e), 42 CFR 2.61 to 2.67",
+        Rule::Capacity => "42 CFR 2.15; the agency's policy for a capacity in question",
+        Rule::Shape | Rule::Unreferenced => "follows what it depends on",
     }
 }
 
@@ -50,12 +45,10 @@ pub(super) fn exception(rule: Rule, stated: &str, recipient: &Recipient, purpose
         Rule::PsychotherapyNotes => NOT_EHI,
         Rule::Default => AGENCY_POLICY,
         Rule::DataSet => MANNER,
-        Rule::Hipaa => return None,
-        other => match other.code() {
-            "restriction" | "self-pay" => REQUEST,
-            "state" | "capacity" | "legal-process" => CONSENT_REQUIRED,
-            _ => return None,
-        },
+        Rule::Restriction | Rule::SelfPay => REQUEST,
+        Rule::State | Rule::Capacity => CONSENT_REQUIRED,
+        Rule::UnclassifiedNote | Rule::NeverReleased => CONSENT_REQUIRED,
+        Rule::Hipaa | Rule::LegalProcess | Rule::Shape | Rule::Unreferenced => return None,
     })
 }
 

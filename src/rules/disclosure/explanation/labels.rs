@@ -1,8 +1,9 @@
-//! The labels of one resource or element, and why it carries them: which flag of the source, which code on which list, which
-//! term. <https://hl7.org/fhir/R4/security-labels.html>
+//! The labels of one resource or element, and why it carries them: which flag of the source, which code on which list and
+//! version, which term. <https://hl7.org/fhir/R4/security-labels.html>
 
+use super::missing::holds;
 use crate::disclosure::{Rules, Stored};
-use crate::label::{Basis, ConfidentialityBasis, Labels, NoteKind, label};
+use crate::label::{Ground, Labels, NoteKind, Why, basis, label};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// What a consent would have to cover, and why.
@@ -19,42 +20,39 @@ pub(super) struct Labelled {
 pub(super) fn labels_of(stored: &Stored, element: Option<&str>, rules: &Rules) -> Labelled {
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
     let whole = label(&stored.body, rules.lists, &raised);
+    let grounds = basis(&stored.body, rules.lists, &raised, None);
     let Some(element) = element else {
-        return told(&whole, Sensitivities::NONE, rules);
+        // An element's own label does not make the resource what it is.
+        let own = grounds.iter().filter(|ground| ground.path == stored.resource_type);
+        let told = own.map(in_words).collect();
+        return labelled(&whole, Sensitivities::NONE, told);
     };
+    let around = grounds.iter().filter(|ground| holds(&ground.path, element) || holds(element, &ground.path));
+    let told = around.map(in_words).collect();
     if let Some((_, own)) = whole.elements.iter().find(|(path, _)| path == element) {
-        return told(own, Sensitivities::NONE, rules);
+        return labelled(own, Sensitivities::NONE, told);
     }
-    let suspicion = whole.suspicions.iter().find(|s| s.path == element);
-    told(&whole, suspicion.map_or(Sensitivities::NONE, |s| s.sensitivity), rules)
+    let suspicion = whole.suspicions.iter().find(|suspicion| suspicion.path == element);
+    labelled(&whole, suspicion.map_or(Sensitivities::NONE, |found| found.sensitivity), told)
 }
 
-fn told(labels: &Labels, suspected: Sensitivities, rules: &Rules) -> Labelled {
-    let mut basis = Vec::new();
-    if labels.part2 {
-        basis.push("42CFRPart2: stated by the source, as the record of a Part 2 program".to_owned());
+fn in_words(ground: &Ground) -> String {
+    let Ground { path, label, why } = ground;
+    match why {
+        Why::Source if label == "42CFRPart2" => format!("{label}: the source states it is the record of a Part 2 program"),
+        Why::Source => format!("{label}: the source states it"),
+        Why::Code { code, line, list, .. } => {
+            // The line begins with its file, which the list names already.
+            let reason = line.splitn(3, ':').nth(2).map_or(line.as_str(), str::trim);
+            format!("{label}: code {code} at {path} ({} {}: {reason})", list.name, list.version)
+        }
+        Why::Term { term, list } => format!("{label}: suspected, `{term}` sounds in the text at {path} ({} {})", list.name, list.version),
+        Why::Review => format!("{label}: staff read the text at {path} and said so"),
+        Why::Rule => format!("{label}: follows from its other labels"),
     }
-    for reason in &labels.reasons {
-        let codes: Vec<&str> = reason.sensitivity.codes().collect();
-        basis.push(match &reason.basis {
-            Basis::Source => format!("{}: stated by the source", codes.join(", ")),
-            Basis::Code { path, line } => {
-                let line = rules.lists.reason(*line).unwrap_or("a code list");
-                format!("{}: the code at {path} ({line})", codes.join(", "))
-            }
-        });
-    }
-    if !suspected.is_empty() {
-        let codes: Vec<&str> = suspected.codes().collect();
-        basis.push(format!("{}: suspected, the text sounds like it and carries no label", codes.join(", ")));
-    }
-    if labels.confidentiality > Confidentiality::Normal {
-        let code = labels.confidentiality.code();
-        basis.push(match labels.confidentiality_basis {
-            ConfidentialityBasis::Source => format!("{code}: stated by the source"),
-            _ => format!("{code}: by rule, from the above"),
-        });
-    }
+}
+
+fn labelled(labels: &Labels, suspected: Sensitivities, basis: Vec<String>) -> Labelled {
     let confidentiality = match suspected.is_empty() {
         true => labels.confidentiality,
         false => labels.confidentiality.max(Confidentiality::Restricted),

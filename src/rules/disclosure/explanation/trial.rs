@@ -13,8 +13,9 @@ use crate::disclosure::{Decision, Grant, Obtainable, Recipient, Record, Rules, S
 use crate::fhir::{Instant, Now};
 use crate::profile::{DataSet, whole_data_set};
 
-/// Decisions tried for one explanation; beyond them nothing more is worked out.
+/// Decisions tried for one explanation; beyond them nothing more is worked out. Fewer for a record that is long.
 const MOST: usize = 96;
+const MOST_RESOURCES: usize = 48_000;
 
 /// What should be released: a resource, or one element of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,8 @@ impl<'a> Trials<'a> {
     pub fn releases(&mut self, steps: &[Step], at: usize) -> bool {
         let key: Vec<Step> = steps.iter().map(plain).collect();
         if !self.worlds.contains_key(&key) {
-            let world = (self.worlds.len() < MOST)
+            let most = MOST.min(MOST_RESOURCES / self.record.resources.len().max(1)).max(8);
+            let world = (self.worlds.len() < most)
                 .then(|| self.world(steps))
                 .flatten();
             self.worlds.insert(key.clone(), world);
@@ -172,6 +174,13 @@ impl<'a> Trials<'a> {
                 let (reference, element) = path.split_once('#')?;
                 let (name, id) = reference.split_once('/')?;
                 *at_path(body_of(record, name, id)?, element)? = "reviewed".into();
+            }
+            Step::ClassifyNote { reference } => {
+                let (name, id) = reference.split_once('/')?;
+                let labels = body_of(record, name, id)?.get_mut("meta")?.get_mut("security")?;
+                labels
+                    .as_array_mut()?
+                    .retain(|label| label["code"] != "unclassified-therapy-note");
             }
             Step::Refer => {
                 let organization = self.organization(record);
