@@ -67,8 +67,9 @@ fn shown(out: &mut String, seen: &Seen) {
         field(out, if at == 0 { "NOT THERE" } else { "" }, &format!("{gap}: the data set expects it"));
     }
     let _ = writeln!(out, "\nWITHHELD  {}", withheld_count(&seen.withheld));
+    let mut named: Vec<Exception> = Vec::new();
     for (number, group) in groups(&seen.withheld).iter().enumerate() {
-        reason(out, number + 1, group);
+        reason(out, number + 1, group, &mut named);
     }
 }
 
@@ -97,9 +98,9 @@ fn groups(reasons: &[Reason]) -> Vec<Vec<&Reason>> {
 }
 
 fn alike(one: &Reason, other: &Reason) -> bool {
-    let data_set = |reason: &Reason| reason.rule == "data-set" && !reason.change.steps.is_empty();
+    let data_set = |reason: &Reason| reason.rule == "data-set";
     if data_set(one) && data_set(other) {
-        return true;
+        return one.change.steps.is_empty() == other.change.steps.is_empty();
     }
     one.rule == other.rule
         && one.stands_at == other.stands_at
@@ -107,7 +108,7 @@ fn alike(one: &Reason, other: &Reason) -> bool {
         && one.change == other.change
 }
 
-fn reason(out: &mut String, number: usize, group: &[&Reason]) {
+fn reason(out: &mut String, number: usize, group: &[&Reason], named: &mut Vec<Exception>) {
     let first = group[0];
     let _ = writeln!(out, "\n{number:>2}  {}", capital(first.in_words));
     if let Some(label) = &first.label {
@@ -120,7 +121,14 @@ fn reason(out: &mut String, number: usize, group: &[&Reason]) {
         field(out, "stands at", &first.stands_at);
     }
     field(out, "law", first.law);
-    exception(out, first.exception);
+    match first.exception {
+        // Its conditions stand where it is first named.
+        Some(known) if named.contains(&known) => field(out, "blocking?", known.citation),
+        other => {
+            exception(out, other);
+            named.extend(other);
+        }
+    }
     names(out, group);
     if first.rule == "data-set" && first.change.steps.len() == 1 {
         let profiles: Vec<String> = unique(group.iter().map(|reason| profile(&reason.stands_at)));

@@ -11,17 +11,9 @@ use super::{DataSet, Profile};
 use crate::fhir::Issue;
 use crate::fhir::element::{Element, Type, table};
 
-/// Elements of every resource that a profile does not decide on.
-const NOT_NAMED: [&str; 8] = [
-    "id",
-    "meta",
-    "text",
-    "implicitRules",
-    "contained",
-    "extension",
-    "modifierExtension",
-    "language",
-];
+/// Elements that a profile does not decide on: of every element, and of a resource.
+const NOT_NAMED: [&str; 3] = ["id", "extension", "modifierExtension"];
+const NOT_NAMED_OF_RESOURCE: [&str; 5] = ["meta", "text", "implicitRules", "contained", "language"];
 
 /// Deeper than any datatype has prose.
 const DEEPEST: usize = 6;
@@ -63,7 +55,11 @@ fn whole(resource_type: &str, bodies: &[&Map<String, Value>]) -> Result<Profile,
 /// `at`: id and path of what holds these values.
 fn inside(t: &'static Type, values: &[&Map<String, Value>], at: (&str, &str), named: &mut Vec<Value>) {
     extensions(values, at, named);
-    for element in t.elements.iter().filter(|e| !NOT_NAMED.contains(&e.name)) {
+    let root = table().resource(t.name).is_some();
+    for element in &t.elements {
+        if NOT_NAMED.contains(&element.name) || root && NOT_NAMED_OF_RESOURCE.contains(&element.name) {
+            continue;
+        }
         let present = present(t, element, values);
         if present.is_empty() && !element.modifier && element.min == 0 {
             continue;
@@ -148,8 +144,7 @@ fn prose_in(
     found: &mut BTreeSet<String>,
 ) {
     for (key, value) in map.iter().filter(|(key, _)| !key.starts_with('_')) {
-        let unnamed = ["id", "extension", "modifierExtension"];
-        let Some(child) = t.child(key).filter(|c| !unnamed.contains(&c.element.name)) else {
+        let Some(child) = t.child(key).filter(|c| !NOT_NAMED.contains(&c.element.name)) else {
             continue;
         };
         let path = match above {

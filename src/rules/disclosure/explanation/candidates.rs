@@ -54,8 +54,13 @@ pub(super) fn candidates(record: &Record, kept: &Kept, labelled: Option<&Labelle
     if withdrawn.len() > 1 {
         several.push(withdrawn.clone());
     }
-    for last in completed.iter().chain(&new).filter(|_| !withdrawn.is_empty()) {
-        several.push(withdrawn.iter().chain([last]).cloned().collect());
+    for last in completed.iter().chain(&new) {
+        // One denying provision at a time, named by the decision or not; then all that are named.
+        let denying = if withdrawn.is_empty() { all_denying(record) } else { withdrawn.clone() };
+        several.extend(denying.into_iter().map(|first| vec![first, last.clone()]));
+        if withdrawn.len() > 1 {
+            several.push(withdrawn.iter().chain([last]).cloned().collect());
+        }
     }
     let wider: Vec<Vec<Step>> = singles
         .iter()
@@ -144,6 +149,44 @@ fn withdrawn(record: &Record, stands_at: &str) -> Vec<Step> {
         provision: "provision".to_owned(),
     }));
     found
+}
+
+/// More denying provisions than any form has: the rest is not tried.
+const MOST_DENYING: usize = 8;
+
+/// Every denying provision of a consent in force, for what is kept back by a layer that does not name it.
+fn all_denying(record: &Record) -> Vec<Step> {
+    let mut found = Vec::new();
+    for consent in record.of_type("Consent").filter(|consent| consent.body["status"] == "active") {
+        if denies(&consent.body, "provision") {
+            found.push(("provision".to_owned(), &consent.id));
+        }
+        nested(&consent.body["provision"], "", 0, &mut |path| {
+            if denies(&consent.body, path) {
+                found.push((path.to_owned(), &consent.id));
+            }
+        });
+    }
+    found.truncate(MOST_DENYING);
+    let step = |(provision, consent): (String, &String)| Step::Withdraw {
+        consent: consent.clone(),
+        provision,
+    };
+    found.into_iter().map(step).collect()
+}
+
+/// Paths of nested provisions, as the consent engine names them.
+fn nested(provision: &Value, path: &str, depth: usize, see: &mut dyn FnMut(&str)) {
+    for (at, child) in provision["provision"].as_array().into_iter().flatten().enumerate() {
+        let path = match path {
+            "" => format!("provision[{at}]"),
+            above => format!("{above}.provision[{at}]"),
+        };
+        see(&path);
+        if depth < 8 {
+            nested(child, &path, depth + 1, see);
+        }
+    }
 }
 
 /// Does this provision, or for the root the consent as a whole, say no? Payment in full out of pocket binds for good

@@ -22,6 +22,17 @@ pub(super) struct Kept {
     pub follows: bool,
 }
 
+impl Kept {
+    /// The reason in one line.
+    pub fn in_words(&self) -> &'static str {
+        match self.rule {
+            Rule::Unreferenced if self.element.is_some() => "it points to something that is withheld",
+            _ if self.follows && self.element.is_some() => "free text beside something that is withheld",
+            rule => rule.in_words(),
+        }
+    }
+}
+
 /// In the order of the record: what is withheld whole, then elements of what is released.
 pub(super) fn find(record: &Record, decision: &Decision, rules: &Rules) -> Vec<Kept> {
     let about = decision.about();
@@ -84,7 +95,7 @@ fn elements(stored: &Value, released: &Value, profile: &Profile, own: &str, foun
         } else if let Some((first, rule, label)) = hidden.first().filter(|_| beside) {
             (*rule, label.clone(), format!("free text beside {first}, which is withheld"), true)
         } else {
-            let why = "it points to something that is not released, or cannot stand without what does";
+            let why = "what is released holds no broken links";
             (Rule::Unreferenced, None, why.to_owned(), true)
         };
         found.push(Kept {

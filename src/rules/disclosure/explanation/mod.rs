@@ -212,7 +212,7 @@ fn reason(at: usize, kept: &Kept, trials: &mut Trials<'_>, found: &[Vec<Step>]) 
         element: kept.element.clone(),
         title: stored.map(|stored| title(&stored.body)).unwrap_or_default(),
         rule: kept.rule.code(),
-        in_words: kept.rule.in_words(),
+        in_words: kept.in_words(),
         label: kept.label.clone(),
         label_basis,
         stands_at: kept.stands_at.clone(),

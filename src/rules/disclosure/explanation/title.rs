@@ -23,7 +23,23 @@ pub fn title(resource: &Value) -> String {
         .or_else(|| person(&resource["name"][0]))
         .or_else(|| resource["relationship"].as_array().and_then(|list| list.iter().find_map(concept)))
         .or_else(|| prediction(resource));
-    let mut found = found.unwrap_or_default().replace(char::is_control, " ");
+    let mut found = found.unwrap_or_default();
+    match resource["resourceType"].as_str() {
+        // A code says what kind it is; the words say what it is.
+        Some("Observation") => {
+            let words = resource["valueString"].as_str().map(str::to_owned);
+            if let Some(words) = words.or_else(|| concept(&resource["valueCodeableConcept"])) {
+                found = format!("{found}: {words}");
+            }
+        }
+        Some("Consent") => {
+            let stated = resource["dateTime"].as_str().unwrap_or("no date");
+            let day: String = stated.chars().take(10).collect();
+            found = format!("{} of {day}", resource["status"].as_str().unwrap_or("consent"));
+        }
+        _ => {}
+    }
+    let mut found = found.replace(char::is_control, " ");
     if found.chars().count() > LONGEST {
         found = found.chars().take(LONGEST - 1).chain(['…']).collect();
     }
