@@ -8,6 +8,7 @@ use super::find::Kept;
 use super::labels::Labelled;
 use crate::disclosure::{Record, Refusal, Rule};
 use crate::label::NoteKind;
+use crate::terminology::Sensitivities;
 
 /// Lists of steps, each a whole change, in the order of trial.
 pub(super) fn candidates(record: &Record, kept: &Kept, labelled: Option<&Labelled>, to_name: &str) -> Vec<Vec<Step>> {
@@ -54,18 +55,19 @@ pub(super) fn candidates(record: &Record, kept: &Kept, labelled: Option<&Labelle
     if withdrawn.len() > 1 {
         several.push(withdrawn.clone());
     }
-    for last in completed.iter().chain(&new) {
-        // One denying provision at a time, named by the decision or not; then all that are named.
-        let denying = if withdrawn.is_empty() { all_denying(record) } else { withdrawn.clone() };
-        several.extend(denying.into_iter().map(|first| vec![first, last.clone()]));
-        if withdrawn.len() > 1 {
-            several.push(withdrawn.iter().chain([last]).cloned().collect());
-        }
+    // A layer that comes first does not name the provision that also stands in the way.
+    let denying = match withdrawn.is_empty() {
+        true => denying(record, labelled),
+        false => withdrawn,
+    };
+    if !denying.is_empty() {
+        let last = completed.iter().chain(&new);
+        several.extend(last.map(|last| denying.iter().chain([last]).cloned().collect()));
     }
     let wider: Vec<Vec<Step>> = singles
         .iter()
         .chain(&several)
-        .filter(|steps| !steps.contains(&Step::BreakGlass))
+        .filter(|steps| !matches!(steps[..], [Step::BreakGlass | Step::SettleCapacity]))
         .map(|steps| steps.iter().chain([&widen]).cloned().collect())
         .collect();
     let mut all: Vec<Vec<Step>> = singles.into_iter().chain(several).chain(wider).collect();
@@ -154,15 +156,15 @@ fn withdrawn(record: &Record, stands_at: &str) -> Vec<Step> {
 /// More denying provisions than any form has: the rest is not tried.
 const MOST_DENYING: usize = 8;
 
-/// Every denying provision of a consent in force, for what is kept back by a layer that does not name it.
-fn all_denying(record: &Record) -> Vec<Step> {
+/// The denying provisions of consents in force that speak of these labels, or of everything.
+fn denying(record: &Record, labelled: Option<&Labelled>) -> Vec<Step> {
     let mut found = Vec::new();
     for consent in record.of_type("Consent").filter(|consent| consent.body["status"] == "active") {
         if denies(&consent.body, "provision") {
             found.push(("provision".to_owned(), &consent.id));
         }
-        nested(&consent.body["provision"], "", 0, &mut |path| {
-            if denies(&consent.body, path) {
+        nested(&consent.body["provision"], "", 0, &mut |path, provision| {
+            if provision["type"] == "deny" && speaks_of(provision, labelled) {
                 found.push((path.to_owned(), &consent.id));
             }
         });
@@ -175,14 +177,27 @@ fn all_denying(record: &Record) -> Vec<Step> {
     found.into_iter().map(step).collect()
 }
 
+fn speaks_of(provision: &Value, labelled: Option<&Labelled>) -> bool {
+    let Some(labels) = provision["securityLabel"].as_array() else {
+        return true;
+    };
+    let own = labelled.iter().flat_map(|labelled| &labelled.denied_by);
+    let own = own
+        .filter_map(|code| Sensitivities::of(code))
+        .fold(Sensitivities::NONE, Sensitivities::with);
+    labels.iter().filter_map(|label| label["code"].as_str()).any(|code| {
+        Sensitivities::of(code).is_none_or(|denied| denied.denied_with().intersects(own))
+    })
+}
+
 /// Paths of nested provisions, as the consent engine names them.
-fn nested(provision: &Value, path: &str, depth: usize, see: &mut dyn FnMut(&str)) {
+fn nested(provision: &Value, path: &str, depth: usize, see: &mut dyn FnMut(&str, &Value)) {
     for (at, child) in provision["provision"].as_array().into_iter().flatten().enumerate() {
         let path = match path {
             "" => format!("provision[{at}]"),
             above => format!("{above}.provision[{at}]"),
         };
-        see(&path);
+        see(&path, child);
         if depth < 8 {
             nested(child, &path, depth + 1, see);
         }

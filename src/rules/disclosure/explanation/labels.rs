@@ -8,8 +8,10 @@ use crate::terminology::{Confidentiality, Sensitivities};
 
 /// What a consent would have to cover, and why.
 pub(super) struct Labelled {
-    /// Codes of confidentiality and sensitivity.
+    /// Codes of confidentiality and sensitivity that a permit has to cover.
     pub codes: Vec<String>,
+    /// Sensitivities by which a deny may mean it.
+    pub denied_by: Vec<&'static str>,
     pub part2: bool,
     pub note_kind: NoteKind,
     /// A sentence sounds sensitive and carries no label.
@@ -58,12 +60,17 @@ fn labelled(labels: &Labels, suspected: Sensitivities, basis: Vec<String>) -> La
         false => labels.confidentiality.max(Confidentiality::Restricted),
     };
     let mut codes = vec![confidentiality.code().to_owned()];
-    codes.extend(labels.to_permit.with(suspected).codes().map(str::to_owned));
+    let mut to_permit = labels.to_permit.with(suspected);
     if labels.part2 {
+        // A permit of Part 2 content covers what it says of substance use.
         codes.push("42CFRPart2".to_owned());
+        let substance_use = ["SUD", "ETH"].iter().filter_map(|code| Sensitivities::of(code));
+        to_permit = to_permit.without(substance_use.fold(Sensitivities::NONE, Sensitivities::with).and_below());
     }
+    codes.extend(to_permit.codes().map(str::to_owned));
     Labelled {
         codes,
+        denied_by: labels.sensitivity.with(suspected).codes().collect(),
         part2: labels.part2,
         note_kind: labels.note_kind,
         suspected: !suspected.is_empty(),

@@ -189,7 +189,7 @@ impl<'a> Trials<'a> {
                     "performer": [{"reference": organization}]});
                 record.resources.extend(Stored::new(request, 1));
             }
-            Step::SettleCapacity => settle_capacity(record),
+            Step::SettleCapacity => settle_capacity(record)?,
             Step::BreakGlass | Step::WidenDataSet { .. } => {}
         }
         Some(())
@@ -278,22 +278,30 @@ fn take_out(consent: &mut Value, provision: &str) -> Option<()> {
     Some(())
 }
 
-fn settle_capacity(record: &mut Record) {
+/// `None` when no capacity is in question.
+fn settle_capacity(record: &mut Record) -> Option<()> {
+    let in_question = |e: &Value| {
+        let url = e["url"].as_str().unwrap_or_default();
+        url.ends_with("/capacity-in-question")
+            || url.ends_with("/consent-capacity") && e["valueCode"] == "in-question"
+    };
+    let mut settled = None;
     for one in &mut record.resources {
         let Some(extensions) = one.body["extension"].as_array_mut() else {
             continue;
         };
-        extensions.retain(|e| {
-            let url = e["url"].as_str().unwrap_or_default();
-            !(url.ends_with("/capacity-in-question")
-                || url.ends_with("/consent-capacity") && e["valueCode"] == "in-question")
-        });
+        let before = extensions.len();
+        extensions.retain(|e| !in_question(e));
+        if extensions.len() < before {
+            settled = Some(());
+        }
         if extensions.is_empty()
             && let Some(body) = one.body.as_object_mut()
         {
             body.shift_remove("extension");
         }
     }
+    settled
 }
 
 #[cfg(test)]
