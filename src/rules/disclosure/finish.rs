@@ -10,6 +10,7 @@ use crate::terminology::{self, Confidentiality};
 
 /// Labels, profile and narrative, computed again from what is released.
 pub(super) fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
+    let (notice, no_redisclosure) = (candidate.notice(), candidate.no_redisclosure());
     let Candidate {
         stored,
         profile,
@@ -25,9 +26,9 @@ pub(super) fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -
         seen.part2 = true;
         seen.confidentiality = seen.confidentiality.max(Confidentiality::Restricted);
     }
-    let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
+    let meta = json!({ "profile": [profile.url()], "security": security(&seen, no_redisclosure, &stored.body) });
     profile.complete(&mut body);
-    let text = narrative::narrative(&body, part2.then_some(narrative::PART2_NOTICE));
+    let text = narrative::narrative(&body, notice.as_deref());
     if let Value::Object(object) = &mut body {
         object.shift_remove("meta");
         // In the order people read: type, id, meta, text, and the rest as it stood.
@@ -42,15 +43,30 @@ pub(super) fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -
     body
 }
 
-/// Labels that travel: confidentiality, sensitivities, and for Part 2 content the law and the refrain that its
-/// notice states (<https://hl7.org/fhir/R4/security-labels.html>).
-fn security(labels: &Labels) -> Vec<Value> {
+/// Labels that travel: confidentiality, sensitivities, the law of Part 2 content, the refrain that its notice states
+/// (<https://hl7.org/fhir/R4/security-labels.html>); of a record received from elsewhere all that its sender set, as it set it.
+fn security(labels: &Labels, no_redisclosure: bool, stored: &Value) -> Vec<Value> {
     let act = |code: &str| json!({"system": terminology::ACT_CODE, "code": code});
     let mut codings =
         vec![json!({"system": terminology::CONFIDENTIALITY, "code": labels.confidentiality.code()})];
     codings.extend(labels.sensitivity.codes().map(act));
     if labels.part2 {
-        codings.extend([act("42CFRPart2"), act("NORDSCLCD")]);
+        codings.push(act("42CFRPart2"));
+    }
+    if no_redisclosure {
+        codings.push(act("NORDSCLCD"));
+    }
+    if labels.provenance.received.is_some() {
+        let sent = stored["meta"]["security"].as_array().into_iter().flatten();
+        for (system, code) in sent.filter_map(|c| Some((c["system"].as_str()?, c["code"].as_str()?))) {
+            let said = |coding: &Value| coding["system"] == system && coding["code"] == code;
+            if system != terminology::CONFIDENTIALITY && !system.starts_with(OURS) && !codings.iter().any(said) {
+                codings.push(json!({"system": system, "code": code}));
+            }
+        }
     }
     codings
 }
+
+/// Codings of our own say how the record came here: that is the agency's to know.
+const OURS: &str = "https://postern.example/";

@@ -104,7 +104,7 @@ impl<'a> Trials<'a> {
             let whole = self
                 .whole
                 .get_or_insert_with(|| whole_data_set("whole", all.all().map(|stored| &stored.body)));
-            decide_within(&record, &recipient, purpose, whole, self.rules, &now)
+            decide_within(&record, &recipient, purpose, (self.rules, Some(whole)), &now)
         } else {
             decide(&record, &recipient, purpose, self.rules, &now)
         };
