@@ -1,6 +1,7 @@
 //! Consents as they would be if the person signed or completed them: whole forms, for trying out. Which element carries which
 //! fact: profiles/README.md. 42 CFR 2.31(a), 45 CFR 164.508(c), 740 ILCS 110/5(b)
 
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::disclosure::{Recipient, Record};
@@ -38,7 +39,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// A new consent, signed today by the person, with everything a form can carry.
-pub(super) fn new_consent(record: &Record, wanted: &Wanted<'_>, at: Instant) -> Value {
+pub(super) fn new_consent(record: &Record, wanted: &Wanted<'_>, at: Instant, zone: &TimeZone) -> Value {
     let labels: Vec<Value> = wanted.labels.iter().map(|code| coding(code)).collect();
     let mut provision = json!({
         "type": "permit",
@@ -62,7 +63,7 @@ pub(super) fn new_consent(record: &Record, wanted: &Wanted<'_>, at: Instant) -> 
     });
     let rule = if wanted.part2 { "42CFRPart2CD" } else { "HIPAAAuthCD" };
     consent["policyRule"] = json!({"coding": [{"system": ACT_CODE, "code": rule}]});
-    complete(&mut consent, &record.patient, at);
+    complete(&mut consent, &record.patient, at, zone);
     if wanted.part2 {
         mark_part2(&mut consent);
     }
@@ -70,8 +71,8 @@ pub(super) fn new_consent(record: &Record, wanted: &Wanted<'_>, at: Instant) -> 
 }
 
 /// Makes a consent whole: signed, dated, witnessed, with an end, and every statement on the form.
-pub(super) fn complete(consent: &mut Value, patient: &str, at: Instant) {
-    let (today, end) = (day(at), day(at.plus_seconds(300 * 24 * 3600)));
+pub(super) fn complete(consent: &mut Value, patient: &str, at: Instant, zone: &TimeZone) {
+    let (today, end) = (day(at, zone), day(at.plus_seconds(300 * 24 * 3600), zone));
     let absent = |value: &Value| value.is_null();
     if absent(&consent["performer"]) {
         consent["performer"] = json!([{"reference": format!("Patient/{patient}")}]);
@@ -159,6 +160,8 @@ fn coding(code: &str) -> Value {
     json!({"system": system, "code": code})
 }
 
-fn day(at: Instant) -> String {
-    at.to_fhir().chars().take(10).collect()
+/// The day it is where the agency is: a form signed there today counts today.
+fn day(at: Instant, zone: &TimeZone) -> String {
+    let stamp = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::MAX);
+    stamp.to_zoned(zone.clone()).date().to_string()
 }

@@ -145,7 +145,7 @@ impl<'a> Trials<'a> {
             Step::CompleteConsent { consent, .. } => {
                 let patient = record.patient.clone();
                 let body = body_of(record, "Consent", consent)?;
-                form::complete(body, &patient, self.now);
+                form::complete(body, &patient, self.now, &self.rules.zone);
                 form::mark_part2(body);
             }
             Step::Withdraw { consent, provision } if provision == "provision" => {
@@ -213,7 +213,7 @@ impl<'a> Trials<'a> {
             purpose: self.purpose,
             organization: &organization,
         };
-        let consent = form::new_consent(record, &wanted, self.now);
+        let consent = form::new_consent(record, &wanted, self.now, &self.rules.zone);
         record.resources.extend(Stored::new(consent, 1));
     }
 }
