@@ -7,6 +7,7 @@ mod import;
 mod partner;
 mod staff;
 mod work;
+mod grant;
 mod audit;
 mod backup;
 mod table;
@@ -49,6 +50,8 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
         Command::Work(command) => work::run(config, command).await,
+        Command::Grant(command) => grant::run(config, command).await,
+        Command::Notices(acting) => grant::notices(config, &acting).await,
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,
         Command::Restore(args) => backup::restore(config, &args).await,

@@ -12,7 +12,7 @@ mod people;
 mod settle;
 mod world;
 
-pub use emergency::{COUNTY, emergency, numbered, parameter, parameters};
+pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
