@@ -266,10 +266,10 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
     out.extend_from_slice(page.total.to_string().as_bytes());
     out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    push_json(&link(query, base, query.after.as_ref()), &mut out);
-    if page.next.is_some() {
+    push_json(&link(query, base, query.cursor.as_deref()), &mut out);
+    if let Some(cursor) = page.next.as_ref().and_then(|next| query.cursor_after(next)) {
         out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-        push_json(&link(query, base, page.next.as_ref()), &mut out);
+        push_json(&link(query, base, Some(&cursor)), &mut out);
     }
     out.extend_from_slice(b"}],\"entry\":[");
     for one in matches() {
@@ -295,7 +295,7 @@ fn push_json(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The query as understood, percent-encoded to unreserved characters.
-fn link(query: &Query, base: &str, after: Option<&Position>) -> String {
+fn link(query: &Query, base: &str, after: Option<&str>) -> String {
     let mut url = format!("{base}/{}", query.resource_type);
     for (index, (name, value)) in query.applied.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });

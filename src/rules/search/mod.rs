@@ -7,6 +7,8 @@
 
 mod parameter;
 mod query;
+mod cursor;
 
 pub use parameter::{Kind, Parameter, Values, extract, parameters};
-pub use query::{Filter, Position, Query};
+pub use cursor::{CursorKey, Pages, Position};
+pub use query::{Filter, Query};
