@@ -18,6 +18,9 @@ mod answer;
 mod operation;
 mod rules;
 
+#[cfg(test)]
+mod finish_by_value;
+
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};
