@@ -16,6 +16,8 @@ mod decide;
 mod release;
 mod answer;
 mod rules;
+#[cfg(test)]
+mod necessary;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};

@@ -6,6 +6,7 @@ use super::*;
 
 mod loading;
 mod projecting;
+mod validating;
 pub(super) mod shipping;
 
 /// A profile of `of` from short element rows: `("CarePlan.status", json!({"min": 1}))`.
