@@ -21,7 +21,7 @@ pub struct Reply {
 }
 
 /// A change that meets a moved version is decided again this often.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 impl Gateway {
     /// `GET /[type]/[id]`. `known` is the value of `If-None-Match`.
@@ -157,7 +157,7 @@ impl Gateway {
     }
 
     /// Records the answer and opens it; `None` when a version moved and the use case has to run again.
-    async fn record(
+    pub(super) async fn record(
         &self,
         call: &Call,
         interaction: Interaction,
@@ -167,6 +167,10 @@ impl Gateway {
     ) -> Result<Option<Reply>, Error> {
         // Token, releases and answer have to come from one state of what is shared.
         if found.iter().any(|f| f.versions.world != call.caller.world) {
+            return Ok(None);
+        }
+        // A grant that ended while this was decided opens nothing any more.
+        if found.iter().any(|f| f.ends.is_some_and(|end| self.clock.now().reached(end))) {
             return Ok(None);
         }
         let mut change = Change::at(now.stamp());

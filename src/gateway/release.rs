@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use postern_rules::disclosure::{Moved, Record, Refusal, Release, Shown, Stored, decide};
+use postern_rules::disclosure::{Grant, Moved, Recipient, Record, Refusal, Release, Shown, Stored, decide};
 use postern_rules::fhir::{Instant, Now, Value, json};
 
 use tokio::sync::OwnedMutexGuard;
@@ -19,6 +19,8 @@ pub struct Found {
     pub release: Result<Arc<Release>, Refusal>,
     /// How `released` moves; nothing when the release came from the cache.
     pub moved: Moved,
+    /// When the grant ends under which it was decided; such a release is never kept.
+    pub ends: Option<Instant>,
     key: Key,
     /// Held from building to recording: who waits for the same release finds it in the cache then.
     building: Option<OwnedMutexGuard<()>>,
@@ -54,13 +56,18 @@ impl Gateway {
             purpose: caller.purpose.clone(),
             patient: patient.to_owned(),
         };
+        // Asked each time: a grant is never remembered, and what it opens is never kept.
+        if let Some(grant) = self.grant_in_force(caller, patient, now).await? {
+            let building = self.releases.build(&key).await;
+            return self.build_release(caller, Some(grant), key, building, now).await;
+        }
         if let Some(found) = self.remembered(&key, trust, now).await? {
             return Ok(found);
         }
         let building = self.releases.build(&key).await;
         match self.remembered(&key, Trust::Database, now).await? {
             Some(found) => Ok(found),
-            None => self.build_release(caller, key, building, now).await,
+            None => self.build_release(caller, None, key, building, now).await,
         }
     }
 
@@ -76,6 +83,7 @@ impl Gateway {
             versions: kept.versions,
             release: Ok(kept.release),
             moved: Moved::default(),
+            ends: None,
             key: key.clone(),
             building: None,
         }))
@@ -84,6 +92,7 @@ impl Gateway {
     async fn build_release(
         &self,
         caller: &Caller,
+        grant: Option<Grant>,
         key: Key,
         building: OwnedMutexGuard<()>,
         now: &Now,
@@ -93,7 +102,13 @@ impl Gateway {
             record: record.version,
             world: record.world,
         };
-        let decided = decide(&record, &caller.recipient, &caller.purpose, &self.rules, now);
+        let ends = grant.as_ref().map(|grant| grant.until);
+        let under_grant = grant.map(|grant| Recipient {
+            grant: Some(grant),
+            ..caller.recipient.clone()
+        });
+        let recipient = under_grant.as_ref().unwrap_or(&caller.recipient);
+        let decided = decide(&record, recipient, &caller.purpose, &self.rules, now);
         let (release, moved) = match decided {
             Err(refusal) => (Err(refusal), Moved::default()),
             Ok(decision) => {
@@ -108,6 +123,7 @@ impl Gateway {
             versions,
             release,
             moved,
+            ends,
             key,
             building: Some(building),
         })
@@ -194,7 +210,7 @@ impl Found {
     /// Keeps a fresh release, now that its dates are recorded, and lets go of who waits for it.
     pub fn keep(self, gateway: &Gateway) {
         let Some(building) = self.building else { return };
-        if let Ok(release) = self.release {
+        if let (Ok(release), None) = (self.release, self.ends) {
             let kept = Kept {
                 release,
                 versions: self.versions,

@@ -37,6 +37,10 @@ pub struct Subject {
 }
 
 impl Subject {
+    pub(super) fn of(release: Arc<Release>, chosen: Vec<usize>) -> Subject {
+        Subject { release, chosen }
+    }
+
     pub fn release(&self) -> &Release {
         &self.release
     }
@@ -136,7 +140,7 @@ impl Answer {
         Answer::new(404, None, None, Vec::new(), body.into(), request)
     }
 
-    fn new(
+    pub(super) fn new(
         status: u16,
         etag: Option<String>,
         last_modified: Option<Instant>,

@@ -20,6 +20,8 @@ pub struct Policy {
     unconfirmed: String,
     break_glass: String,
     break_glass_hours: u32,
+    review_hours: u32,
+    request_more_hours: u32,
     digest: String,
 }
 
@@ -160,6 +162,8 @@ impl Policy {
             unconfirmed: problems.text(policy, "unconfirmedRelationship", "policy"),
             break_glass: problems.text(&policy["breakGlass"], "dataSet", "breakGlass"),
             break_glass_hours: policy["breakGlass"]["hours"].as_u64().unwrap_or(0).min(100) as u32,
+            review_hours: policy["breakGlass"]["reviewHours"].as_u64().unwrap_or(24).min(1000) as u32,
+            request_more_hours: policy["requestMore"]["hours"].as_u64().unwrap_or(72).min(1000) as u32,
             digest: hex(&Sha256::digest(policy.to_string())),
         };
         problems.keys(policy);
@@ -250,6 +254,16 @@ impl Policy {
     /// Longest life of a break-glass grant, 1 to 4 hours.
     pub fn break_glass_hours(&self) -> u32 {
         self.break_glass_hours
+    }
+
+    /// Hours in which a break-glass has to be reviewed; 24 unless the policy says otherwise.
+    pub fn review_hours(&self) -> u32 {
+        self.review_hours
+    }
+
+    /// Hours in which a request for more than the data set is answered; 72 unless the policy says otherwise.
+    pub fn request_more_hours(&self) -> u32 {
+        self.request_more_hours
     }
 
     /// Each data set the policy names, so that a start can check that all are there.
