@@ -17,6 +17,8 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(test)]
+mod necessary;
 
 #[cfg(test)]
 mod finish_by_value;
