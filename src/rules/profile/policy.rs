@@ -125,6 +125,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "state",
             "agency",
             "capacityInQuestion",
+            "requestMore",
         ],
     ),
     (
