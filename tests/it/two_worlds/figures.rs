@@ -55,11 +55,17 @@ impl Figures {
     /// Routes that would have told nothing although they could.
     pub fn silent(&self) -> Vec<Route> {
         let differ = |route: &Route| self.routes.get(route).is_some_and(|(_, differ)| *differ > 0);
-        Route::TELLING.into_iter().filter(|route| !differ(route)).collect()
+        Route::TELLING
+            .into_iter()
+            .filter(|route| !differ(route))
+            .collect()
     }
 
     pub fn by_route(&self) -> String {
-        let routes = self.routes.iter().map(|(route, (all, differ))| format!("{route:?} {differ}/{all}"));
+        let routes = self
+            .routes
+            .iter()
+            .map(|(route, (all, differ))| format!("{route:?} {differ}/{all}"));
         routes.collect::<Vec<_>>().join(", ")
     }
 }
@@ -119,6 +125,10 @@ pub fn add(figures: &Figures, compared: usize, asked: usize, busy: Duration, sto
         sum.asked as f64 / sum.busy.as_secs_f64(),
     );
     if WHOLE && engines == 2 {
-        assert!(sum.compared >= PROMISED, "only {} responses were compared", sum.compared);
+        assert!(
+            sum.compared >= PROMISED,
+            "only {} responses were compared",
+            sum.compared
+        );
     }
 }

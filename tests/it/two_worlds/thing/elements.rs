@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Thing, append, by_identifier, inline, labels, owned, patient, remove, take_free_text, with_change, without,
+    Thing, append, by_identifier, inline, labels, owned, patient, remove, take_free_text, with_change,
+    without,
 };
 use crate::harness::Kept;
 
@@ -61,7 +62,11 @@ pub fn contained_resource(base: &[Kept]) -> Thing {
         let mut inner = condition("c1", "Opioid dependence");
         inner["meta"] = labels(&["42CFRPart2", "SUD"]);
         plan["contained"] = json!([inner]);
-        append(plan, "addresses", json!({"reference": "#c1", "display": "Opioid dependence"}));
+        append(
+            plan,
+            "addresses",
+            json!({"reference": "#c1", "display": "Opioid dependence"}),
+        );
     });
     let absent = with_change(base, &plan, |plan| {
         remove(plan, &["description", "_description", "title", "note"])
@@ -71,7 +76,12 @@ pub fn contained_resource(base: &[Kept]) -> Thing {
         append(plan, "addresses", json!({"reference": target}));
     });
     visible.push(owned(base, condition(&id, "High blood pressure")));
-    let mut thing = Thing::new("a contained resource", "Condition", target, [hidden, absent, visible]);
+    let mut thing = Thing::new(
+        "a contained resource",
+        "Condition",
+        target,
+        [hidden, absent, visible],
+    );
     thing.identifier = "urn:test|CC-1".to_owned();
     thing
 }
