@@ -126,6 +126,9 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         rules.data_sets.len()
     );
     println!("FHIR base: {}", config.base());
+    if config.agency.responsible.trim().is_empty() {
+        println!("agency.responsible is not set: break-glass events name the agency's privacy official by office alone");
+    }
     Ok(0)
 }
 

@@ -150,6 +150,7 @@ async fn the_four_items_stand_in_event_and_grant_and_staff_have_it_at_once(engin
     assert_eq!(notice["about"]["work"], review["id"]);
     let grants = ask(&world, &kim, Method::GET, "/staff/grants").await.json();
     assert_eq!(grants["grants"][0]["state"], "in force", "{grants}");
+    let id = review["id"].as_str().expect("an id").to_owned();
     // What is read under it is found on the log: same person, same partner, the purpose of an emergency.
     let marcus = world.id_of(Person::MARCUS).await;
     county
@@ -162,6 +163,11 @@ async fn the_four_items_stand_in_event_and_grant_and_staff_have_it_at_once(engin
         read.iter()
             .any(|e| e.kind == "disclosure" && e.purpose == "ETREAT" && e.patient.ends_with(&marcus))
     );
+    let shown = ask(&world, &kim, Method::GET, &format!("/staff/work/{id}"))
+        .await
+        .json();
+    assert_eq!(shown["read"].as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(shown["read"][0]["resources"], 1);
 }
 
 async fn staff_end_a_grant_and_it_opens_nothing_more(engine: Engine) {
