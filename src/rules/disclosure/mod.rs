@@ -20,6 +20,9 @@ mod release;
 mod answer;
 mod rules;
 
+#[cfg(test)]
+mod finish_by_value;
+
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};

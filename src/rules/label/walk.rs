@@ -32,7 +32,7 @@ const NO_TEXT: [&str; 14] = [
 ];
 
 /// A code hit: path of the coded element, how deep it stands below the resource, what was found, on which line.
-type Found = (String, usize, Sensitivities, u32);
+pub(super) type Found = (String, usize, Sensitivities, u32);
 
 /// Are sentences looked at?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -223,7 +223,7 @@ fn says_something(labels: &Labels) -> bool {
 }
 
 /// Labels from what is stated and what codes imply; the source's word is kept when it says the same more exactly.
-fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
+pub(super) fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
     let mut labels = Labels {
         confidentiality: Confidentiality::Normal,
         confidentiality_basis: ConfidentialityBasis::Default,
