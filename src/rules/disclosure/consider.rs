@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use super::Rules;
 use super::explain::{Rule, Withheld};
-use super::layers::{Layers, Refused};
-use super::record::{Record, Stored};
-use super::relationship::{self, Relationship};
-use crate::fhir::Now;
+use super::layers::{Layers, Permitted, Refused};
+use super::narrative::PART2_NOTICE;
+use super::record::Stored;
 use crate::label::{Labels, label};
+use crate::law;
 use crate::profile::{self, DataSet, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
@@ -27,6 +27,28 @@ pub(super) struct Candidate<'a> {
     pub basis: BTreeSet<String>,
     /// The resource, or a released element of it, is content under 42 CFR Part 2.
     pub part2: bool,
+    /// What the law asks to go with it.
+    pub obligations: law::Obligations,
+    /// Sentences that stand in its narrative.
+    pub statements: BTreeSet<String>,
+}
+
+impl Candidate<'_> {
+    /// Everything that must be said with it: the notice of `42 CFR 2.32`, the scope of the consent, what is asked of the recipient.
+    pub fn notice(&self) -> Option<String> {
+        let part2 = self.part2.then_some(PART2_NOTICE);
+        let said: Vec<&str> = part2
+            .into_iter()
+            .chain(self.statements.iter().map(String::as_str))
+            .collect();
+        (!said.is_empty()).then(|| said.join(" "))
+    }
+
+    /// Does a refrain from redisclosure travel as a label (v3-ActCode NORDSCLCD)?
+    pub fn no_redisclosure(&self) -> bool {
+        use law::Obligation::{AskNoFurtherDisclosure, StateRedisclosure};
+        self.part2 || self.obligations.has(AskNoFurtherDisclosure) || self.obligations.has(StateRedisclosure)
+    }
 }
 
 impl<'a> Candidate<'a> {
@@ -60,23 +82,13 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// The first relationship whose evidence this recipient may know of.
-    pub fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
-        let all = relationship::find_all(record, self.layers.means_recipient, &self.rules.zone, now);
-        let known = all.into_iter().find(|(_, evidence)| {
-            let labels = label(&evidence.body, self.rules.lists, &self.raised);
-            self.layers.judge(evidence, &labels).is_ok()
-        });
-        known.map(|(relationship, _)| relationship)
-    }
-
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
         let labels = label(&stored.body, self.rules.lists, &self.raised);
         let permitted = self.layers.judge(stored, &labels);
-        let basis = match permitted {
-            Ok(basis) => basis,
+        let mut permitted = match permitted {
+            Ok(permitted) => permitted,
             Err(refused) => {
                 self.keep_back(stored.reference(), refused, shared);
                 return None;
@@ -90,8 +102,7 @@ impl<'a> Work<'a> {
         if shared && !self.data_set.directory().contains(&stored.resource_type) {
             return None;
         }
-        let mut basis: BTreeSet<String> = basis.into_iter().collect();
-        let mut hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
+        let mut hidden = self.hidden_elements(stored, &labels, shared, &mut permitted);
         let part2 = labels.part2
             || labels
                 .elements
@@ -123,19 +134,21 @@ impl<'a> Work<'a> {
             coded: labels.is_coded(),
             hidden,
             shared,
-            basis,
+            basis: permitted.basis.into_iter().collect(),
             part2,
+            obligations: permitted.obligations,
+            statements: permitted.statements.into_iter().collect(),
         })
     }
 
     /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not.
-    /// The bases of those it may have are added to `basis`.
+    /// What those it may have rest on and bring along is added to `permitted`.
     fn hidden_elements(
         &mut self,
         stored: &Stored,
         labels: &Labels,
         shared: bool,
-        basis: &mut BTreeSet<String>,
+        permitted: &mut Permitted,
     ) -> BTreeSet<String> {
         let suspected = labels.suspicions.iter().map(|suspicion| {
             let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
@@ -155,7 +168,11 @@ impl<'a> Work<'a> {
         let mut hidden = BTreeSet::new();
         for (path, own) in judged {
             match self.layers.judge(stored, &own) {
-                Ok(permitted) => basis.extend(permitted),
+                Ok(own) => {
+                    permitted.basis.extend(own.basis);
+                    permitted.obligations = permitted.obligations.and(own.obligations);
+                    permitted.statements.extend(own.statements);
+                }
                 Err(refused) => {
                     self.keep_back(format!("{}#{path}", stored.reference()), refused, shared);
                     hidden.insert(path);

@@ -48,6 +48,8 @@ fn every_case_is_written_as_it_is_slowly() {
                     shared: false,
                     basis: Default::default(),
                     part2,
+                    obligations: Default::default(),
+                    statements: Default::default(),
                 };
                 let fast = super::finish::finish(candidate, Vec::new(), CodeLists::shipped(), &RAISED)
                     .expect("written");
