@@ -40,9 +40,16 @@ pub enum Command {
     Staff(StaffCommand),
     /// What a partner would be shown of a person, what is withheld and why, and the smallest change that would release it
     Preview(PreviewArgs),
+    /// Disclose by hand what the API never does: threats, abuse reports, involved persons, legal process
+    Disclose(DiscloseArgs),
     /// Work items: what a member of staff has to do
     #[command(subcommand)]
     Work(WorkCommand),
+    /// Break-glass grants: see them, end them
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Notices that wait to be sent
+    Notices(Acting),
     /// The audit log: verify it, read it
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -250,11 +257,78 @@ pub enum WorkCommand {
     },
 }
 
+#[derive(Subcommand)]
+pub enum GrantCommand {
+    /// Grants of the last thirty days, the newest first
+    List {
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// From the next request on, it opens nothing
+    End {
+        id: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
 #[derive(Args)]
 pub struct Acting {
     /// File with the bearer token of the member of staff who acts; - for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct DiscloseArgs {
+    /// Id, Patient/id, or an identifier of the source as system|value
+    #[arg(long, required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    pub patient: String,
+    /// 164.512(j) serious and imminent threat, 164.512(c) abuse report, 164.510(b) involved person, 164.512(e) legal process
+    #[arg(long, required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    pub basis: String,
+    /// Who receives it: name, and office or relation
+    #[arg(long, value_name = "NAME", required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    pub to: String,
+    /// Where it goes
+    #[arg(long)]
+    pub address: Option<String>,
+    /// Who decided, when it is not the member of staff who acts
+    #[arg(long, value_name = "NAME")]
+    pub decider: Option<String>,
+    /// The facts the decision rests on, in the decider's words
+    #[arg(long, value_name = "TEXT", required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    pub why: String,
+    /// A fact of the ground that holds (a wrong one lists the known ones); repeatable
+    #[arg(long = "fact", value_name = "FACT")]
+    pub facts: Vec<String>,
+    /// 164.512(c): when the person was told, or why not
+    #[arg(long, value_name = "TEXT")]
+    pub informed: Option<String>,
+    /// A resource to disclose; repeatable
+    #[arg(long, value_name = "TYPE/ID")]
+    pub what: Vec<String>,
+    /// In the form of which data set (default: crisis-team)
+    #[arg(long, value_name = "NAME")]
+    pub data_set: Option<String>,
+    /// The court's order, scanned
+    #[arg(long, value_name = "FILE")]
+    pub order: Option<PathBuf>,
+    /// The subpoena or other mandate, scanned
+    #[arg(long, value_name = "FILE")]
+    pub subpoena: Option<PathBuf>,
+    /// Release what a first person prepared: its work item
+    #[arg(long, value_name = "WORK")]
+    pub approve: Option<String>,
+    /// File with the bearer token of the member of staff who acts; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+    /// Legal process: the second person is here and releases it at once
+    #[arg(long, value_name = "FILE")]
+    pub second_person_token_file: Option<PathBuf>,
+    /// Where the Bundle is written
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
 }
 
 #[derive(Args)]

@@ -10,6 +10,8 @@ mod staff;
 mod work;
 mod preview;
 mod told;
+mod disclose;
+mod grant;
 mod audit;
 mod backup;
 mod table;
@@ -52,8 +54,11 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Partner(command) => partner::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
+        Command::Disclose(args) => disclose::run(config, args).await,
         Command::Preview(args) => preview::run(config, args).await,
         Command::Work(command) => work::run(config, command).await,
+        Command::Grant(command) => grant::run(config, command).await,
+        Command::Notices(acting) => grant::notices(config, &acting).await,
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,
         Command::Restore(args) => backup::restore(config, &args).await,
@@ -128,6 +133,9 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         rules.data_sets.len()
     );
     println!("FHIR base: {}", config.base());
+    if config.agency.responsible.trim().is_empty() {
+        println!("agency.responsible is not set: break-glass events name the agency's privacy official by office alone");
+    }
     Ok(0)
 }
 

@@ -16,6 +16,8 @@ use super::{Gateway, Partner};
 pub enum Interaction {
     Read,
     Search,
+    /// `$match` and the like.
+    Operation,
 }
 
 impl Interaction {
@@ -23,6 +25,7 @@ impl Interaction {
         match self {
             Interaction::Read => "read",
             Interaction::Search => "search-type",
+            Interaction::Operation => "operation",
         }
     }
 }
@@ -166,7 +169,12 @@ impl Gateway {
             .map(|(consent, provision)| audit::ConsentUsed { consent, provision })
             .collect();
         let legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
-        let legal = legal.into_iter().collect::<Vec<_>>().join(", ");
+        let mut legal = legal.into_iter().collect::<Vec<_>>().join(", ");
+        // The grant holds the four items of 42 CFR 2.51(c): each disclosure under it names it.
+        let tie = &about.relationship;
+        if tie.basis.code() == BREAK_GLASS {
+            legal = format!("{legal}, {BREAK_GLASS} {}", tie.evidence);
+        }
         audit::Disclosure {
             caller,
             purpose: &about.purpose,
@@ -186,6 +194,9 @@ impl Gateway {
         .event(occasion, salt)
     }
 }
+
+/// Code of the relationship that a grant makes.
+const BREAK_GLASS: &str = "break-glass";
 
 fn first_word(text: &str) -> &str {
     text.split(' ').next().unwrap_or(text)
@@ -226,7 +237,7 @@ fn request_event(
             }
             .event(occasion, salt)
         }
-        Interaction::Search => {
+        Interaction::Search | Interaction::Operation => {
             let query = call.line.as_bytes();
             audit::Query {
                 caller,

@@ -149,7 +149,8 @@ impl Gateway {
             };
         }
         let id = text.strip_prefix("Patient/").unwrap_or(text);
-        Ok(self.store.person_of("Patient", id).await?.flatten())
+        let found = self.store.resource("Patient", id).await?;
+        Ok(found.filter(|row| !row.deleted).and_then(|row| row.patient))
     }
 
     async fn note_look(

@@ -11,6 +11,14 @@ mod release;
 mod pull;
 mod token;
 mod roles;
+mod staff_request;
+mod staff_disclosure;
+mod parameters;
+mod emergency;
+mod find_person;
+mod break_glass;
+mod grant;
+mod request_more;
 mod explain;
 mod intake;
 mod import;
@@ -24,12 +32,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use postern_rules::disclosure::Rules;
 use postern_rules::log::{Digest, Signer, digest::hex};
+use postern_rules::search::CursorKey;
 
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
+pub use emergency::{NATURE, NATURES};
 pub use error::Error;
 pub use events::Interaction;
 pub use explain::{Look, Looked};
+pub use staff_disclosure::Made;
 pub use import::{ImportLine, ImportReport};
 pub use intake::{Accepted, Intake, Rejected};
 pub use log::{AuditFilter, Verification};
@@ -52,6 +63,7 @@ pub struct Gateway {
     pub entropy: Entropy,
     keys: Keys,
     signer: Signer,
+    cursors: CursorKey,
     rules_version: String,
     releases: release_cache::ReleaseCache,
     tokens: caller::KnownTokens,
@@ -78,6 +90,7 @@ impl Gateway {
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
             requests: AtomicU64::new(0),
+            cursors: CursorKey::derive(&keys.id),
             config,
             store,
             rules,

@@ -1,4 +1,4 @@
-//! `/staff/work` and `/staff/preview`: the work items of staff and what partners would be shown, with a bearer token of their own. Plain JSON; every act is on the log.
+//! `/staff/work`: the work items of staff, with a bearer token of their own. Plain JSON; every act is on the log.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::request::Facts;
 use super::respond::{self, Format, JSON};
-use crate::gateway::{Error, Gateway, Look, WorkView};
+use crate::gateway::{Error, Gateway, WorkView};
 
 pub async fn list(
     State(gateway): State<Arc<Gateway>>,
@@ -79,49 +79,35 @@ pub async fn settle(
     answer(settled.await)
 }
 
-/// What a partner would be shown of a person: `?patient=&as=&purpose=`, and `without=Consent/x`, `grant=true` for what-if.
-/// The person is named by id or reference: identifiers do not belong into addresses.
-pub async fn preview(
-    State(gateway): State<Arc<Gateway>>,
-    facts: Facts,
-    Query(pairs): Query<Vec<(String, String)>>,
-) -> Response {
-    let previewed = async {
+/// Break-glass grants of the last thirty days.
+pub async fn grants(State(gateway): State<Arc<Gateway>>, facts: Facts) -> Response {
+    let listed = async {
         let staff = gateway.staff(facts.bearer()).await?;
-        let look = look(&pairs).map_err(Error::Invalid)?;
-        let looked = gateway.preview(&staff, &look, &facts.request).await?;
-        Ok(looked.to_json())
+        gateway.grants(&staff, &facts.request).await
     };
-    answer(previewed.await)
+    answer(listed.await)
 }
 
-fn look(pairs: &[(String, String)]) -> Result<Look, Vec<Issue>> {
-    let mut look = Look::default();
-    let mut problems = Vec::new();
-    for (name, value) in pairs {
-        match name.as_str() {
-            "patient" => look.patient.clone_from(value),
-            "as" => look.partner.clone_from(value),
-            "purpose" => look.purpose.clone_from(value),
-            "without" => look.without.push(value.clone()),
-            "grant" => look.grant = value == "true",
-            _ => problems.push(Issue::error(
-                IssueCode::NotSupported,
-                "",
-                "unknown parameter; known: patient, as, purpose, without, grant",
-            )),
-        }
-    }
-    for (name, value) in [("patient", &look.patient), ("as", &look.partner), ("purpose", &look.purpose)] {
-        if value.is_empty() {
-            problems.push(Issue::error(IssueCode::Required, name, "is required"));
-        }
-    }
-    if look.patient.contains('|') {
-        let why = "an id or Patient/id: identifiers do not belong into addresses";
-        problems.push(Issue::error(IssueCode::Value, "patient", why));
-    }
-    if problems.is_empty() { Ok(look) } else { Err(problems) }
+/// Ends a grant before its time.
+pub async fn end_grant(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(id): Path<String>,
+) -> Response {
+    let ended = async {
+        let staff = gateway.staff(facts.bearer()).await?;
+        gateway.end_grant(&staff, &id, &facts.request).await
+    };
+    answer(ended.await)
+}
+
+/// Notices that wait to be sent.
+pub async fn notices(State(gateway): State<Arc<Gateway>>, facts: Facts) -> Response {
+    let listed = async {
+        let staff = gateway.staff(facts.bearer()).await?;
+        gateway.notices(&staff, &facts.request).await
+    };
+    answer(listed.await)
 }
 
 fn answer(result: Result<Value, Error>) -> Response {

@@ -77,7 +77,8 @@ impl Heard {
                 concerns: named.may_mean_recipient(&consent["provision"]),
                 authorization: consents.authorization_lacks(at).is_empty()
                     && named.names_recipient(&consent["provision"]),
-                state_form: consents.state_lacks(at).is_empty(),
+                state_form: consents.state_lacks(at).is_empty()
+                    && consents.state_until(at).is_none_or(|end| !now.reached(end)),
             })
             .collect();
         // A statement that takes the place of one about this recipient is about it too, by leaving it out.
@@ -100,7 +101,6 @@ impl Heard {
             .iter()
             .enumerate()
             .any(|(at, s)| s.concerns && s.restriction.is_none() && is_an_answer(list[at]));
-        let _ = now;
         Heard {
             statements,
             asked,

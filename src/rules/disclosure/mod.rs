@@ -18,10 +18,18 @@ mod finish;
 mod decide;
 mod release;
 mod answer;
+mod operation;
 mod rules;
 mod explanation;
+mod by_staff;
+#[cfg(test)]
+mod necessary;
+
+#[cfg(test)]
+mod finish_by_value;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
+pub use by_staff::{StaffAct, by_staff, purpose_of};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};
 pub use explanation::{
@@ -29,6 +37,7 @@ pub use explanation::{
 };
 pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
+pub use operation::{Granted, NOBODY_MEANT};
 pub use record::{Recipient, Record, Stored};
 pub use relationship::{Basis, Relationship};
 pub use release::{About, Decision, Moved, Release, Released, Shown, version_id};

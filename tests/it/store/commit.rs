@@ -214,7 +214,7 @@ async fn a_newer_schema_is_refused(home: Home) {
     let older = Store::open_as(&home.url, Options::default(), 0).await;
     assert!(matches!(
         older.err(),
-        Some(OpenError::Newer { found: 1, known: 0 })
+        Some(OpenError::Newer { found: 2, known: 0 })
     ));
     let again = home.open().await;
     assert_eq!(verified(&again).await, 1);
@@ -299,7 +299,7 @@ async fn released_moves_only_with_its_digest(home: Home) {
     );
     let shown = async |id| {
         store
-            .shown_in("clinic", "TREAT", "Goal", id)
+            .people_holding(("clinic", "TREAT"), "Goal", id)
             .await
             .expect("reads")
     };

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::missing::{holds, missing, without_indexes};
-use super::trial::reference;
+use super::trial::{bodies, reference};
 use crate::disclosure::{Decision, Record, Rule, Rules};
 use crate::profile::{self, Profile};
 
@@ -58,7 +58,8 @@ pub(super) fn find(record: &Record, decision: &Decision, rules: &Rules) -> Vec<K
             stands_at,
         });
     }
-    let released: HashMap<String, &Value> = decision.resources.iter().map(|(body, _)| (reference(body), body)).collect();
+    let bodies = bodies(decision);
+    let released: HashMap<String, &Value> = bodies.iter().map(|body| (reference(body), body)).collect();
     for stored in &record.resources {
         let own = stored.reference();
         let profile = set.and_then(|set| set.profile(&stored.resource_type));

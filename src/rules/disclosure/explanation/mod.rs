@@ -145,21 +145,21 @@ fn seen(
             element: kept.element.clone(),
         })
         .collect();
-    let before: Vec<String> = decision.resources.iter().map(|(body, _)| trial::reference(body)).collect();
+    let bodies = trial::bodies(decision);
+    let before: Vec<String> = bodies.iter().map(trial::reference).collect();
     let mut trials = Trials::new((record, recipient, purpose), rules, now.stamp(), targets, before);
     let withheld = reasons(&kept, &mut trials);
     let set = rules.data_sets.get(&about.data_set);
-    let mut released: Vec<(String, String)> = decision
-        .resources
+    let mut released: Vec<(String, String)> = bodies
         .iter()
-        .map(|(body, _)| (trial::reference(body), title(body)))
+        .map(|body| (trial::reference(body), title(body)))
         .collect();
     let place = |reference: &str| {
         let name = reference.split('/').next().unwrap_or_default();
         set.and_then(|set| set.order().iter().position(|known| known == name))
     };
     released.sort_by_cached_key(|(reference, title)| (place(reference), title.clone(), reference.clone()));
-    let gaps = set.map(|set| set.gaps(decision.resources.iter().map(|(body, _)| body)));
+    let gaps = set.map(|set| set.gaps(&bodies));
     Seen {
         data_set: about.data_set.clone(),
         relationship: about.relationship.clone(),

@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Value, json as value};
 
 use super::change::{COUNSELING, Step};
 use super::form::{self, Wanted};
 use super::missing::{is_there, missing};
 use crate::disclosure::decide::decide_within;
 use crate::disclosure::{Decision, Grant, Obtainable, Recipient, Record, Rules, Stored, decide};
-use crate::fhir::{Instant, Now};
+use crate::fhir::{Instant, Now, json};
 use crate::profile::{DataSet, whole_data_set};
 
 /// Decisions tried for one explanation; beyond them nothing more is worked out. Fewer for a record that is long.
@@ -112,11 +112,8 @@ impl<'a> Trials<'a> {
     }
 
     fn look(&self, record: &Record, decision: &Decision) -> World {
-        let released: HashMap<String, &Value> = decision
-            .resources
-            .iter()
-            .map(|(body, _)| (reference(body), body))
-            .collect();
+        let bodies = bodies(decision);
+        let released: HashMap<String, &Value> = bodies.iter().map(|body| (reference(body), body)).collect();
         let stored: HashMap<String, &Value> =
             record.all().map(|one| (one.reference(), &one.body)).collect();
         let mut gone: HashMap<&str, Vec<String>> = HashMap::new();
@@ -184,7 +181,7 @@ impl<'a> Trials<'a> {
             }
             Step::Refer => {
                 let organization = self.organization(record);
-                let request = json!({"resourceType": "ServiceRequest", "id": "what-if", "status": "active",
+                let request = value!({"resourceType": "ServiceRequest", "id": "what-if", "status": "active",
                     "intent": "order", "subject": {"reference": format!("Patient/{}", record.patient)},
                     "performer": [{"reference": organization}]});
                 record.resources.extend(Stored::new(request, 1));
@@ -227,6 +224,12 @@ fn plain(step: &Step) -> Step {
         },
         other => other.clone(),
     }
+}
+
+/// What is released, read again.
+pub(super) fn bodies(decision: &Decision) -> Vec<Value> {
+    let bodies = decision.resources.iter();
+    bodies.filter_map(|one| json::parse(&one.bytes).ok()).collect()
 }
 
 pub(super) fn reference(body: &Value) -> String {
@@ -310,15 +313,15 @@ mod tests {
 
     #[test]
     fn a_provision_is_taken_out_where_it_stands() {
-        let mut consent = json!({"provision": {"provision": [{"a": 1}, {"provision": [{"b": 2}]}]}});
+        let mut consent = value!({"provision": {"provision": [{"a": 1}, {"provision": [{"b": 2}]}]}});
         assert!(take_out(&mut consent, "provision[1].provision[0]").is_some());
-        assert_eq!(consent, json!({"provision": {"provision": [{"a": 1}, {}]}}));
+        assert_eq!(consent, value!({"provision": {"provision": [{"a": 1}, {}]}}));
         assert!(take_out(&mut consent, "provision[7]").is_none());
     }
 
     #[test]
     fn an_element_is_found_by_its_path() {
-        let mut plan = json!({"activity": [{"detail": {"description": "x"}}], "note": [{"text": "y"}]});
+        let mut plan = value!({"activity": [{"detail": {"description": "x"}}], "note": [{"text": "y"}]});
         *at_path(&mut plan, "CarePlan.activity[0].detail.description").expect("there") = "z".into();
         assert_eq!(plan["activity"][0]["detail"]["description"], "z");
         assert!(at_path(&mut plan, "CarePlan.note[3].text").is_none());
