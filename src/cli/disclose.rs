@@ -23,17 +23,24 @@ pub async fn run(config: Option<&Path>, args: DiscloseArgs) -> anyhow::Result<u8
     match made? {
         Ok(Made::Released(opened)) => {
             write_private(&args.out, &opened.0)?;
-            println!("recorded, and written to {} (readable by you alone)", args.out.display());
+            println!(
+                "recorded, and written to {} (readable by you alone)",
+                args.out.display()
+            );
             Ok(0)
         }
         Ok(Made::Waits(told)) => {
             let work = told["work"].as_str().unwrap_or_default();
-            println!("work item {work}: nothing has left. A second member of staff (role compliance) releases it with");
+            println!(
+                "work item {work}: nothing has left. A second member of staff (role compliance) releases it with"
+            );
             println!("  postern disclose --approve {work} --token-file THEIRS --out FILE");
             Ok(0)
         }
         Err(Error::Conflict) => {
-            eprintln!("not released: it takes another person than the first, and an item that is open and not taken by others");
+            eprintln!(
+                "not released: it takes another person than the first, and an item that is open and not taken by others"
+            );
             Ok(1)
         }
         Err(Error::Unauthenticated) => {
@@ -54,7 +61,9 @@ async fn act(gateway: &Gateway, args: &DiscloseArgs, asked: &Value) -> anyhow::R
         Err(error) => return Ok(Err(error)),
     };
     if let Some(work) = &args.approve {
-        return Ok(gateway.approve_disclosure(&first, work, &gateway.request_id()).await);
+        return Ok(gateway
+            .approve_disclosure(&first, work, &gateway.request_id())
+            .await);
     }
     let made = gateway.disclose(&first, asked, &gateway.request_id()).await;
     let (Ok(Made::Waits(told)), Some(file)) = (&made, &args.second_person_token_file) else {
@@ -65,7 +74,9 @@ async fn act(gateway: &Gateway, args: &DiscloseArgs, asked: &Value) -> anyhow::R
         Err(error) => return Ok(Err(error)),
     };
     let work = told["work"].as_str().unwrap_or_default();
-    Ok(gateway.approve_disclosure(&second, work, &gateway.request_id()).await)
+    Ok(gateway
+        .approve_disclosure(&second, work, &gateway.request_id())
+        .await)
 }
 
 fn asked(args: &DiscloseArgs) -> anyhow::Result<Value> {

@@ -75,5 +75,9 @@ fn look(args: &PreviewArgs) -> anyhow::Result<Result<Look, Vec<String>>> {
             Err(issues) => problems.extend(issues.iter().map(|issue| format!("{}: {issue}", file.display()))),
         }
     }
-    Ok(if problems.is_empty() { Ok(look) } else { Err(problems) })
+    Ok(if problems.is_empty() {
+        Ok(look)
+    } else {
+        Err(problems)
+    })
 }

@@ -27,7 +27,11 @@ pub fn in_words(looked: &Looked) -> String {
         told.recipient_name, told.purpose
     );
     field(&mut out, "person", &format!("Patient/{}", told.patient));
-    field(&mut out, "recipient", &format!("{}, class {}", told.recipient, looked.partner.class));
+    field(
+        &mut out,
+        "recipient",
+        &format!("{}, class {}", told.recipient, looked.partner.class),
+    );
     for what in &looked.supposed {
         field(&mut out, "WHAT IF", what);
     }
@@ -56,15 +60,26 @@ fn shown(out: &mut String, seen: &Seen) {
     field(
         out,
         "data set",
-        &format!("{}: {} of {} stored elements", seen.data_set, seen.elements_released, seen.elements_stored),
+        &format!(
+            "{}: {} of {} stored elements",
+            seen.data_set, seen.elements_released, seen.elements_stored
+        ),
     );
     let _ = writeln!(out, "\nRELEASED  {}\n", count(seen.released.len(), "resource"));
     for (name, titles) in by_type(&seen.released) {
-        let many = if titles.len() > 1 { format!(" ({})", titles.len()) } else { String::new() };
+        let many = if titles.len() > 1 {
+            format!(" ({})", titles.len())
+        } else {
+            String::new()
+        };
         column(out, &format!("{name}{many}"), 22, &cut(titles, ", "));
     }
     for (at, gap) in seen.gaps.iter().enumerate() {
-        field(out, if at == 0 { "NOT THERE" } else { "" }, &format!("{gap}: the data set expects it"));
+        field(
+            out,
+            if at == 0 { "NOT THERE" } else { "" },
+            &format!("{gap}: the data set expects it"),
+        );
     }
     let _ = writeln!(out, "\nWITHHELD  {}", withheld_count(&seen.withheld));
     let mut named: Vec<Exception> = Vec::new();
@@ -79,7 +94,11 @@ fn withheld_count(reasons: &[Reason]) -> String {
     if reasons.is_empty() {
         return "nothing".to_owned();
     }
-    format!("{}, {} of others", count(whole, "resource"), count(elements, "element"))
+    format!(
+        "{}, {} of others",
+        count(whole, "resource"),
+        count(elements, "element")
+    )
 }
 
 /// Reasons that say the same of several things, in the order they first stand.
@@ -134,7 +153,11 @@ fn reason(out: &mut String, number: usize, group: &[&Reason], named: &mut Vec<Ex
         let profiles: Vec<String> = unique(group.iter().map(|reason| profile(&reason.stands_at)));
         field(out, "profiles", &cut(profiles, ", "));
         let change = first.change.sentence.split(", or ").next().unwrap_or_default();
-        field(out, "TO RELEASE", &format!("{change}, or the element is added to its profile."));
+        field(
+            out,
+            "TO RELEASE",
+            &format!("{change}, or the element is added to its profile."),
+        );
     } else {
         field(out, "TO RELEASE", &first.change.sentence);
     }
@@ -163,7 +186,11 @@ fn names(out: &mut String, group: &[&Reason]) {
                 path.trim_start_matches('.').to_owned()
             }
         };
-        let head = if reason.element.is_some() { format!("{name}.") } else { name.to_owned() };
+        let head = if reason.element.is_some() {
+            format!("{name}.")
+        } else {
+            name.to_owned()
+        };
         match lines.iter_mut().find(|(known, _)| *known == head) {
             Some((_, all)) => all.push(what),
             None => lines.push((head, vec![what])),
@@ -171,7 +198,11 @@ fn names(out: &mut String, group: &[&Reason]) {
     }
     let more = lines.len().saturating_sub(MOST_NAMES);
     for (at, (head, all)) in lines.into_iter().take(MOST_NAMES).enumerate() {
-        let several = if head.ends_with('.') { String::new() } else { times(all.len()) };
+        let several = if head.ends_with('.') {
+            String::new()
+        } else {
+            times(all.len())
+        };
         let line = format!("{head}{several}  {}", cut(tally(all), ", "));
         field(out, if at == 0 { "withheld" } else { "" }, &line);
     }
@@ -213,7 +244,11 @@ fn by_type(released: &[(String, String)]) -> Vec<(&str, Vec<String>)> {
     let mut types: Vec<(&str, Vec<String>)> = Vec::new();
     for (reference, title) in released {
         let (name, id) = reference.split_once('/').unwrap_or((reference, ""));
-        let title = if title.is_empty() { id.to_owned() } else { title.clone() };
+        let title = if title.is_empty() {
+            id.to_owned()
+        } else {
+            title.clone()
+        };
         match types.iter_mut().find(|(known, _)| *known == name) {
             Some((_, titles)) => titles.push(title),
             None => types.push((name, vec![title])),

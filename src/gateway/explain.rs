@@ -116,7 +116,13 @@ impl Gateway {
         }
         let found = self.store.partner(&look.partner).await?;
         if found.is_none() {
-            let names: Vec<String> = self.store.partners().await?.into_iter().map(|(_, p)| p.id).collect();
+            let names: Vec<String> = self
+                .store
+                .partners()
+                .await?
+                .into_iter()
+                .map(|(_, p)| p.id)
+                .collect();
             wrong("as", format!("no such partner; registered: {}", names.join(", ")));
         }
         match found {
@@ -172,7 +178,11 @@ impl Gateway {
                 patient: &noted.patient,
                 purpose: LOOKED_FOR,
                 details: &details,
-                outcome: if failed { Outcome::MinorFailure } else { Outcome::Success },
+                outcome: if failed {
+                    Outcome::MinorFailure
+                } else {
+                    Outcome::Success
+                },
                 reason: noted.failed,
                 ..Act::of(Kind::StaffRead, staff.person())
             };
@@ -250,8 +260,13 @@ fn suppose(record: &mut Record, look: &Look) -> Result<Vec<String>, Error> {
             Ok(consent) => {
                 let digest = Digest::of(consent.to_string().as_bytes()).hex();
                 let id = consent["id"].as_str().unwrap_or_default().to_owned();
-                let known = record.resources.iter().any(|one| one.resource_type == "Consent" && one.id == id);
-                record.resources.retain(|one| one.resource_type != "Consent" || one.id != id);
+                let known = record
+                    .resources
+                    .iter()
+                    .any(|one| one.resource_type == "Consent" && one.id == id);
+                record
+                    .resources
+                    .retain(|one| one.resource_type != "Consent" || one.id != id);
                 record.resources.extend(Stored::new(consent, 1));
                 let how = if known { "changed" } else { "added" };
                 supposed.push(format!("Consent/{id} {how} (sha256 {})", &digest[..16]));
@@ -262,12 +277,17 @@ fn suppose(record: &mut Record, look: &Look) -> Result<Vec<String>, Error> {
     for named in &look.without {
         let id = named.strip_prefix("Consent/").unwrap_or(named);
         let before = record.resources.len();
-        record.resources.retain(|one| one.resource_type != "Consent" || one.id != id);
+        record
+            .resources
+            .retain(|one| one.resource_type != "Consent" || one.id != id);
         if record.resources.len() == before {
             let consents: Vec<String> = record.of_type("Consent").map(Stored::reference).collect();
             let why = match consents.is_empty() {
                 true => "the person has no consent".to_owned(),
-                false => format!("no such consent of this person; there are {}", consents.join(", ")),
+                false => format!(
+                    "no such consent of this person; there are {}",
+                    consents.join(", ")
+                ),
             };
             problems.push(Issue::error(IssueCode::Value, "without", why));
         } else {
@@ -277,14 +297,22 @@ fn suppose(record: &mut Record, look: &Look) -> Result<Vec<String>, Error> {
     if look.grant {
         supposed.push("break-glass opened".to_owned());
     }
-    if problems.is_empty() { Ok(supposed) } else { Err(Error::Invalid(problems)) }
+    if problems.is_empty() {
+        Ok(supposed)
+    } else {
+        Err(Error::Invalid(problems))
+    }
 }
 
 /// A Consent as it would be stored: valid R4, and this person's.
 fn added(record: &Record, consent: &Value, number: usize) -> Result<Value, Vec<Issue>> {
     let at = |path: &str| format!("with[{number}]{path}");
     if consent["resourceType"] != "Consent" {
-        return Err(vec![Issue::error(IssueCode::Structure, at(""), "is not a Consent resource")]);
+        return Err(vec![Issue::error(
+            IssueCode::Structure,
+            at(""),
+            "is not a Consent resource",
+        )]);
     }
     let mut issues = gate::check(consent);
     for issue in &mut issues {
@@ -312,5 +340,9 @@ fn added(record: &Record, consent: &Value, number: usize) -> Result<Value, Vec<I
     if !consent["id"].is_string() {
         consent["id"] = format!("what-if-{}", number + 1).into();
     }
-    if issues.is_empty() { Ok(consent) } else { Err(issues) }
+    if issues.is_empty() {
+        Ok(consent)
+    } else {
+        Err(issues)
+    }
 }

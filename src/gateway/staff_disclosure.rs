@@ -55,7 +55,9 @@ impl Gateway {
                 "patient",
                 "nobody here has this id or identifier",
             )];
-            return self.refuse(staff, "", purpose_of(&asked.ground), nobody, request).await;
+            return self
+                .refuse(staff, "", purpose_of(&asked.ground), nobody, request)
+                .await;
         };
         if legal {
             return self.prepare(staff, asked, &patient, request).await;
@@ -69,7 +71,12 @@ impl Gateway {
     }
 
     /// The second person releases what the first prepared: another member of staff, with the same role.
-    pub async fn approve_disclosure(&self, staff: &StaffMember, id: &str, request: &str) -> Result<Made, Error> {
+    pub async fn approve_disclosure(
+        &self,
+        staff: &StaffMember,
+        id: &str,
+        request: &str,
+    ) -> Result<Made, Error> {
         staff.may(Door::Order)?;
         let item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
         let open = item.kind == LEGAL_RELEASE && item.closed.is_none();
@@ -110,7 +117,9 @@ impl Gateway {
         let record = self.load_record(patient).await?;
         let now = self.clock.now();
         if let Err(problems) = by_staff(&record, &asked.act(), &self.rules, &now) {
-            return self.refuse(staff, patient, purpose_of(&asked.ground), problems, request).await;
+            return self
+                .refuse(staff, patient, purpose_of(&asked.ground), problems, request)
+                .await;
         }
         let at = now.stamp();
         let id = self.entropy.id(&format!("{LEGAL_RELEASE} {request}"));
@@ -137,8 +146,16 @@ impl Gateway {
         let details = asked.details();
         let details: Vec<(&str, &str)> = details.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let about = format!("Patient/{patient}");
-        self.record_act(staff, audit::Kind::WorkTaken, &id, &about, &details, request, work)
-            .await?;
+        self.record_act(
+            staff,
+            audit::Kind::WorkOpened,
+            &id,
+            &about,
+            &details,
+            request,
+            work,
+        )
+        .await?;
         Ok(Made::Waits(json!({
             "work": id,
             "kind": LEGAL_RELEASE,
@@ -168,7 +185,9 @@ impl Gateway {
         change.expects.push((patient.to_owned(), record.version));
         change.expects_world = Some(record.world);
         change.answers.push(answer.digest());
-        change.work.extend(persons.item.clone().map(|item| settled(item, staff, at)));
+        change
+            .work
+            .extend(persons.item.clone().map(|item| settled(item, staff, at)));
         self.note_act(&mut change, asked, &answer, patient, &persons, request);
         let receipt = self.store.commit(change).await?;
         let opened = answer.open(&receipt).map_err(|_| Error::Unavailable)?;

@@ -26,21 +26,51 @@ pub(super) struct StaffRequest {
 }
 
 const KNOWN: [&str; 11] = [
-    "patient", "basis", "recipient", "decider", "why", "what", "dataSet", "facts", "informed", "order", "subpoena",
+    "patient",
+    "basis",
+    "recipient",
+    "decider",
+    "why",
+    "what",
+    "dataSet",
+    "facts",
+    "informed",
+    "order",
+    "subpoena",
 ];
 
 /// The grounds by their section, and the facts that each asks for.
 pub const GROUNDS: [(&str, &[&str]); 4] = [
-    ("164.512(j)", &["serious-and-imminent", "recipient-can-lessen", "learned-in-therapy-for-propensity"]),
+    (
+        "164.512(j)",
+        &[
+            "serious-and-imminent",
+            "recipient-can-lessen",
+            "learned-in-therapy-for-propensity",
+        ],
+    ),
     (
         "164.512(c)",
-        &["required-by-law", "individual-agrees", "authorised-and-prevents-harm", "authorised-and-incapable"],
+        &[
+            "required-by-law",
+            "individual-agrees",
+            "authorised-and-prevents-harm",
+            "authorised-and-incapable",
+        ],
     ),
     (
         "164.510(b)",
-        &["directly-relevant", "present-and-capable", "agreed-or-did-not-object", "best-interests"],
+        &[
+            "directly-relevant",
+            "present-and-capable",
+            "agreed-or-did-not-object",
+            "best-interests",
+        ],
     ),
-    ("164.512(e)", &["order-under-part2", "satisfactory-assurance", "legal-review"]),
+    (
+        "164.512(e)",
+        &["order-under-part2", "satisfactory-assurance", "legal-review"],
+    ),
 ];
 
 /// Longest text of one field, in bytes; largest document.
@@ -50,7 +80,11 @@ const LARGEST: usize = 8 << 20;
 pub(super) fn read(asked: &Value, staff: &str) -> Result<StaffRequest, Vec<Issue>> {
     let mut problems: Vec<Issue> = Vec::new();
     let Some(members) = asked.as_object() else {
-        return Err(vec![Issue::error(IssueCode::Structure, "", "a JSON object is expected")]);
+        return Err(vec![Issue::error(
+            IssueCode::Structure,
+            "",
+            "a JSON object is expected",
+        )]);
     };
     if members.keys().any(|key| !KNOWN.contains(&key.as_str())) {
         let why = format!("an unknown member; known: {}", KNOWN.join(", "));
@@ -65,11 +99,20 @@ pub(super) fn read(asked: &Value, staff: &str) -> Result<StaffRequest, Vec<Issue
     let read = StaffRequest {
         patient: text(&asked["patient"], "patient", true, &mut problems),
         stated: Stated {
-            decider: if decider.is_empty() { staff.to_owned() } else { decider },
+            decider: if decider.is_empty() {
+                staff.to_owned()
+            } else {
+                decider
+            },
             recipient: text(&asked["recipient"]["name"], "recipient.name", true, &mut problems),
             basis: text(&asked["why"], "why", true, &mut problems),
         },
-        address: text(&asked["recipient"]["address"], "recipient.address", false, &mut problems),
+        address: text(
+            &asked["recipient"]["address"],
+            "recipient.address",
+            false,
+            &mut problems,
+        ),
         chosen: texts(&asked["what"], "what", &mut problems),
         data_set: match text(&asked["dataSet"], "dataSet", false, &mut problems) {
             name if name.is_empty() => "crisis-team".to_owned(),
@@ -85,7 +128,11 @@ pub(super) fn read(asked: &Value, staff: &str) -> Result<StaffRequest, Vec<Issue
         subpoena,
         whole: asked.clone(),
     };
-    if problems.is_empty() { Ok(read) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(read)
+    } else {
+        Err(problems)
+    }
 }
 
 fn ground(
@@ -158,11 +205,18 @@ fn text(value: &Value, at: &str, required: bool, problems: &mut Vec<Issue>) -> S
 fn texts(value: &Value, at: &str, problems: &mut Vec<Issue>) -> Vec<String> {
     let list = match value {
         Value::Null => return Vec::new(),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect(),
         _ => None,
     };
     list.unwrap_or_else(|| {
-        problems.push(Issue::error(IssueCode::Structure, at, "a list of texts is expected"));
+        problems.push(Issue::error(
+            IssueCode::Structure,
+            at,
+            "a list of texts is expected",
+        ));
         Vec::new()
     })
 }
@@ -192,7 +246,11 @@ mod tests {
             "why": 7, "order": {"data": "!!"}, "colour": "red"});
         let problems = read(&wrong, "Kim").err().expect("problems");
         assert_eq!(problems.len(), 7, "{problems:?}");
-        assert!(problems.iter().all(|p| !p.to_string().contains("secret") && !p.to_string().contains("red;")));
+        assert!(
+            problems
+                .iter()
+                .all(|p| !p.to_string().contains("secret") && !p.to_string().contains("red;"))
+        );
         assert!(read(&json!([]), "Kim").is_err() && read(&json!({"basis": "x"}), "Kim").is_err());
     }
 
@@ -201,7 +259,12 @@ mod tests {
         let whole = json!({"patient": "p", "basis": "45 CFR 164.512(e)", "recipient": {"name": "Court"}, "why": "order",
             "what": ["Goal/1"], "facts": ["legal-review"], "order": {"contentType": "application/pdf", "data": "aGk="}});
         let read = read(&whole, "Kim").ok().expect("good");
-        assert_eq!((read.stated.decider.as_str(), read.order.as_deref()), ("Kim", Some(&b"hi"[..])));
-        assert!(matches!(&read.ground, Ground::LegalProcess(process) if process.legal_review && process.subpoena.is_empty()));
+        assert_eq!(
+            (read.stated.decider.as_str(), read.order.as_deref()),
+            ("Kim", Some(&b"hi"[..]))
+        );
+        assert!(
+            matches!(&read.ground, Ground::LegalProcess(process) if process.legal_review && process.subpoena.is_empty())
+        );
     }
 }

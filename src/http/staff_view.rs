@@ -43,11 +43,7 @@ pub async fn disclose(State(gateway): State<Arc<Gateway>>, facts: Facts, body: B
 }
 
 /// The second person releases what the first prepared.
-pub async fn approve(
-    State(gateway): State<Arc<Gateway>>,
-    facts: Facts,
-    Path(id): Path<String>,
-) -> Response {
+pub async fn approve(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
     let made = async {
         let staff = gateway.staff(facts.bearer()).await?;
         gateway.approve_disclosure(&staff, &id, &facts.request).await

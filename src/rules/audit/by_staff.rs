@@ -33,7 +33,8 @@ pub struct ByStaff<'a> {
     pub details: &'a [(&'a str, &'a str)],
 }
 
-const DISCLOSE: &str = r#""subtype":[{"system":"http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle","code":"disclose"}]"#;
+const DISCLOSE: &str =
+    r#""subtype":[{"system":"http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle","code":"disclose"}]"#;
 
 impl ByStaff<'_> {
     /// `salt`: 16 random bytes of this event's own.
@@ -56,9 +57,23 @@ impl ByStaff<'_> {
 
     fn agents(&self, json: &mut Json, occasion: &Occasion<'_>) -> Who<'_> {
         let gateway = occasion.gateway;
-        agent(json, SOURCE, &Who::gateway(gateway), false, Some(gateway.base), "");
+        agent(
+            json,
+            SOURCE,
+            &Who::gateway(gateway),
+            false,
+            Some(gateway.base),
+            "",
+        );
         let address = (!clean(self.address).is_empty()).then_some(self.address);
-        agent(json, DESTINATION, &Who::party(&self.recipient), false, address, "");
+        agent(
+            json,
+            DESTINATION,
+            &Who::party(&self.recipient),
+            false,
+            address,
+            "",
+        );
         agent(json, CUSTODIAN, &Who::party(&gateway.custodian), false, None, "");
         if let Some(second) = &self.second {
             agent(json, VERIFIER, &Who::person(second), false, None, "");

@@ -32,10 +32,17 @@ const MOST: usize = 500;
 
 /// The decision of a staff act: what leaves, in the form of the data set. `Err` lists everything that is missing or barred, for
 /// staff; then nothing leaves.
-pub fn by_staff(record: &Record, act: &StaffAct<'_>, rules: &Rules, now: &Now) -> Result<Decision, Vec<Issue>> {
+pub fn by_staff(
+    record: &Record,
+    act: &StaffAct<'_>,
+    rules: &Rules,
+    now: &Now,
+) -> Result<Decision, Vec<Issue>> {
     let mut problems = Vec::new();
     if let Answer::Needs(missing) = judge(act.stated, act.ground) {
-        let needs = missing.into_iter().map(|what| Issue::error(IssueCode::Required, "facts", what));
+        let needs = missing
+            .into_iter()
+            .map(|what| Issue::error(IssueCode::Required, "facts", what));
         problems.extend(needs);
     }
     let chosen = chosen(record, act, &mut problems);
@@ -59,8 +66,12 @@ pub fn by_staff(record: &Record, act: &StaffAct<'_>, rules: &Rules, now: &Now) -
     }
     references::settle(&mut candidates, &mut work.withheld);
     for kept in work.withheld.iter().filter(|kept| !kept.path.contains('#')) {
-        let why = format!("{} cannot be sent in a valid form without what is left out", kept.path);
-        work.problems.push(Issue::error(IssueCode::BusinessRule, "what", why));
+        let why = format!(
+            "{} cannot be sent in a valid form without what is left out",
+            kept.path
+        );
+        work.problems
+            .push(Issue::error(IssueCode::BusinessRule, "what", why));
     }
     if !work.problems.is_empty() {
         return Err(work.problems);
@@ -69,14 +80,22 @@ pub fn by_staff(record: &Record, act: &StaffAct<'_>, rules: &Rules, now: &Now) -
 }
 
 /// The person and what was chosen, each once, with its place in the list.
-fn chosen<'r>(record: &'r Record, act: &StaffAct<'_>, problems: &mut Vec<Issue>) -> Vec<(Option<usize>, &'r Stored)> {
+fn chosen<'r>(
+    record: &'r Record,
+    act: &StaffAct<'_>,
+    problems: &mut Vec<Issue>,
+) -> Vec<(Option<usize>, &'r Stored)> {
     let mut found: Vec<(Option<usize>, &Stored)> = record
         .of_type("Patient")
         .filter(|patient| patient.id == record.patient)
         .map(|patient| (None, patient))
         .collect();
     if act.chosen.is_empty() {
-        problems.push(Issue::error(IssueCode::Required, "what", "name at least one resource, as Type/id"));
+        problems.push(Issue::error(
+            IssueCode::Required,
+            "what",
+            "name at least one resource, as Type/id",
+        ));
     }
     if act.chosen.len() > MOST {
         let why = format!("at most {MOST} resources: staff choose each one");
@@ -113,12 +132,17 @@ impl<'a> Work<'a> {
         let raised: Vec<&str> = self.rules.policy.raised().iter().map(String::as_str).collect();
         let labels = label(&stored.body, self.rules.lists, &raised);
         if let Err(why) = self.lets(&labels) {
-            self.problems.push(Issue::error(IssueCode::BusinessRule, place, why));
+            self.problems
+                .push(Issue::error(IssueCode::BusinessRule, place, why));
             return None;
         }
         let Some(profile) = self.data_set.profile_of(&stored.body) else {
-            let why = format!("data set {} does not hold this; name another", self.data_set.name());
-            self.problems.push(Issue::error(IssueCode::BusinessRule, place, why));
+            let why = format!(
+                "data set {} does not hold this; name another",
+                self.data_set.name()
+            );
+            self.problems
+                .push(Issue::error(IssueCode::BusinessRule, place, why));
             return None;
         };
         let mut hidden = self.hidden(stored, &labels);
@@ -132,12 +156,16 @@ impl<'a> Work<'a> {
         }
         let Some(projected) = project(profile, stored, &hidden, None) else {
             let why = "nothing of it is left in the form of this data set";
-            self.problems.push(Issue::error(IssueCode::BusinessRule, place, why));
+            self.problems
+                .push(Issue::error(IssueCode::BusinessRule, place, why));
             return None;
         };
         let own = |part2: &mut bool, path: &str, of: &Labels| *part2 |= of.part2 && !hidden.contains(path);
         let mut part2 = labels.part2;
-        labels.elements.iter().for_each(|(path, of)| own(&mut part2, path, of));
+        labels
+            .elements
+            .iter()
+            .for_each(|(path, of)| own(&mut part2, path, of));
         Some(Candidate {
             stored,
             profile,
@@ -145,7 +173,11 @@ impl<'a> Work<'a> {
             coded: labels.is_coded(),
             hidden,
             shared: false,
-            basis: BTreeSet::from([format!("{} {}", basis_code(self.act.ground), self.act.ground.cite())]),
+            basis: BTreeSet::from([format!(
+                "{} {}",
+                basis_code(self.act.ground),
+                self.act.ground.cite()
+            )]),
             part2,
             obligations: Obligations::default(),
             statements: BTreeSet::new(),
@@ -153,7 +185,10 @@ impl<'a> Work<'a> {
     }
 
     fn lets(&self, labels: &Labels) -> Result<(), &'static str> {
-        covers(self.act.ground, &Source::of(labels, &Agency::of(&self.rules.policy)))
+        covers(
+            self.act.ground,
+            &Source::of(labels, &Agency::of(&self.rules.policy)),
+        )
     }
 
     /// Labelled elements that this ground does not cover.
@@ -163,7 +198,11 @@ impl<'a> Work<'a> {
             if let Err(why) = self.lets(own) {
                 self.withheld.push(Withheld {
                     path: format!("{}#{path}", stored.reference()),
-                    rule: if own.part2 { Rule::Part2 } else { Rule::NeverReleased },
+                    rule: if own.part2 {
+                        Rule::Part2
+                    } else {
+                        Rule::NeverReleased
+                    },
                     label: own.part2.then(|| "42CFRPart2".to_owned()),
                     basis: why.to_owned(),
                 });

@@ -196,13 +196,12 @@ fn extensions(values: &[&Map<String, Value>], at: (&str, &str), named: &mut Vec<
             }
         }
         for (part, (url, found)) in parts.into_iter().enumerate() {
-            let (id, path) = (
-                format!("{id}.extension:p{part}"),
-                format!("{path}.extension"),
-            );
+            let (id, path) = (format!("{id}.extension:p{part}"), format!("{path}.extension"));
             named.push(json!({"id": id, "path": path, "sliceName": format!("p{part}"), "mustSupport": true}));
-            named.push(json!({"id": format!("{id}.url"), "path": format!("{path}.url"), "min": 1,
-                "fixedUri": url, "mustSupport": true}));
+            named.push(
+                json!({"id": format!("{id}.url"), "path": format!("{path}.url"), "min": 1,
+                "fixedUri": url, "mustSupport": true}),
+            );
             value_of(&found, (&id, &path), named);
         }
         value_of(&found, (&id, &path), named);

@@ -11,7 +11,12 @@ use crate::label::NoteKind;
 use crate::terminology::Sensitivities;
 
 /// Lists of steps, each a whole change, in the order of trial.
-pub(super) fn candidates(record: &Record, kept: &Kept, labelled: Option<&Labelled>, to_name: &str) -> Vec<Vec<Step>> {
+pub(super) fn candidates(
+    record: &Record,
+    kept: &Kept,
+    labelled: Option<&Labelled>,
+    to_name: &str,
+) -> Vec<Vec<Step>> {
     let widen = Step::WidenDataSet {
         profile: kept.stands_at.clone(),
         element: to_name.to_owned(),
@@ -134,7 +139,11 @@ fn withdrawn(record: &Record, stands_at: &str) -> Vec<Step> {
         let Some(consent) = record.of_type("Consent").find(|consent| consent.id == id) else {
             continue;
         };
-        let provision = if provision.starts_with("provision") { provision } else { "provision" };
+        let provision = if provision.starts_with("provision") {
+            provision
+        } else {
+            "provision"
+        };
         let step = Step::Withdraw {
             consent: id.to_owned(),
             provision: provision.to_owned(),
@@ -159,7 +168,10 @@ const MOST_DENYING: usize = 8;
 /// The denying provisions of consents in force that speak of these labels, or of everything.
 fn denying(record: &Record, labelled: Option<&Labelled>) -> Vec<Step> {
     let mut found = Vec::new();
-    for consent in record.of_type("Consent").filter(|consent| consent.body["status"] == "active") {
+    for consent in record
+        .of_type("Consent")
+        .filter(|consent| consent.body["status"] == "active")
+    {
         if denies(&consent.body, "provision") {
             found.push(("provision".to_owned(), &consent.id));
         }
@@ -185,14 +197,20 @@ fn speaks_of(provision: &Value, labelled: Option<&Labelled>) -> bool {
     let own = own
         .filter_map(|code| Sensitivities::of(code))
         .fold(Sensitivities::NONE, Sensitivities::with);
-    labels.iter().filter_map(|label| label["code"].as_str()).any(|code| {
-        Sensitivities::of(code).is_none_or(|denied| denied.denied_with().intersects(own))
-    })
+    labels
+        .iter()
+        .filter_map(|label| label["code"].as_str())
+        .any(|code| Sensitivities::of(code).is_none_or(|denied| denied.denied_with().intersects(own)))
 }
 
 /// Paths of nested provisions, as the consent engine names them.
 fn nested(provision: &Value, path: &str, depth: usize, see: &mut dyn FnMut(&str, &Value)) {
-    for (at, child) in provision["provision"].as_array().into_iter().flatten().enumerate() {
+    for (at, child) in provision["provision"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
         let path = match path {
             "" => format!("provision[{at}]"),
             above => format!("{above}.provision[{at}]"),
@@ -227,13 +245,16 @@ fn refuses_whole(consent: &Value) -> bool {
     let mut codes = rules.filter_map(|coding| coding["code"].as_str());
     consent["status"] == "rejected"
         || consent["provision"]["type"] == "deny"
-        || consent["provision"]["type"].is_null() && codes.any(|code| matches!(code, "OPTOUT" | "OPTOUTE" | "hipaa-restrictions"))
+        || consent["provision"]["type"].is_null()
+            && codes.any(|code| matches!(code, "OPTOUT" | "OPTOUTE" | "hipaa-restrictions"))
 }
 
 /// For these labels first, then for everything: a narrow consent can take away what a default gave.
 fn new_consents(labelled: Option<&Labelled>) -> Vec<Step> {
     let part2 = labelled.is_some_and(|labelled| labelled.part2);
-    let labels = labelled.map(|labelled| labelled.codes.clone()).unwrap_or_default();
+    let labels = labelled
+        .map(|labelled| labelled.codes.clone())
+        .unwrap_or_default();
     let mut found = vec![Step::NewConsent { labels, part2 }];
     let all = Step::NewConsent {
         labels: Vec::new(),
@@ -254,7 +275,9 @@ pub(super) fn why_none(kept: &Kept) -> &'static str {
         Rule::PsychotherapyNotes | Rule::SudCounselingNotes => {
             "None by this door: with the person's own authorization for these notes, staff release them by hand."
         }
-        Rule::DataSet => "None found: staff can send it after individual review (`postern disclose`), not by this door.",
+        Rule::DataSet => {
+            "None found: staff can send it after individual review (`postern disclose`), not by this door."
+        }
         Rule::Shape | Rule::Unreferenced => "None of its own: it follows what it refers to or depends on.",
         Rule::NeverReleased => "None: personal notes and test material leave by no basis.",
         Rule::LegalProcess => {
@@ -263,7 +286,9 @@ pub(super) fn why_none(kept: &Kept) -> &'static str {
         Rule::SelfPay => {
             "None: the person paid in full and asked that the plan not be told (45 CFR 164.522(a)(1)(vi))."
         }
-        _ => "None found: no single consent, label, grant or data set would release it; look at the record with counsel.",
+        _ => {
+            "None found: no single consent, label, grant or data set would release it; look at the record with counsel."
+        }
     }
 }
 

@@ -90,7 +90,11 @@ impl Step {
                     true => "the data".to_owned(),
                     false => format!("data labelled {}", labels.join(", ")),
                 };
-                let form = if *part2 { ", with every element of 42 CFR 2.31(a)" } else { "" };
+                let form = if *part2 {
+                    ", with every element of 42 CFR 2.31(a)"
+                } else {
+                    ""
+                };
                 format!("a consent by the person that lets {recipient} have {what} for {purpose}{form}")
             }
             Step::OwnAuthorization { notes } => format!(
@@ -104,7 +108,9 @@ impl Step {
             Step::SettleCapacity => "the capacity that is in question is decided and recorded".to_owned(),
             Step::BreakGlass => format!("in an emergency: {recipient} opens break-glass for this person"),
             Step::WidenDataSet { profile, element } if treating => {
-                format!("{recipient} asks for more and staff agree after review, or {element} is added to {profile}")
+                format!(
+                    "{recipient} asks for more and staff agree after review, or {element} is added to {profile}"
+                )
             }
             Step::WidenDataSet { profile, element } => {
                 format!("after individual review (45 CFR 164.514(d)(3)(ii)), {element} is added to {profile}")

@@ -87,14 +87,22 @@ fn elements(stored: &Value, released: &Value, profile: &Profile, own: &str, foun
         None => Vec::new(),
     };
     for path in missing(stored, released) {
-        if hidden.iter().any(|(own, ..)| holds(own, &path) || holds(&path, own)) {
+        if hidden
+            .iter()
+            .any(|(own, ..)| holds(own, &path) || holds(&path, own))
+        {
             continue;
         }
         let beside = texts.iter().any(|text| holds(&path, text) || holds(text, &path));
         let (rule, label, stands_at, follows) = if outside.iter().any(|gone| holds(gone, &path)) {
             (Rule::DataSet, None, canonical(profile), false)
         } else if let Some((first, rule, label)) = hidden.first().filter(|_| beside) {
-            (*rule, label.clone(), format!("free text beside {first}, which is withheld"), true)
+            (
+                *rule,
+                label.clone(),
+                format!("free text beside {first}, which is withheld"),
+                true,
+            )
         } else {
             let why = "what is released holds no broken links";
             (Rule::Unreferenced, None, why.to_owned(), true)

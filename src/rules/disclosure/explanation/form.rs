@@ -61,7 +61,11 @@ pub(super) fn new_consent(record: &Record, wanted: &Wanted<'_>, at: Instant, zon
         "provision": provision,
         "extension": [{"url": format!("{OURS}consent-kind"), "valueCode": wanted.kind}],
     });
-    let rule = if wanted.part2 { "42CFRPart2CD" } else { "HIPAAAuthCD" };
+    let rule = if wanted.part2 {
+        "42CFRPart2CD"
+    } else {
+        "HIPAAAuthCD"
+    };
     consent["policyRule"] = json!({"coding": [{"system": ACT_CODE, "code": rule}]});
     complete(&mut consent, &record.patient, at, zone);
     if wanted.part2 {
@@ -108,7 +112,10 @@ pub(super) fn complete(consent: &mut Value, patient: &str, at: Instant, zone: &T
         );
     }
     for (name, value) in [
-        ("consent-witness", json!("a witness who can attest the signer's identity")),
+        (
+            "consent-witness",
+            json!("a witness who can attest the signer's identity"),
+        ),
         ("consent-right-to-revoke", json!("in writing, at any time")),
     ] {
         if !has(consent, name) {
@@ -136,7 +143,12 @@ pub(super) fn organization(record: &Record, recipient: &Recipient) -> (String, O
     let named = |body: &Value| {
         let list = body["identifier"].as_array().into_iter().flatten();
         list.filter_map(|i| Some((i["system"].as_str()?, i["value"].as_str()?)))
-            .any(|(system, value)| recipient.organization.iter().any(|(s, v)| s == system && v == value))
+            .any(|(system, value)| {
+                recipient
+                    .organization
+                    .iter()
+                    .any(|(s, v)| s == system && v == value)
+            })
     };
     let known = record.of_type("Organization").find(|o| named(&o.body));
     if let Some(known) = known {

@@ -34,8 +34,17 @@ pub(super) fn law(rule: Rule) -> &'static str {
 }
 
 /// The exception that covers it; `None` where HIPAA itself permits nothing or nothing is refused.
-pub(super) fn exception(rule: Rule, stated: &str, recipient: &Recipient, purpose: &str, rules: &Rules) -> Option<Exception> {
-    let treating = rules.policy.class(&recipient.class).is_some_and(|class| class.treating);
+pub(super) fn exception(
+    rule: Rule,
+    stated: &str,
+    recipient: &Recipient,
+    purpose: &str,
+    rules: &Rules,
+) -> Option<Exception> {
+    let treating = rules
+        .policy
+        .class(&recipient.class)
+        .is_some_and(|class| class.treating);
     if !treating || !is_a(ACT_REASON, purpose, "TREAT") {
         return None;
     }

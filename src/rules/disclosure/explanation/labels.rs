@@ -25,30 +25,49 @@ pub(super) fn labels_of(stored: &Stored, element: Option<&str>, rules: &Rules) -
     let grounds = basis(&stored.body, rules.lists, &raised, None);
     let Some(element) = element else {
         // An element's own label does not make the resource what it is.
-        let own = grounds.iter().filter(|ground| ground.path == stored.resource_type);
+        let own = grounds
+            .iter()
+            .filter(|ground| ground.path == stored.resource_type);
         let told = own.map(in_words).collect();
         return labelled(&whole, Sensitivities::NONE, told);
     };
-    let around = grounds.iter().filter(|ground| holds(&ground.path, element) || holds(element, &ground.path));
+    let around = grounds
+        .iter()
+        .filter(|ground| holds(&ground.path, element) || holds(element, &ground.path));
     let told = around.map(in_words).collect();
     if let Some((_, own)) = whole.elements.iter().find(|(path, _)| path == element) {
         return labelled(own, Sensitivities::NONE, told);
     }
-    let suspicion = whole.suspicions.iter().find(|suspicion| suspicion.path == element);
-    labelled(&whole, suspicion.map_or(Sensitivities::NONE, |found| found.sensitivity), told)
+    let suspicion = whole
+        .suspicions
+        .iter()
+        .find(|suspicion| suspicion.path == element);
+    labelled(
+        &whole,
+        suspicion.map_or(Sensitivities::NONE, |found| found.sensitivity),
+        told,
+    )
 }
 
 fn in_words(ground: &Ground) -> String {
     let Ground { path, label, why } = ground;
     match why {
-        Why::Source if label == "42CFRPart2" => format!("{label}: the source states it is the record of a Part 2 program"),
+        Why::Source if label == "42CFRPart2" => {
+            format!("{label}: the source states it is the record of a Part 2 program")
+        }
         Why::Source => format!("{label}: the source states it"),
         Why::Code { code, line, list, .. } => {
             // The line begins with its file, which the list names already.
             let reason = line.splitn(3, ':').nth(2).map_or(line.as_str(), str::trim);
-            format!("{label}: code {code} at {path} ({} {}: {reason})", list.name, list.version)
+            format!(
+                "{label}: code {code} at {path} ({} {}: {reason})",
+                list.name, list.version
+            )
         }
-        Why::Term { term, list } => format!("{label}: suspected, `{term}` sounds in the text at {path} ({} {})", list.name, list.version),
+        Why::Term { term, list } => format!(
+            "{label}: suspected, `{term}` sounds in the text at {path} ({} {})",
+            list.name, list.version
+        ),
         Why::Review => format!("{label}: staff read the text at {path} and said so"),
         Why::Rule => format!("{label}: follows from its other labels"),
     }
@@ -65,7 +84,11 @@ fn labelled(labels: &Labels, suspected: Sensitivities, basis: Vec<String>) -> La
         // A permit of Part 2 content covers what it says of substance use.
         codes.push("42CFRPart2".to_owned());
         let substance_use = ["SUD", "ETH"].iter().filter_map(|code| Sensitivities::of(code));
-        to_permit = to_permit.without(substance_use.fold(Sensitivities::NONE, Sensitivities::with).and_below());
+        to_permit = to_permit.without(
+            substance_use
+                .fold(Sensitivities::NONE, Sensitivities::with)
+                .and_below(),
+        );
     }
     codes.extend(to_permit.codes().map(str::to_owned));
     Labelled {

@@ -124,7 +124,10 @@ pub fn explain(
 }
 
 fn treating(recipient: &Recipient, purpose: &str, rules: &Rules) -> bool {
-    rules.policy.class(&recipient.class).is_some_and(|class| class.treating)
+    rules
+        .policy
+        .class(&recipient.class)
+        .is_some_and(|class| class.treating)
         && is_a(ACT_REASON, purpose, "TREAT")
 }
 
@@ -166,7 +169,11 @@ fn seen(
         basis: about.basis.clone(),
         released,
         withheld,
-        gaps: gaps.into_iter().flatten().map(|item| item.label.clone()).collect(),
+        gaps: gaps
+            .into_iter()
+            .flatten()
+            .map(|item| item.label.clone())
+            .collect(),
         elements_stored: about.elements_stored,
         elements_released: about.elements_released,
     }
@@ -177,7 +184,11 @@ fn reasons(kept: &[Kept], trials: &mut Trials<'_>) -> Vec<Reason> {
     let mut found: Vec<Vec<Step>> = Vec::new();
     let mut reasons: Vec<Option<Reason>> = kept.iter().map(|_| None).collect();
     for follows in [false, true] {
-        for (at, kept) in kept.iter().enumerate().filter(|(_, kept)| kept.follows == follows) {
+        for (at, kept) in kept
+            .iter()
+            .enumerate()
+            .filter(|(_, kept)| kept.follows == follows)
+        {
             let reason = reason(at, kept, trials, &found);
             if !reason.change.steps.is_empty() && !found.contains(&reason.change.steps) {
                 found.push(reason.change.steps.clone());
@@ -192,7 +203,11 @@ fn reasons(kept: &[Kept], trials: &mut Trials<'_>) -> Vec<Reason> {
 fn reason(at: usize, kept: &Kept, trials: &mut Trials<'_>, found: &[Vec<Step>]) -> Reason {
     let (recipient, purpose, rules) = (trials.recipient, trials.purpose, trials.rules);
     let treating = treating(recipient, purpose, rules);
-    let stored = trials.record.resources.iter().find(|one| one.reference() == kept.reference);
+    let stored = trials
+        .record
+        .resources
+        .iter()
+        .find(|one| one.reference() == kept.reference);
     let labelled = stored.map(|stored| labels_of(stored, kept.element.as_deref(), rules));
     let tried = match kept.follows {
         true => found.to_vec(),
@@ -235,12 +250,23 @@ fn denied(
         reference: format!("Patient/{}", record.patient),
         element: None,
     };
-    let mut trials = Trials::new((record, recipient, purpose), rules, now.stamp(), vec![patient], Vec::new());
+    let mut trials = Trials::new(
+        (record, recipient, purpose),
+        rules,
+        now.stamp(),
+        vec![patient],
+        Vec::new(),
+    );
     let works = candidates::for_the_person(record, refusal)
         .into_iter()
         .find(|steps| trials.releases(steps, 0));
     let change = match works {
-        Some(steps) => SmallestChange::of(steps, &recipient.name, purpose, treating(recipient, purpose, rules)),
+        Some(steps) => SmallestChange::of(
+            steps,
+            &recipient.name,
+            purpose,
+            treating(recipient, purpose, rules),
+        ),
         None => SmallestChange::none(candidates::why_refused(refusal)),
     };
     Denied {
@@ -273,7 +299,8 @@ impl Explanation {
                 told["relationship"] =
                     json!({"basis": seen.relationship.basis.code(), "evidence": seen.relationship.evidence});
                 told["basis"] = json!(seen.basis);
-                told["elements"] = json!({"stored": seen.elements_stored, "released": seen.elements_released});
+                told["elements"] =
+                    json!({"stored": seen.elements_stored, "released": seen.elements_released});
                 told["gaps"] = json!(seen.gaps);
                 told["released"] = released.into();
                 told["withheld"] = seen.withheld.iter().map(Reason::to_json).collect();

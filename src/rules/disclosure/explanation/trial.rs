@@ -68,10 +68,10 @@ impl<'a> Trials<'a> {
     pub fn releases(&mut self, steps: &[Step], at: usize) -> bool {
         let key: Vec<Step> = steps.iter().map(plain).collect();
         if !self.worlds.contains_key(&key) {
-            let most = MOST.min(MOST_RESOURCES / self.record.resources.len().max(1)).max(8);
-            let world = (self.worlds.len() < most)
-                .then(|| self.world(steps))
-                .flatten();
+            let most = MOST
+                .min(MOST_RESOURCES / self.record.resources.len().max(1))
+                .max(8);
+            let world = (self.worlds.len() < most).then(|| self.world(steps)).flatten();
             self.worlds.insert(key.clone(), world);
         }
         let may_lose = steps.contains(&Step::BreakGlass);
@@ -114,8 +114,7 @@ impl<'a> Trials<'a> {
     fn look(&self, record: &Record, decision: &Decision) -> World {
         let bodies = bodies(decision);
         let released: HashMap<String, &Value> = bodies.iter().map(|body| (reference(body), body)).collect();
-        let stored: HashMap<String, &Value> =
-            record.all().map(|one| (one.reference(), &one.body)).collect();
+        let stored: HashMap<String, &Value> = record.all().map(|one| (one.reference(), &one.body)).collect();
         let mut gone: HashMap<&str, Vec<String>> = HashMap::new();
         let mut releases = Vec::with_capacity(self.targets.len());
         for target in &self.targets {
