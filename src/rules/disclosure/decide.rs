@@ -13,7 +13,7 @@ use super::layers::Layers;
 use super::record::{Recipient, Record};
 use super::release::{About, Decision};
 use super::{Rules, elements, references, relationship};
-use crate::consent::{Actor, Consents, Request, Resources};
+use crate::consent::{Actor, Consents, Request, Resources, Signing};
 use crate::fhir::Now;
 use crate::terminology;
 
@@ -55,7 +55,7 @@ pub fn decide(
     let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
-    let consents = Consents::compile(&consents, &context, &rules.zone);
+    let consents = Consents::compile(&consents, &context, &rules.zone, &Signing::default());
     let actor = Actor {
         references: means_recipient.iter().cloned().collect(),
         likely: may_mean_recipient.into_iter().collect(),
@@ -106,7 +106,7 @@ pub fn decide(
         // The name of the type is not the record's.
         .map(|released| released.leaves() - 1)
         .sum();
-    let part2 = candidates.iter().any(|c| c.part2);
+    let part2 = candidates.iter().any(|c| c.part2 || c.mark().part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());

@@ -9,7 +9,7 @@ use super::release::Undated;
 use crate::fhir::excerpt::{Part, write_string};
 use crate::label::{CodeLists, Labels, label_released, label_stated};
 use crate::search;
-use crate::terminology::{self, Confidentiality};
+use crate::terminology;
 
 /// The released resource as bytes, in the order people read: type, id, meta, text, and the rest as it stood.
 pub(super) fn finish(
@@ -21,22 +21,18 @@ pub(super) fn finish(
     let Candidate {
         stored,
         profile,
-        coded,
+        labelled,
         part2,
-        projected,
         ..
     } = candidate;
-    let mut excerpt = projected.excerpt;
+    let mark = candidate.mark();
+    let part2 = part2 || mark.part2;
+    let mut excerpt = candidate.projected.excerpt;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
-    let mut seen = match coded {
-        true => label_released(&stored.body, excerpt.root()?, lists, raised),
+    let seen = match labelled {
+        true => label_released(&stored.body, excerpt.root()?, mark, lists, raised),
         false => label_stated(&stored.body, raised),
     };
-    if part2 && !seen.part2 {
-        // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
-        seen.part2 = true;
-        seen.confidentiality = seen.confidentiality.max(Confidentiality::Restricted);
-    }
     let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
     unknown
         .iter()

@@ -17,6 +17,7 @@ mod complete;
 mod validate;
 mod data_set;
 mod policy;
+mod policy_law;
 pub mod shipped;
 
 use std::sync::OnceLock;
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use data_set::{DataSet, Sufficient};
 pub use free_text::free_text;
 pub use policy::{Class, DefaultRelease, Policy, Role};
+pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
 pub use project::{Projected, Withheld};
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::closed::hex;
 use super::data_set::strings;
+use super::policy_law::{AgencyPolicy, InQuestion, LawPolicy};
 use crate::fhir::{Issue, IssueCode};
 
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Policy {
     unconfirmed: String,
     break_glass: String,
     break_glass_hours: u32,
+    law: LawPolicy,
     digest: String,
 }
 
@@ -115,7 +117,12 @@ impl Policy {
                 .map(Vec::as_slice)
                 .unwrap_or_default()
         };
+        let (law, problems_of_law) = LawPolicy::read(policy);
+        for (at, why) in problems_of_law {
+            problems.add::<()>(at, why);
+        }
         let loaded = Policy {
+            law,
             version: problems.text(policy, "version", "policy"),
             classes: list("classes").iter().map(|c| problems.class(c)).collect(),
             releases: list("releases").iter().map(|r| problems.release(r)).collect(),
@@ -215,6 +222,26 @@ impl Policy {
     /// Longest life of a break-glass grant, 1 to 4 hours.
     pub fn break_glass_hours(&self) -> u32 {
         self.break_glass_hours
+    }
+
+    /// Name of the state file (`profiles/law`) that governs here; `neutral` unless the policy says another.
+    pub fn state(&self) -> &str {
+        &self.law.state
+    }
+
+    /// What the agency is in law.
+    pub fn agency(&self) -> &AgencyPolicy {
+        &self.law.agency
+    }
+
+    /// Does a break-glass grant override what the person denied or refused?
+    pub fn break_glass_overrides_consent(&self) -> bool {
+        self.law.overrides_consent
+    }
+
+    /// What a consent permits while the capacity of its signer is in question.
+    pub fn capacity_in_question(&self) -> InQuestion {
+        self.law.in_question
     }
 
     /// Each data set the policy names, so that a start can check that all are there.
