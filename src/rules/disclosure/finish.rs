@@ -12,11 +12,13 @@ use crate::search;
 use crate::terminology;
 
 /// The released resource as bytes, in the order people read: type, id, meta, text, and the rest as it stood.
+/// `bytes` is where they are written first, one resource after the other.
 pub(super) fn finish(
     candidate: Candidate<'_>,
     basis: Vec<String>,
     lists: &CodeLists,
     raised: &[&str],
+    bytes: &mut Vec<u8>,
 ) -> Option<Undated> {
     let Candidate {
         stored,
@@ -39,27 +41,27 @@ pub(super) fn finish(
         .for_each(|(name, value)| excerpt.value(name, value));
     excerpt.close(0);
     let root = excerpt.root()?;
-    let mut bytes = Vec::with_capacity(4096);
+    bytes.clear();
     bytes.extend_from_slice(b"{\"resourceType\":");
-    write_string(&stored.resource_type, &mut bytes);
+    write_string(&stored.resource_type, bytes);
     if let Some(id) = root.member("id") {
-        write_member(id, &mut bytes);
+        write_member(id, bytes);
     }
     bytes.extend_from_slice(b",\"meta\":{");
     let stamp_at = bytes.len();
-    write_meta(profile.url(), &seen, &mut bytes);
+    write_meta(profile.url(), &seen, bytes);
     bytes.extend_from_slice(b"},\"text\":");
-    narrative::narrative(root, part2.then_some(narrative::PART2_NOTICE), &mut bytes);
+    narrative::narrative(root, part2.then_some(narrative::PART2_NOTICE), bytes);
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
-        .for_each(|part| write_member(part, &mut bytes));
+        .for_each(|part| write_member(part, bytes));
     bytes.push(b'}');
     Some(Undated {
         resource_type: stored.resource_type.clone(),
         id: stored.id.clone(),
         digest: Sha256::digest(&bytes).into(),
         values: search::extract(root),
-        bytes,
+        bytes: bytes.as_slice().into(),
         stamp_at,
         basis,
     })

@@ -21,6 +21,8 @@ mod case_files;
 #[cfg(test)]
 mod public_list;
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 pub use codes::{CodeLists, Hit, ListName, Loaded};
@@ -156,11 +158,21 @@ pub fn label_stated(stored: &Value, raised: &[&str]) -> Labels {
 }
 
 fn set_of(raised: &[&str]) -> Sensitivities {
-    let raised = raised
+    static SHIPPED: LazyLock<Sensitivities> = LazyLock::new(|| and_below(&RAISED));
+    // Asked for each resource, and nearly always this.
+    if *raised == RAISED {
+        *SHIPPED
+    } else {
+        and_below(raised)
+    }
+}
+
+fn and_below(codes: &[&str]) -> Sensitivities {
+    let codes = codes
         .iter()
         .filter_map(|c| Sensitivities::of(c))
         .fold(Sensitivities::NONE, Sensitivities::with);
-    raised.and_below()
+    codes.and_below()
 }
 
 impl Labels {
