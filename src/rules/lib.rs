@@ -5,6 +5,7 @@ pub mod fhir;
 pub mod terminology;
 pub mod fhirpath;
 pub mod search;
+pub mod identity;
 pub mod profile;
 pub mod mapping;
 pub mod label;

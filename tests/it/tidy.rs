@@ -7,6 +7,7 @@ const RULES: &[&str] = &[
     "terminology",
     "fhirpath",
     "search",
+    "identity",
     "profile",
     "mapping",
     "label",

@@ -6,7 +6,7 @@ use super::walk::Found;
 use crate::fhir::excerpt::Part;
 
 /// What `walk` finds at the level of the resource.
-pub(super) fn codes(released: Part<'_, '_>, lists: &CodeLists) -> Vec<Found> {
+pub(super) fn codes<'a>(released: Part<'_, 'a>, lists: &CodeLists) -> Vec<Found<'a>> {
     let mut found = Vec::new();
     for element in released.parts() {
         for item in items(element) {
@@ -20,10 +20,18 @@ pub(super) fn codes(released: Part<'_, '_>, lists: &CodeLists) -> Vec<Found> {
 }
 
 /// A Coding, or a Quantity-like pair of system and code.
-fn hit(object: Part<'_, '_>, element: &str, lists: &CodeLists) -> Option<Found> {
+fn hit<'a>(object: Part<'_, 'a>, element: &str, lists: &CodeLists) -> Option<Found<'a>> {
     let text = |name: &str| object.member(name).and_then(Part::as_str);
-    let hit = lists.lookup(text("system")?, text("code")?)?;
-    Some((element.to_owned(), 0, hit.sensitivity, hit.line))
+    let (system, code) = (text("system")?, text("code")?);
+    let hit = lists.lookup(system, code)?;
+    Some(Found {
+        path: element.to_owned(),
+        level: 0,
+        sensitivity: hit.sensitivity,
+        line: hit.line,
+        system,
+        code,
+    })
 }
 
 /// The items of a list, or what is not a list itself.
