@@ -7,6 +7,8 @@ use postern_rules::fhir::Instant;
 use postern_rules::log::Digest;
 
 use super::checkpoint::CheckpointRow;
+use super::grant::{EndedGrant, GrantRow};
+use super::notice::Notice;
 use super::parties::{AccessToken, Client, Partner, Source, Staff};
 use super::work::WorkItem;
 
@@ -30,6 +32,12 @@ pub struct Change {
     /// The releases that were rebuilt, as digests.
     pub released: Vec<Released>,
     pub work: Vec<Work>,
+    /// New break-glass grants. Name their people in `touches`: what such a recipient may see changes.
+    pub grants: Vec<GrantRow>,
+    /// Grants that staff end now; likewise in `touches`. `Stale` when one has ended already.
+    pub ended_grants: Vec<EndedGrant>,
+    /// What somebody has to be told of this.
+    pub notices: Vec<Notice>,
     /// Partners in their new form, with the version they were read at, 0 for a new one. Moves the world's version.
     pub partners: Vec<(i64, Partner)>,
     pub clients: Vec<Client>,
@@ -61,6 +69,9 @@ impl Change {
             touches_world: false,
             released: Vec::new(),
             work: Vec::new(),
+            grants: Vec::new(),
+            ended_grants: Vec::new(),
+            notices: Vec::new(),
             partners: Vec::new(),
             clients: Vec::new(),
             tokens: Vec::new(),
@@ -93,6 +104,9 @@ impl Change {
             || !(self.guards.is_empty()
                 && self.released.is_empty()
                 && self.work.is_empty()
+                && self.grants.is_empty()
+                && self.ended_grants.is_empty()
+                && self.notices.is_empty()
                 && self.clients.is_empty()
                 && self.tokens.is_empty()
                 && self.revoked_tokens.is_empty()

@@ -6,10 +6,13 @@ use super::engine::{Conn, args, held};
 use super::failure::{Damage, OpenError, damage};
 
 /// The migrations this program knows, oldest first; schema *n* is what the first *n* of them make.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// The schema this program reads and writes.
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// The schema that began to index people: who was there before it is indexed when it comes.
+const PEOPLE_INDEXED: i64 = 2;
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)";
 
@@ -79,6 +82,9 @@ async fn migrate_once(conn: &mut Conn, known: i64) -> Result<(), Stopped> {
     for (version, text) in (1i64..).zip(MIGRATIONS) {
         if version > found && version <= known {
             apply(conn, text).await.map_err(at(version))?;
+            if version == PEOPLE_INDEXED {
+                super::person::index_all(conn).await.map_err(at(version))?;
+            }
             conn.execute("INSERT INTO schema_version (version) VALUES ($1)", args![version])
                 .await
                 .map_err(at(version))?;

@@ -10,7 +10,7 @@ use super::change::{Change, Guard};
 use super::engine::{Arg, Conn, Held, args, held};
 use super::failure::{Damage, Refused, damage, report};
 use super::receipt::Receipt;
-use super::{audit, checkpoint, parties, released, resource, work};
+use super::{audit, checkpoint, grant, notice, parties, person, released, resource, work};
 
 /// Why one change did not go through.
 pub(super) enum Stop {
@@ -126,6 +126,7 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
         take_guard(conn, change, guard).await?;
     }
     resource::put(conn, change.now, &change.puts).await?;
+    person::put(conn, &change.puts).await?;
     let touched: BTreeSet<&str> = change.touched().collect();
     for patient in touched {
         let sql = "UPDATE record SET version = $2 WHERE patient = $1";
@@ -139,6 +140,8 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
     }
     released::put(conn, change.now, &change.released).await?;
     work::put(conn, &change.work).await?;
+    grant::put(conn, change).await?;
+    notice::put(conn, change).await?;
     if let Some(row) = &change.checkpoint {
         checkpoint::put(conn, row).await?;
     }

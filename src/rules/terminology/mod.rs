@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 pub use alias::canonical;
 use hierarchy::Hierarchy;
-pub use sensitivity::Sensitivities;
+pub use sensitivity::{EQUIVALENCE, Equivalence, Sensitivities};
 
 pub const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
