@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::Rules;
 use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Refused};
@@ -12,19 +10,45 @@ use super::record::{Record, Stored};
 use super::relationship::{self, Relationship};
 use crate::fhir::Now;
 use crate::label::{Labels, label};
-use crate::profile::{self, DataSet, Profile};
+use crate::profile::{self, DataSet, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// A resource that survived its layers and its projection.
 pub(super) struct Candidate<'a> {
     pub stored: &'a Stored,
     pub profile: &'a Profile,
-    pub body: Value,
+    pub projected: Projected<'a>,
+    /// Some code in it implies a label of the whole.
+    pub coded: bool,
+    /// Paths of elements and texts in it that may not leave.
+    pub hidden: BTreeSet<String>,
     pub shared: bool,
     /// Legal basis of each layer that permitted it, or an element of it.
     pub basis: BTreeSet<String>,
     /// The resource, or a released element of it, is content under 42 CFR Part 2.
     pub part2: bool,
+}
+
+impl<'a> Candidate<'a> {
+    /// Projected again, without what `link` says leads nowhere.
+    pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
+        project(self.profile, self.stored, &self.hidden, link)
+    }
+}
+
+fn project<'a>(
+    profile: &'a Profile,
+    stored: &'a Stored,
+    hidden: &BTreeSet<String>,
+    link: Option<&dyn Fn(Option<&str>) -> bool>,
+) -> Option<Projected<'a>> {
+    let keeps_back = |path: &str| hidden.contains(path);
+    let element: Option<&dyn Fn(&str) -> bool> = if hidden.is_empty() {
+        None
+    } else {
+        Some(&keeps_back)
+    };
+    profile.excerpt(&stored.body, profile::Withheld { element, link })
 }
 
 pub(super) struct Work<'a> {
@@ -58,7 +82,7 @@ impl<'a> Work<'a> {
                 return None;
             }
         };
-        let Some(profile) = self.data_set.profile(&stored.resource_type) else {
+        let Some(profile) = self.data_set.profile_of(&stored.body) else {
             let refused = Refused::new(Rule::DataSet, None, self.data_set.name());
             self.keep_back(stored.reference(), refused, shared);
             return None;
@@ -67,34 +91,24 @@ impl<'a> Work<'a> {
             return None;
         }
         let mut basis: BTreeSet<String> = basis.into_iter().collect();
-        let hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
+        let mut hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
         let part2 = labels.part2
             || labels
                 .elements
                 .iter()
                 .any(|(path, own)| own.part2 && !hidden.contains(path));
-        let mut texts: BTreeSet<String> = BTreeSet::new();
-        if !hidden.is_empty() {
+        let sensitive = !hidden.is_empty();
+        if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
             let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
             profile::free_text(&stored.body, &mut |path| {
                 if !own.contains(path) {
-                    texts.insert(path.to_owned());
+                    hidden.insert(path.to_owned());
                 }
             });
         }
-        let keeps_back = |path: &str| hidden.contains(path) || texts.contains(path);
-        let projected = if hidden.is_empty() {
-            profile.project_all(&stored.body)
-        } else {
-            profile.project(&stored.body, &keeps_back)
-        };
-        let Some(body) = projected else {
-            let rule = if hidden.is_empty() {
-                Rule::DataSet
-            } else {
-                Rule::Shape
-            };
+        let Some(projected) = project(profile, stored, &hidden, None) else {
+            let rule = if sensitive { Rule::Shape } else { Rule::DataSet };
             self.keep_back(
                 stored.reference(),
                 Refused::new(rule, None, self.data_set.name()),
@@ -105,7 +119,9 @@ impl<'a> Work<'a> {
         Some(Candidate {
             stored,
             profile,
-            body,
+            projected,
+            coded: labels.is_coded(),
+            hidden,
             shared,
             basis,
             part2,

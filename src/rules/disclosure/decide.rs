@@ -13,7 +13,7 @@ use super::layers::Layers;
 use super::record::{Recipient, Record};
 use super::release::{About, Decision};
 use super::{Rules, elements, references, relationship};
-use crate::consent::{Actor, Consents, Request, Resources};
+use crate::consent::{Actor, Consents, Request, Resources, Signing};
 use crate::fhir::Now;
 use crate::terminology;
 
@@ -55,7 +55,7 @@ pub fn decide(
     let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
-    let consents = Consents::compile(&consents, &context, &rules.zone);
+    let consents = Consents::compile(&consents, &context, &rules.zone, &Signing::default());
     let actor = Actor {
         references: means_recipient.iter().cloned().collect(),
         likely: may_mean_recipient.into_iter().collect(),
@@ -102,7 +102,9 @@ pub fn decide(
     let elements_released = candidates
         .iter()
         .filter(|c| !c.shared)
-        .map(|c| elements::leaves(&c.body))
+        .filter_map(|c| c.projected.excerpt.root())
+        // The name of the type is not the record's.
+        .map(|released| released.leaves() - 1)
         .sum();
     let part2 = candidates.iter().any(|c| c.part2);
     let raised = work.raised;
@@ -111,7 +113,7 @@ pub fn decide(
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
-        resources.push((finish(candidate, rules, &raised), own.into_iter().collect()));
+        resources.extend(finish(candidate, own.into_iter().collect(), rules.lists, &raised));
     }
     let about = About {
         recipient: recipient.id.clone(),

@@ -17,6 +17,11 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(test)]
+mod necessary;
+
+#[cfg(test)]
+mod finish_by_value;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};

@@ -5,6 +5,7 @@
 //! matched or ordered by. An unknown parameter is an error (`handling=strict`), never ignored: ignoring one
 //! would widen the result.
 
+mod plain;
 mod parameter;
 mod query;
 mod cursor;

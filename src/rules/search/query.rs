@@ -151,7 +151,7 @@ impl Query {
         self.patients.as_ref().is_none_or(|patients| {
             patients
                 .iter()
-                .any(|id| values.has_reference("patient", &format!("Patient/{id}")))
+                .any(|id| values.has_reference_to("patient", "Patient", id))
         })
     }
 

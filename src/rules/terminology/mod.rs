@@ -9,7 +9,7 @@ mod sensitivity;
 use std::sync::LazyLock;
 
 use hierarchy::Hierarchy;
-pub use sensitivity::Sensitivities;
+pub use sensitivity::{EQUIVALENCE, Equivalence, Sensitivities};
 
 pub const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
