@@ -32,6 +32,8 @@ pub(super) fn finish(
         true => label_released(&stored.body, excerpt.root()?, lists, raised),
         false => label_stated(&stored.body, raised),
     };
+    #[cfg(feature = "planted-leaks")]
+    super::planted::labels(&stored.body, lists, raised, &mut seen);
     if part2 && !seen.part2 {
         // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
         seen.part2 = true;
@@ -41,6 +43,8 @@ pub(super) fn finish(
     unknown
         .iter()
         .for_each(|(name, value)| excerpt.value(name, value));
+    #[cfg(feature = "planted-leaks")]
+    super::planted::members(&stored.body, &mut excerpt);
     excerpt.close(0);
     let root = excerpt.root()?;
     let mut bytes = Vec::with_capacity(4096);
@@ -54,6 +58,8 @@ pub(super) fn finish(
     write_meta(profile.url(), &seen, &mut bytes);
     bytes.extend_from_slice(b"},\"text\":");
     narrative::narrative(root, part2.then_some(narrative::PART2_NOTICE), &mut bytes);
+    #[cfg(feature = "planted-leaks")]
+    super::planted::narrative(&stored.body, &mut bytes);
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
         .for_each(|part| write_member(part, &mut bytes));
