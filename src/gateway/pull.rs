@@ -148,7 +148,11 @@ impl Gateway {
             let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
             let identifier = (system.as_str(), value.as_str());
             let store = &self.store;
-            people.extend(store.people_identified(reader, query.resource_type, identifier).await?);
+            people.extend(
+                store
+                    .people_identified(reader, query.resource_type, identifier)
+                    .await?,
+            );
         }
         if ids.is_empty() && query.identifiers().is_empty() {
             let details = match query.resource_type {
@@ -195,7 +199,10 @@ impl Gateway {
             return Ok(None);
         }
         // A grant that ended while this was decided opens nothing any more.
-        if found.iter().any(|f| f.ends.is_some_and(|end| self.clock.now().reached(end))) {
+        if found
+            .iter()
+            .any(|f| f.ends.is_some_and(|end| self.clock.now().reached(end)))
+        {
             return Ok(None);
         }
         let mut change = Change::at(now.stamp());

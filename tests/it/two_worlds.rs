@@ -102,8 +102,20 @@ async fn hold(engine: Engine, make: fn(&[Kept]) -> Thing) {
     drop(world);
 
     let mut leaks = differences(&turns, &hidden[0], &absent[0], "A cold, B cold", false);
-    leaks.extend(differences(&turns, &hidden[1], &absent[1], "A warm, B warm", false));
-    leaks.extend(differences(&turns, &hidden[0], &absent[1], "A cold, B warm", true));
+    leaks.extend(differences(
+        &turns,
+        &hidden[1],
+        &absent[1],
+        "A warm, B warm",
+        false,
+    ));
+    leaks.extend(differences(
+        &turns,
+        &hidden[0],
+        &absent[1],
+        "A cold, B warm",
+        true,
+    ));
     let found = Figures::of(&turns, &hidden[0], &visible[0]);
     let (busy, asked) = (begun.elapsed(), 5 * found.responses);
     println!(

@@ -62,9 +62,14 @@ pub fn text_at<'r>(resource: &'r Value, path: &str) -> Option<&'r str> {
     for step in steps {
         let (name, indexes) = step.split_once('[').unwrap_or((step, ""));
         let beside = format!("_{name}");
-        let members = found.iter().flat_map(|value| [value.get(name), value.get(&beside)]);
+        let members = found
+            .iter()
+            .flat_map(|value| [value.get(name), value.get(&beside)]);
         found = members.flatten().collect();
-        for index in indexes.split_terminator(['[', ']']).filter(|part| !part.is_empty()) {
+        for index in indexes
+            .split_terminator(['[', ']'])
+            .filter(|part| !part.is_empty())
+        {
             let index: usize = index.parse().ok()?;
             found = found.iter().filter_map(|value| value.get(index)).collect();
         }
@@ -91,7 +96,13 @@ mod tests {
         ] {
             assert_eq!(text_at(&resource, path), Some(text), "{path}");
         }
-        for path in ["CarePlan", "CarePlan.note[7].text", "CarePlan.note[x].text", "", "CarePlan.note"] {
+        for path in [
+            "CarePlan",
+            "CarePlan.note[7].text",
+            "CarePlan.note[x].text",
+            "",
+            "CarePlan.note",
+        ] {
             assert_eq!(text_at(&resource, path), None, "{path}");
         }
     }

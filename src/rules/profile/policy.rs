@@ -130,11 +130,22 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
     (
         "classes",
-        &["name", "title", "role", "treating", "medicalPersonnel", "neverAsked"],
+        &[
+            "name",
+            "title",
+            "role",
+            "treating",
+            "medicalPersonnel",
+            "neverAsked",
+        ],
     ),
     ("releases", &["class", "purpose", "dataSet"]),
     ("never", &["purpose", "why"]),
-    ("breakGlass", &["dataSet", "hours", "overridesConsent"]),
+    (
+        "breakGlass",
+        &["dataSet", "hours", "reviewHours", "overridesConsent"],
+    ),
+    ("requestMore", &["hours"]),
 ];
 
 impl Policy {
@@ -170,7 +181,10 @@ impl Policy {
             unconfirmed: problems.text(policy, "unconfirmedRelationship", "policy"),
             break_glass: problems.text(&policy["breakGlass"], "dataSet", "breakGlass"),
             break_glass_hours: policy["breakGlass"]["hours"].as_u64().unwrap_or(0).min(100) as u32,
-            review_hours: policy["breakGlass"]["reviewHours"].as_u64().unwrap_or(24).min(1000) as u32,
+            review_hours: policy["breakGlass"]["reviewHours"]
+                .as_u64()
+                .unwrap_or(24)
+                .min(1000) as u32,
             request_more_hours: policy["requestMore"]["hours"].as_u64().unwrap_or(72).min(1000) as u32,
             digest: hex(&Sha256::digest(policy.to_string())),
         };
@@ -467,12 +481,24 @@ mod tests {
             format!("{}: {}", issues[0].expression, issues[0].details)
         };
         let keys: [(&dyn Fn(&mut Value), &str); 8] = [
-            (&|p| p["nevr"] = json!([]), "policy: policy: nevr is not a key of this file; nearest: never"),
-            (&|p| p["classes"][0]["treeting"] = json!(true), "nearest: treating"),
+            (
+                &|p| p["nevr"] = json!([]),
+                "policy: policy: nevr is not a key of this file; nearest: never",
+            ),
+            (
+                &|p| p["classes"][0]["treeting"] = json!(true),
+                "nearest: treating",
+            ),
             (&|p| p["releases"][0]["dataset"] = json!("x"), "nearest: dataSet"),
-            (&|p| p["never"][0]["because"] = json!("x"), "never: policy: because is not a key"),
+            (
+                &|p| p["never"][0]["because"] = json!("x"),
+                "never: policy: because is not a key",
+            ),
             (&|p| p["breakGlass"]["hour"] = json!(1), "nearest: hours"),
-            (&|p| p["releases"][0]["purpose"] = json!("TREATE"), "not a code of v3-ActReason"),
+            (
+                &|p| p["releases"][0]["purpose"] = json!("TREATE"),
+                "not a code of v3-ActReason",
+            ),
             (&|p| p["raised"][0] = json!("HIVE"), "not a sensitivity"),
             (&|p| p["classes"][1]["name"] = json!("hospital"), "stands twice"),
         ];
@@ -488,7 +514,10 @@ mod tests {
             let mut policy = shipped();
             policy[known] = json!("x");
             let unknown = Policy::load(&policy).err().unwrap_or_default();
-            assert!(!unknown.iter().any(|i| i.details.contains("not a key")), "{unknown:?}");
+            assert!(
+                !unknown.iter().any(|i| i.details.contains("not a key")),
+                "{unknown:?}"
+            );
         }
     }
 

@@ -37,7 +37,11 @@ impl CursorKey {
 
     /// The pages of one query, asked by one client for one purpose.
     pub(super) fn pages(&self, query: &Query, client: &str, purpose: &str, now: &Now) -> Pages {
-        let mut parts: Vec<&[u8]> = vec![client.as_bytes(), purpose.as_bytes(), query.resource_type.as_bytes()];
+        let mut parts: Vec<&[u8]> = vec![
+            client.as_bytes(),
+            purpose.as_bytes(),
+            query.resource_type.as_bytes(),
+        ];
         for (name, value) in &query.applied {
             parts.extend([name.as_bytes(), value.as_bytes()]);
         }
@@ -75,7 +79,8 @@ impl Pages {
 
     /// Forged, another client's, another query's and expired are one answer.
     pub(super) fn read(&self, cursor: &str, now: &Now) -> Result<Position, Issue> {
-        let details = "search parameter `_after` is not a page of this search, or too old; begin again without it";
+        let details =
+            "search parameter `_after` is not a page of this search, or too old; begin again without it";
         self.position(cursor, now)
             .ok_or_else(|| Issue::error(IssueCode::Invalid, "", details))
     }
@@ -126,7 +131,10 @@ mod tests {
             id: "g1".to_owned(),
         };
         let text = key.pages(&ours, "maple", "TREAT", &at(0)).cursor(&place);
-        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        assert!(
+            text.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        );
         let read = |query: &Query, client: &str, purpose: &str, seconds: i64, text: &str| {
             let now = at(seconds);
             key.pages(query, client, purpose, &now).read(text, &now).ok()
@@ -135,14 +143,21 @@ mod tests {
         assert_eq!(read(&ours, "maple", "TREAT", 900, &text), None, "too old");
         assert_eq!(read(&ours, "brigid", "TREAT", 0, &text), None, "another client's");
         assert_eq!(read(&ours, "maple", "ETREAT", 0, &text), None, "another purpose");
-        for other in [query(&[("patient", "q"), ("_count", "2")]), query(&[("patient", "p")])] {
+        for other in [
+            query(&[("patient", "q"), ("_count", "2")]),
+            query(&[("patient", "p")]),
+        ] {
             assert_eq!(read(&other, "maple", "TREAT", 0, &text), None, "another query");
         }
         for (index, _) in text.char_indices() {
             let mut forged = text.clone();
             let other = if &forged[index..=index] == "A" { "B" } else { "A" };
             forged.replace_range(index..=index, other);
-            assert_eq!(read(&ours, "maple", "TREAT", 0, &forged), None, "forged at {index}");
+            assert_eq!(
+                read(&ours, "maple", "TREAT", 0, &forged),
+                None,
+                "forged at {index}"
+            );
         }
         for odd in ["", "x", "1790000000000000.g1", &"A".repeat(5000)] {
             assert_eq!(read(&ours, "maple", "TREAT", 0, odd), None, "{odd}");

@@ -10,6 +10,6 @@ mod parameter;
 mod query;
 mod cursor;
 
-pub use parameter::{Kind, Parameter, Values, extract, parameters};
 pub use cursor::{CursorKey, Pages, Position};
+pub use parameter::{Kind, Parameter, Values, extract, parameters};
 pub use query::{Filter, Query};

@@ -11,9 +11,16 @@ const WANTED_KIB: u64 = 2 * 1024 * 1024;
 pub fn folder() -> PathBuf {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let memory = PathBuf::from("/dev/shm");
-        let asked = Command::new("df").args(["-k", "--output=avail"]).arg(&memory).output();
+        let asked = Command::new("df")
+            .args(["-k", "--output=avail"])
+            .arg(&memory)
+            .output();
         let told = asked.map(|done| String::from_utf8_lossy(&done.stdout).into_owned());
-        let free = told.unwrap_or_default().lines().last().and_then(|line| line.trim().parse::<u64>().ok());
+        let free = told
+            .unwrap_or_default()
+            .lines()
+            .last()
+            .and_then(|line| line.trim().parse::<u64>().ok());
         match free {
             Some(free) if free >= WANTED_KIB => memory,
             _ => std::env::temp_dir(),

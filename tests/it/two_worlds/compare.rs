@@ -12,10 +12,22 @@ pub fn differences(turns: &[Turn], a: &Pass, b: &Pass, between: &str, masked: bo
     let mut found = Vec::new();
     for ((turn, a), b) in turns.iter().zip(a).zip(b) {
         if a.len() != b.len() {
-            found.push(format!("{between}: {turn}\n  A: {} pages\n  B: {} pages", a.len(), b.len()));
+            found.push(format!(
+                "{between}: {turn}\n  A: {} pages\n  B: {} pages",
+                a.len(),
+                b.len()
+            ));
         }
-        for (a, b) in a.iter().zip(b).filter(|(a, b)| told(a, masked) != told(b, masked)) {
-            found.push(format!("{between}: {turn}\n  A: {}\n  B: {}", shown(a, b), shown(b, a)));
+        for (a, b) in a
+            .iter()
+            .zip(b)
+            .filter(|(a, b)| told(a, masked) != told(b, masked))
+        {
+            found.push(format!(
+                "{between}: {turn}\n  A: {}\n  B: {}",
+                shown(a, b),
+                shown(b, a)
+            ));
         }
     }
     found

@@ -75,7 +75,11 @@ impl std::fmt::Display for Turn {
             | What::Pages(ask)
             | What::Again(ask) => {
                 let (method, path) = (&ask.method, &ask.path);
-                write!(f, "partner {}: {:?} {method} {path} {:?}", self.partner, self.route, ask.headers)
+                write!(
+                    f,
+                    "partner {}: {:?} {method} {path} {:?}",
+                    self.partner, self.route, ask.headers
+                )
             }
             What::Token { scope, good } => write!(f, "partner {}: token {scope} {good}", self.partner),
         }
@@ -101,7 +105,11 @@ const TYPES: &[&str] = &[
 pub fn corpus(thing: &Thing) -> Vec<Turn> {
     let mut turns = Vec::new();
     for partner in thing.askers.iter().copied() {
-        let mut all = Corpus { thing, partner, turns: Vec::new() };
+        let mut all = Corpus {
+            thing,
+            partner,
+            turns: Vec::new(),
+        };
         all.opening();
         all.searches();
         all.forms();
@@ -186,7 +194,10 @@ impl Corpus<'_> {
             self.ask(Route::Search, Ask::get(&format!("{plain}&_format=xml")));
             match index % 3 {
                 0 => self.ask(Route::Search, Ask::get(&plain).with("accept-encoding", "gzip")),
-                1 => self.ask(Route::Search, Ask::get(&plain).with("accept", "application/fhir+xml")),
+                1 => self.ask(
+                    Route::Search,
+                    Ask::get(&plain).with("accept", "application/fhir+xml"),
+                ),
                 _ => self.ask(Route::Head, head(&plain)),
             }
         }
@@ -243,7 +254,10 @@ impl Corpus<'_> {
     fn around(&mut self) {
         let id = self.thing.person.clone();
         let mut references: Vec<String> = vec![format!("Patient/{id}")];
-        for kind in TYPES.iter().chain(&["Practitioner", "Organization", "PractitionerRole"]) {
+        for kind in TYPES
+            .iter()
+            .chain(&["Practitioner", "Organization", "PractitionerRole"])
+        {
             references.extend(self.unlabelled(kind));
         }
         for (index, reference) in references.iter().enumerate() {
@@ -271,7 +285,8 @@ impl Corpus<'_> {
 
     /// One resource of this type that the source has labelled in no way.
     fn unlabelled(&self, kind: &str) -> Option<String> {
-        let of_kind = |one: &&Kept| one.body["resourceType"] == kind && one.body["meta"]["security"] == Value::Null;
+        let of_kind =
+            |one: &&Kept| one.body["resourceType"] == kind && one.body["meta"]["security"] == Value::Null;
         self.thing.hidden.iter().find(of_kind).map(Kept::reference)
     }
 
@@ -329,13 +344,21 @@ impl Corpus<'_> {
     fn refused(&mut self) {
         let partner = self.partner;
         // Each partner asks a third of them, so that refusals do not outweigh what can tell something.
-        for (_, ask) in refusals(self.thing).into_iter().enumerate().filter(|(n, _)| n % 3 == partner) {
+        for (_, ask) in refusals(self.thing)
+            .into_iter()
+            .enumerate()
+            .filter(|(n, _)| n % 3 == partner)
+        {
             self.ask(Route::Refused, ask);
         }
     }
 
     fn tokens(&mut self) {
-        for (scope, good) in [("system/*.rs", true), ("system/CarePlan.rs", false), ("system/CarePlan.rs", true)] {
+        for (scope, good) in [
+            ("system/*.rs", true),
+            ("system/CarePlan.rs", false),
+            ("system/CarePlan.rs", true),
+        ] {
             self.add(Route::Open, What::Token { scope, good });
         }
     }

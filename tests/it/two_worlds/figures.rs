@@ -55,11 +55,17 @@ impl Figures {
     /// Routes that would have told nothing although they could.
     pub fn silent(&self) -> Vec<Route> {
         let differ = |route: &Route| self.routes.get(route).is_some_and(|(_, differ)| *differ > 0);
-        Route::TELLING.into_iter().filter(|route| !differ(route)).collect()
+        Route::TELLING
+            .into_iter()
+            .filter(|route| !differ(route))
+            .collect()
     }
 
     pub fn by_route(&self) -> String {
-        let routes = self.routes.iter().map(|(route, (all, differ))| format!("{route:?} {differ}/{all}"));
+        let routes = self
+            .routes
+            .iter()
+            .map(|(route, (all, differ))| format!("{route:?} {differ}/{all}"));
         routes.collect::<Vec<_>>().join(", ")
     }
 }
@@ -128,6 +134,10 @@ pub fn add(figures: &Figures, compared: usize, asked: usize, busy: Duration, sto
         assert_eq!(silent, [Route::Refused, Route::Open], "routes on which nothing would show");
     }
     if WHOLE && engines == 2 {
-        assert!(sum.compared >= PROMISED, "only {} responses were compared", sum.compared);
+        assert!(
+            sum.compared >= PROMISED,
+            "only {} responses were compared",
+            sum.compared
+        );
     }
 }

@@ -133,7 +133,10 @@ async fn send(door: &Door, prepared: &Prepared, ask: Ask, part: usize) -> Answer
 /// Where the `next` link leads, on this server.
 pub fn next_page(answer: &Answer) -> Option<String> {
     let body = answer.json();
-    let link = body["link"].as_array()?.iter().find(|link| link["relation"] == "next")?;
+    let link = body["link"]
+        .as_array()?
+        .iter()
+        .find(|link| link["relation"] == "next")?;
     let url = link["url"].as_str()?;
     Some(url.trim_start_matches("https://postern.test").to_owned())
 }

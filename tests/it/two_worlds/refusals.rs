@@ -58,8 +58,12 @@ fn parameters(thing: &Thing) -> Vec<Ask> {
     .map(search)
     .collect();
     all.push(search(&format!("_include={focus}:subject")));
-    all.push(search(&format!("_revinclude=Provenance:target&_include:iterate={focus}:subject")));
-    all.push(Ask::get(&format!("/fhir/Patient?_id={id}&_has:{focus}:patient:_id={target}")));
+    all.push(search(&format!(
+        "_revinclude=Provenance:target&_include:iterate={focus}:subject"
+    )));
+    all.push(Ask::get(&format!(
+        "/fhir/Patient?_id={id}&_has:{focus}:patient:_id={target}"
+    )));
     all.push(Ask::get(&format!("/fhir/{focus}?subject:Patient.name=Delgado")));
     all.push(Ask::get(&format!("/fhir/{focus}?patient.identifier=x")));
     all.push(Ask::get(&format!("/fhir/{focus}")));
@@ -107,8 +111,14 @@ fn writes(thing: &Thing) -> Vec<Ask> {
         body(Ask::get(&instance).method(Method::PUT), &resource),
         body(Ask::get(&instance).method(Method::PATCH), "[]"),
         body(Ask::post(&kind, ""), &resource).with("if-none-exist", &format!("_id={}", last(target))),
-        body(Ask::post("/fhir", ""), "{\"resourceType\":\"Bundle\",\"type\":\"batch\"}"),
-        body(Ask::post("/fhir/Subscription", ""), "{\"resourceType\":\"Subscription\"}"),
+        body(
+            Ask::post("/fhir", ""),
+            "{\"resourceType\":\"Bundle\",\"type\":\"batch\"}",
+        ),
+        body(
+            Ask::post("/fhir/Subscription", ""),
+            "{\"resourceType\":\"Subscription\"}",
+        ),
         body(Ask::post("/intake/hearthstone/care-plan", ""), "{}"),
         Ask::get(&instance).method(Method::OPTIONS),
         Ask::get(&instance).method(Method::TRACE),

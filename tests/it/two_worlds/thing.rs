@@ -54,7 +54,10 @@ impl Thing {
         target: String,
         [hidden, absent, visible]: [Vec<Kept>; 3],
     ) -> Thing {
-        let held = [&hidden, &visible].into_iter().flatten().find(|one| one.reference() == target);
+        let held = [&hidden, &visible]
+            .into_iter()
+            .flatten()
+            .find(|one| one.reference() == target);
         let identifier = held.and_then(|one| identifier_of(&one.body));
         Thing {
             name,
@@ -83,7 +86,11 @@ pub fn last(reference: &str) -> &str {
 
 fn identifier_of(body: &Value) -> Option<String> {
     let first = &body["identifier"][0];
-    Some(format!("{}|{}", first["system"].as_str()?, first["value"].as_str()?))
+    Some(format!(
+        "{}|{}",
+        first["system"].as_str()?,
+        first["value"].as_str()?
+    ))
 }
 
 fn by_identifier(all: &[Kept], kind: &str, value: &str) -> String {

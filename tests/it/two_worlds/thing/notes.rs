@@ -34,7 +34,11 @@ pub fn part_2_condition(base: &[Kept]) -> Thing {
             if let Some(list) = plan["addresses"].as_array_mut() {
                 list.retain(|one| one["reference"] != target.as_str());
             }
-            append(plan, "addresses", json!({"reference": target, "display": display}));
+            append(
+                plan,
+                "addresses",
+                json!({"reference": target, "display": display}),
+            );
         })
     };
     let (hidden, visible) = (named("Opioid dependence"), named("High blood pressure"));
@@ -44,7 +48,12 @@ pub fn part_2_condition(base: &[Kept]) -> Thing {
             "coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "I10"}]});
     });
     let absent = without(&hidden, &[&target]);
-    Thing::new("a Part 2 condition", "Condition", target, [hidden, absent, visible])
+    Thing::new(
+        "a Part 2 condition",
+        "Condition",
+        target,
+        [hidden, absent, visible],
+    )
 }
 
 /// Only primary care is given goals.
@@ -65,10 +74,16 @@ pub fn part_2_action(base: &[Kept]) -> Thing {
 }
 
 pub fn part_2_risk(base: &[Kept]) -> Thing {
-    of_harbor("a Part 2 risk assessment", base, "RiskAssessment", "RK-3302", |risk| {
-        risk["prediction"] = json!([{"outcome": {"text": "Falls at night"}}]);
-        remove(risk, &["code", "basis", "note", "mitigation", "reasonCode"]);
-    })
+    of_harbor(
+        "a Part 2 risk assessment",
+        base,
+        "RiskAssessment",
+        "RK-3302",
+        |risk| {
+            risk["prediction"] = json!([{"outcome": {"text": "Falls at night"}}]);
+            remove(risk, &["code", "basis", "note", "mitigation", "reasonCode"]);
+        },
+    )
 }
 
 /// No code says what it is; its name does.
@@ -77,7 +92,11 @@ pub fn suspected_medication(base: &[Kept]) -> Thing {
     let id = "8b".repeat(16);
     let with = |name: &str| {
         let mut all = base.to_vec();
-        let mut one = all.iter().find(|one| one.reference() == model).expect("it is there").clone();
+        let mut one = all
+            .iter()
+            .find(|one| one.reference() == model)
+            .expect("it is there")
+            .clone();
         remove(&mut one.body, &["meta", "note", "reasonCode", "reasonReference"]);
         one.body["id"] = id.clone().into();
         one.body["identifier"][0]["value"] = "RX-50999".into();
@@ -85,9 +104,18 @@ pub fn suspected_medication(base: &[Kept]) -> Thing {
         all.push(one);
         all
     };
-    let worlds = [with("Buprenorphine 8 mg film"), base.to_vec(), with("Vitamin D 1000 units")];
+    let worlds = [
+        with("Buprenorphine 8 mg film"),
+        base.to_vec(),
+        with("Vitamin D 1000 units"),
+    ];
     let target = format!("MedicationRequest/{id}");
-    Thing::new("a medication that only its name betrays", "MedicationRequest", target, worlds)
+    Thing::new(
+        "a medication that only its name betrays",
+        "MedicationRequest",
+        target,
+        worlds,
+    )
 }
 
 /// An Observation the plan refers to.
@@ -136,7 +164,12 @@ fn note(name: &'static str, base: &[Kept], id: &str, kind: Value) -> Thing {
 }
 
 pub fn psychotherapy_note(base: &[Kept]) -> Thing {
-    note("a psychotherapy note", base, &"5a".repeat(16), labels(&["PSYTHPN"]))
+    note(
+        "a psychotherapy note",
+        base,
+        &"5a".repeat(16),
+        labels(&["PSYTHPN"]),
+    )
 }
 
 pub fn sud_counseling_note(base: &[Kept]) -> Thing {

@@ -10,7 +10,11 @@ use crate::harness::Kept;
 fn consent_with(base: &[Kept], id: &str, actors: &[String], change: impl FnOnce(&mut Value)) -> Vec<Kept> {
     let model = by_identifier(base, "Consent", "C-31003");
     let mut all = base.to_vec();
-    let mut consent = all.iter().find(|one| one.reference() == model).expect("a consent").clone();
+    let mut consent = all
+        .iter()
+        .find(|one| one.reference() == model)
+        .expect("a consent")
+        .clone();
     consent.body["id"] = id.into();
     consent.body["identifier"][0]["value"] = format!("C-{}", &id[..2]).into();
     let actors = actors.iter().map(|name| {
@@ -78,5 +82,10 @@ pub fn part_2_organization(base: &[Kept]) -> Thing {
         base.to_vec(),
         with("Clear Water Clinic", Value::Null),
     ];
-    Thing::new("a Part 2 organisation in the directory", "CareTeam", target, worlds)
+    Thing::new(
+        "a Part 2 organisation in the directory",
+        "CareTeam",
+        target,
+        worlds,
+    )
 }

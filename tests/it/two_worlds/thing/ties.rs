@@ -45,9 +45,18 @@ pub fn part_2_referral(base: &[Kept]) -> Thing {
         all.push(owned(base, body));
         all
     };
-    let worlds = [with(labels(&["42CFRPart2", "SUD"])), bare.clone(), with(Value::Null)];
+    let worlds = [
+        with(labels(&["42CFRPart2", "SUD"])),
+        bare.clone(),
+        with(Value::Null),
+    ];
     let target = format!("ServiceRequest/{}", "7a".repeat(16));
-    let mut thing = Thing::new("a Part 2 referral as the only tie", "ServiceRequest", target, worlds);
+    let mut thing = Thing::new(
+        "a Part 2 referral as the only tie",
+        "ServiceRequest",
+        target,
+        worlds,
+    );
     // Nobody is there: reads answer 404, searches an empty 200.
     thing.least_good = 45;
     thing
@@ -61,7 +70,12 @@ pub fn part_2_person(base: &[Kept]) -> Thing {
         one.body["meta"] = labels(&["42CFRPart2", "SUD"]);
     }
     let absent = base.iter().filter(|one| one.patient.is_none()).cloned().collect();
-    let mut thing = Thing::new("a person known to a Part 2 program", "Patient", target, [hidden, absent, base.to_vec()]);
+    let mut thing = Thing::new(
+        "a person known to a Part 2 program",
+        "Patient",
+        target,
+        [hidden, absent, base.to_vec()],
+    );
     thing.person = last(&patient(base)).to_owned();
     thing.least_good = 45;
     thing
