@@ -120,7 +120,10 @@ pub(super) fn narrative(stored: &Value, out: &mut Vec<u8>) {
     }
     out.truncate(out.len() - END.len());
     for text in said {
-        let plain: String = text.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
+        let plain: String = text
+            .chars()
+            .filter(|c| c.is_alphanumeric() || *c == ' ')
+            .collect();
         out.extend_from_slice(format!("<p>{plain}</p>").as_bytes());
     }
     out.extend_from_slice(END);

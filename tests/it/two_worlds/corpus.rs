@@ -69,11 +69,7 @@ pub struct Turn {
 impl std::fmt::Display for Turn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.what {
-            What::Ask(ask)
-            | What::Bare(ask)
-            | What::Emergency(ask)
-            | What::Pages(ask)
-            | What::Again(ask) => {
+            What::Ask(ask) | What::Bare(ask) | What::Emergency(ask) | What::Pages(ask) | What::Again(ask) => {
                 let (method, path) = (&ask.method, &ask.path);
                 write!(
                     f,
@@ -306,7 +302,10 @@ impl Corpus<'_> {
     fn operations(&mut self) {
         let path = format!("/fhir/Patient/{}/$request-more", self.thing.person);
         self.ask(Route::RequestMore, emergency::more(&path));
-        self.ask(Route::RequestMore, emergency::more("/fhir/Patient/nobody/$request-more"));
+        self.ask(
+            Route::RequestMore,
+            emergency::more("/fhir/Patient/nobody/$request-more"),
+        );
         for ask in emergency::matches(self.thing) {
             self.ask(Route::Match, ask);
         }
@@ -324,7 +323,10 @@ impl Corpus<'_> {
         if self.thing.sealed {
             for path in self.found_in_an_emergency() {
                 self.add(Route::Search, What::Emergency(Ask::get(&path)));
-                self.add(Route::Search, What::Emergency(Ask::get(&path).with("accept", "application/fhir+xml")));
+                self.add(
+                    Route::Search,
+                    What::Emergency(Ask::get(&path).with("accept", "application/fhir+xml")),
+                );
             }
         }
     }

@@ -15,7 +15,10 @@ fn operation(path: &str, parameters: &[Value]) -> Ask {
 }
 
 fn person(thing: &Thing) -> &Value {
-    let found = thing.hidden.iter().find(|one| one.body["resourceType"] == "Patient");
+    let found = thing
+        .hidden
+        .iter()
+        .find(|one| one.body["resourceType"] == "Patient");
     &found.expect("a person").body
 }
 
@@ -25,8 +28,10 @@ fn stated(thing: &Thing) -> Vec<Value> {
     let resource = |patient: Value| json!({"name": "resource", "resource": patient});
     vec![
         resource(json!({"resourceType": "Patient", "identifier": [person["identifier"][0]]})),
-        resource(json!({"resourceType": "Patient", "name": person["name"], "birthDate": person["birthDate"],
-            "gender": person["gender"]})),
+        resource(
+            json!({"resourceType": "Patient", "name": person["name"], "birthDate": person["birthDate"],
+            "gender": person["gender"]}),
+        ),
         resource(json!({"resourceType": "Patient", "identifier": [{"system": "urn:nowhere", "value": "1"}]})),
     ]
 }

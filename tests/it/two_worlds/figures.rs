@@ -130,8 +130,17 @@ pub fn add(figures: &Figures, compared: usize, asked: usize, busy: Duration, sto
         sum.asked as f64 / sum.busy.as_secs_f64(),
     );
     if WHOLE {
-        let silent: Vec<_> = sum.routes.iter().filter(|(_, differ)| **differ == 0).map(|(route, _)| *route).collect();
-        assert_eq!(silent, [Route::Refused, Route::Open], "routes on which nothing would show");
+        let silent: Vec<_> = sum
+            .routes
+            .iter()
+            .filter(|(_, differ)| **differ == 0)
+            .map(|(route, _)| *route)
+            .collect();
+        assert_eq!(
+            silent,
+            [Route::Refused, Route::Open],
+            "routes on which nothing would show"
+        );
     }
     if WHOLE && engines == 2 {
         assert!(

@@ -35,8 +35,13 @@ pub type Pass = Vec<Vec<Answer>>;
 /// The corpus asked once for each pass, by partners registered before the first.
 pub async fn passes(world: &World, turns: &[Turn], names: &[&str]) -> Vec<Pass> {
     let partners = world.three().await;
-    let answer = partners[emergency::WHO].ask_token("system/*.rs", &["ETREAT"]).await;
-    let urgent = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let answer = partners[emergency::WHO]
+        .ask_token("system/*.rs", &["ETREAT"])
+        .await;
+    let urgent = answer.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let mut passes = Vec::new();
     for name in names {
         passes.push(ask_all(world, &partners, &urgent, turns, name).await);

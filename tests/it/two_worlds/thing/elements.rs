@@ -57,7 +57,11 @@ pub fn contained_resource(base: &[Kept]) -> Thing {
         let inner = json!({"resourceType": "Condition", "id": "c1", "meta": labels(&["42CFRPart2", "SUD"]),
             "code": {"text": "Opioid dependence"}, "subject": {"reference": person}});
         plan["contained"] = json!([inner]);
-        append(plan, "addresses", json!({"reference": "#c1", "display": "Opioid dependence"}));
+        append(
+            plan,
+            "addresses",
+            json!({"reference": "#c1", "display": "Opioid dependence"}),
+        );
     });
     let absent = with_change(base, &plan, |plan| {
         remove(plan, &["description", "_description", "title", "note"])
@@ -67,11 +71,20 @@ pub fn contained_resource(base: &[Kept]) -> Thing {
         append(plan, "addresses", json!({"reference": target}));
     });
     let model = by_identifier(base, "Condition", "DX-88104");
-    let mut own = base.iter().find(|one| one.reference() == model).expect("a condition").clone();
+    let mut own = base
+        .iter()
+        .find(|one| one.reference() == model)
+        .expect("a condition")
+        .clone();
     own.body["id"] = id.into();
     own.body["identifier"] = json!([{"system": "urn:test", "value": "CC-1"}]);
     visible.push(own);
-    let mut thing = Thing::new("a contained resource", "Condition", target, [hidden, absent, visible]);
+    let mut thing = Thing::new(
+        "a contained resource",
+        "Condition",
+        target,
+        [hidden, absent, visible],
+    );
     thing.identifier = "urn:test|CC-1".to_owned();
     thing
 }
