@@ -20,6 +20,8 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(feature = "planted-leaks")]
+pub mod planted;
 #[cfg(test)]
 mod necessary;
 
