@@ -11,6 +11,7 @@ mod named;
 mod heard;
 mod scope;
 mod layers;
+mod asked;
 mod references;
 mod narrative;
 mod consider;
@@ -20,6 +21,8 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(test)]
+mod law_cases;
 #[cfg(test)]
 mod necessary;
 
