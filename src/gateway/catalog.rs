@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use postern_rules::disclosure::Rules;
 use postern_rules::fhir::{Value, json};
 use postern_rules::label::CodeLists;
+use postern_rules::law::StateLaw;
 use postern_rules::log::Digest;
 use postern_rules::mapping::{Mapping, MappingFiles};
 use postern_rules::profile::{DataSet, Policy};
@@ -106,13 +107,23 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     }
     let policy = load_policy(&parsed, &config.paths.profiles, problems);
     let data_sets = load_data_sets(&parsed, &config.paths.profiles, problems);
+    let states = load_states(&parsed, &config.paths.profiles, problems);
     let lists = CodeLists::shipped();
     let identity = format!("{}\n{all}", env!("CARGO_PKG_VERSION"));
     let digest = Digest::of(identity.as_bytes()).0;
+    let policy = policy?;
+    let Some(state) = states.get(policy.state()).cloned() else {
+        let folder = config.paths.profiles.join("law").display().to_string();
+        let name = policy.state();
+        problems.push(format!("{folder}: no state file named {name}, which policy.json chooses"));
+        return None;
+    };
     Some(Rules {
-        policy: policy?,
+        policy,
         data_sets,
         lists,
+        state,
+        states,
         zone: config.zone(),
         digest,
     })
@@ -131,6 +142,30 @@ fn load_policy(parsed: &[(PathBuf, Value)], root: &Path, problems: &mut Vec<Stri
             None
         }
     }
+}
+
+/// Every `law/<state>.json`, by the name it gives itself.
+fn load_states(
+    parsed: &[(PathBuf, Value)],
+    root: &Path,
+    problems: &mut Vec<String>,
+) -> HashMap<String, StateLaw> {
+    let mut states = HashMap::from([("neutral".to_owned(), StateLaw::neutral())]);
+    for (path, value) in parsed
+        .iter()
+        .filter(|(path, _)| path.parent() == Some(Path::new("law")))
+    {
+        match StateLaw::load(value) {
+            Ok(state) => {
+                states.insert(state.name().to_owned(), state);
+            }
+            Err(issues) => {
+                let shown = root.join(path).display().to_string();
+                problems.extend(issues.iter().map(|issue| format!("{shown}: {issue}")));
+            }
+        }
+    }
+    states
 }
 
 fn load_data_sets(

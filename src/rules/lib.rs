@@ -10,6 +10,7 @@ pub mod profile;
 pub mod mapping;
 pub mod label;
 pub mod consent;
+pub mod law;
 pub mod log;
 pub mod disclosure;
 pub mod audit;

@@ -12,6 +12,7 @@ const RULES: &[&str] = &[
     "mapping",
     "label",
     "consent",
+    "law",
     "log",
     "disclosure",
     "audit",

@@ -6,7 +6,9 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Actor, Consents, Datum, Decision, Effect, Inquiry, Reach, Request, Resources, State, Verdict};
+use super::{
+    Actor, Consents, Datum, Decision, Effect, Inquiry, Reach, Request, Resources, Signing, State, Verdict,
+};
 use crate::fhir::date::PartialDate;
 use crate::fhir::{Instant, Now};
 use crate::label::{CodeLists, Labels, RAISED, label};
@@ -36,7 +38,12 @@ pub fn decide(case: &Value) -> Value {
     };
     let around = self::resources(&case["context"]);
     let context = Resources::new(around.into_iter().chain(resources.iter().copied()));
-    let consents = Consents::compile(&self::resources(&case["consents"]), &context, &zone);
+    let consents = Consents::compile(
+        &self::resources(&case["consents"]),
+        &context,
+        &zone,
+        &Signing::default(),
+    );
     let now = Now::new(as_of);
     let mut actor = actor(&case["request"]["actor"]);
     actor

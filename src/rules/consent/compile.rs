@@ -8,6 +8,7 @@ use super::context::{Context, without_version};
 use super::facts::{Capacity, Compiled, Kind, Scope, Status};
 use super::part2::{Part2Facts, extension, part};
 use super::rule::Span;
+use super::signing::Signing;
 use crate::fhir::Instant;
 use crate::fhir::date::PartialDate;
 use crate::terminology::ACT_CODE;
@@ -30,7 +31,13 @@ struct Dates {
     authority_ends: Option<Instant>,
 }
 
-pub(super) fn compile(consent: &Value, context: &dyn Context, zone: &TimeZone) -> Compiled {
+pub(super) fn compile(
+    consent: &Value,
+    context: &dyn Context,
+    zone: &TimeZone,
+    signing: &Signing,
+) -> Compiled {
+    let _ = signing;
     let scope = scope(consent);
     let kind = kind(consent);
     let dates = dates(consent, zone);
@@ -60,6 +67,8 @@ pub(super) fn compile(consent: &Value, context: &dyn Context, zone: &TimeZone) -
         authority_ends: dates.authority_ends,
         part2: Part2Facts::read(consent, kind, zone),
         superseded_by: None,
+        state_lacks: Vec::new(),
+        authorization_lacks: Vec::new(),
         identifiers: identifiers(consent),
         replaces: replaces(consent),
         stated_at: date(&consent["dateTime"]).map(|d| d.bounds(zone).0),

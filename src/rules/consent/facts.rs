@@ -64,6 +64,9 @@ pub(super) struct Compiled {
     pub expires: Option<Instant>,
     pub authority_ends: Option<Instant>,
     pub part2: Part2Facts,
+    /// What the state's form asks, 45 CFR 164.508(c): names of what is missing.
+    pub state_lacks: Vec<&'static str>,
+    pub authorization_lacks: Vec<&'static str>,
     pub superseded_by: Option<usize>,
     /// Business identifiers (system, value), and consents it says it replaces.
     pub identifiers: Vec<(String, String)>,

@@ -17,6 +17,7 @@ mod facts;
 mod label_rule;
 mod part2;
 mod rule;
+mod signing;
 
 #[cfg(test)]
 mod properties;
@@ -33,6 +34,7 @@ pub use coverage::Reach;
 pub use datum::Datum;
 pub use dimension::Dimensions;
 pub use facts::{Capacity, Kind};
+pub use signing::Signing;
 
 /// What the consents of a record say about one datum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +110,17 @@ pub struct Consents {
 
 impl Consents {
     /// Reads every Consent of one person. What cannot be computed stays in the list with its reason: it never
-    /// permits, and withholds when it states or may state a deny. `zone` gives dates their midnight.
-    pub fn compile(consents: &[&Value], context: &dyn Context, zone: &TimeZone) -> Consents {
+    /// permits, and withholds when it states or may state a deny. `zone` gives dates their midnight, `signing` says who
+    /// may sign and what the state asks of the form.
+    pub fn compile(
+        consents: &[&Value],
+        context: &dyn Context,
+        zone: &TimeZone,
+        signing: &Signing,
+    ) -> Consents {
         let mut list: Vec<facts::Compiled> = consents
             .iter()
-            .map(|c| compile::compile(c, context, zone))
+            .map(|c| compile::compile(c, context, zone, signing))
             .collect();
         facts::mark_superseded(&mut list);
         Consents {
@@ -158,6 +166,19 @@ impl Consents {
     /// Elements of 42 CFR 2.31(a) that a consent lacks by its content; empty for a sufficient one.
     pub fn lacks(&self, consent: usize) -> &[&'static str] {
         self.list.get(consent).map_or(&[], |c| c.part2.lacks.as_slice())
+    }
+
+    /// What the state's form asks (740 ILCS 110/5 in Illinois) that this consent lacks; empty when it lacks nothing or the
+    /// state asks nothing. It then does not count for state-governed data.
+    pub fn state_lacks(&self, consent: usize) -> &[&'static str] {
+        self.list.get(consent).map_or(&[], |c| c.state_lacks.as_slice())
+    }
+
+    /// Core elements and statements of 45 CFR 164.508(c) that this consent lacks; empty for a valid authorization.
+    pub fn authorization_lacks(&self, consent: usize) -> &[&'static str] {
+        self.list
+            .get(consent)
+            .map_or(&[], |c| c.authorization_lacks.as_slice())
     }
 
     /// Index of the consent that superseded this one.

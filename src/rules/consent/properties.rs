@@ -139,7 +139,7 @@ fn data() -> Vec<Value> {
 fn visible(consents: &[Value]) -> Vec<bool> {
     let context = Resources::default();
     let list: Vec<&Value> = consents.iter().collect();
-    let compiled = Consents::compile(&list, &context, &TimeZone::UTC);
+    let compiled = Consents::compile(&list, &context, &TimeZone::UTC, &Signing::default());
     let now = Now::new(Instant::parse("2026-06-01T12:00:00Z").expect("instant"));
     let mut seen = Vec::new();
     for (actor, purpose) in [("a", "TREAT"), ("a", "BTG"), ("b", "HPAYMT")] {

@@ -36,7 +36,7 @@ fn observation(codes: &[&str]) -> Value {
 fn verdict(consents: &[Value], datum: &Value, now: &Now) -> (Verdict, Consents) {
     let context = Resources::default();
     let list: Vec<&Value> = consents.iter().collect();
-    let compiled = Consents::compile(&list, &context, &TimeZone::UTC);
+    let compiled = Consents::compile(&list, &context, &TimeZone::UTC, &Signing::default());
     let actor = Actor {
         references: vec!["Organization/clinic".to_owned()],
         ..Actor::default()
@@ -186,7 +186,7 @@ fn cost_of_a_decision() {
             .collect();
         let c = consent(json!({"type": "permit", "provision": nested}));
         let context = Resources::default();
-        let compiled = Consents::compile(&[&c], &context, &TimeZone::UTC);
+        let compiled = Consents::compile(&[&c], &context, &TimeZone::UTC, &Signing::default());
         let actor = Actor {
             references: vec!["Organization/clinic".to_owned()],
             ..Actor::default()

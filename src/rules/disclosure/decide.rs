@@ -13,7 +13,7 @@ use super::layers::Layers;
 use super::record::{Recipient, Record};
 use super::release::{About, Decision};
 use super::{Rules, elements, references, relationship};
-use crate::consent::{Actor, Consents, Request, Resources};
+use crate::consent::{Actor, Consents, Request, Resources, Signing};
 use crate::fhir::Now;
 use crate::terminology;
 
@@ -55,7 +55,7 @@ pub fn decide(
     let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
     let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
-    let consents = Consents::compile(&consents, &context, &rules.zone);
+    let consents = Consents::compile(&consents, &context, &rules.zone, &Signing::default());
     let actor = Actor {
         references: means_recipient.iter().cloned().collect(),
         likely: may_mean_recipient.into_iter().collect(),

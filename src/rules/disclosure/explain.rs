@@ -11,6 +11,20 @@ pub enum Rule {
     PsychotherapyNotes,
     /// `42 CFR 2.31(b)`: SUD counseling notes need a consent of their own.
     SudCounselingNotes,
+    /// `740 ILCS 110/3(b)`, `(c)`: personal notes and test material leave by no basis.
+    NeverReleased,
+    /// A therapy note that nobody has classified: withheld until staff says what it is.
+    UnclassifiedNote,
+    /// `45 CFR 164.522(a)`: the agency agreed to a restriction.
+    Restriction,
+    /// `45 CFR 164.522(a)(1)(vi)`: paid in full by the person, so not to a health plan.
+    SelfPay,
+    /// The law of the deployment's state.
+    State,
+    /// Courts, law enforcement, proceedings: an act of staff with the order attached, never the API.
+    LegalProcess,
+    /// The capacity of the person who consented is in question, and the policy limits what that permits.
+    Capacity,
     /// `45 CFR 164.506`: neither treatment nor another permission applies to this recipient and purpose.
     Hipaa,
     /// The deployment's default for people who were never asked.
@@ -30,6 +44,13 @@ impl Rule {
             Rule::Part2 => "part2",
             Rule::PsychotherapyNotes => "psychotherapy-notes",
             Rule::SudCounselingNotes => "sud-counseling-notes",
+            Rule::NeverReleased => "never-released",
+            Rule::UnclassifiedNote => "unclassified-note",
+            Rule::Restriction => "restriction",
+            Rule::SelfPay => "self-pay",
+            Rule::State => "state",
+            Rule::LegalProcess => "legal-process",
+            Rule::Capacity => "capacity",
             Rule::Hipaa => "hipaa",
             Rule::Default => "no-consent-default",
             Rule::DataSet => "data-set",
@@ -45,6 +66,13 @@ impl Rule {
             Rule::Part2 => "42 CFR Part 2: no valid consent covers it",
             Rule::PsychotherapyNotes => "psychotherapy notes need their own authorization",
             Rule::SudCounselingNotes => "SUD counseling notes need their own consent",
+            Rule::NeverReleased => "personal notes and test material leave by no basis",
+            Rule::UnclassifiedNote => "nobody has said yet what kind of therapy note it is",
+            Rule::Restriction => "a restriction the agency agreed to (45 CFR 164.522)",
+            Rule::SelfPay => "the person paid for the service in full: not to a health plan",
+            Rule::State => "the law of the state does not permit it",
+            Rule::LegalProcess => "legal process is an act of staff with the order attached",
+            Rule::Capacity => "the capacity of the person who consented is in question",
             Rule::Hipaa => "HIPAA permits no disclosure to this recipient for this purpose",
             Rule::Default => "the person was never asked and the default does not cover it",
             Rule::DataSet => "not in this recipient's data set (minimum necessary)",

@@ -183,6 +183,9 @@ fn note_kind(labels: &Labels) -> Result<(), Refused> {
             Some("sud-counseling-notes".to_owned()),
             "42 CFR 2.31(b)",
         )),
+        NoteKind::Personal | NoteKind::TestMaterial | NoteKind::Unclassified => {
+            Err(Refused::new(Rule::NeverReleased, None, "740 ILCS 110/3"))
+        }
     }
 }
 

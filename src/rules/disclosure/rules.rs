@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::label::CodeLists;
+use crate::law::StateLaw;
 use crate::profile::{DataSet, Policy};
 use crate::terminology;
 
@@ -10,6 +11,10 @@ pub struct Rules {
     pub policy: Policy,
     pub data_sets: HashMap<String, DataSet>,
     pub lists: &'static CodeLists,
+    /// The law of the deployment's state: the one `policy.json` names.
+    pub state: StateLaw,
+    /// Every state that is loaded, by name; portable cases choose among them.
+    pub states: HashMap<String, StateLaw>,
     /// Zone in which dates without a time begin and end.
     pub zone: jiff::tz::TimeZone,
     /// SHA-256 over binary, profiles, policy and terminology: part of every cache key.

@@ -5,6 +5,7 @@
 //! provenance that the source's mapping wrote in `meta.security` (42 CFR 2.12).
 
 mod codes;
+mod provenance;
 mod source;
 mod sieve;
 mod terms;
@@ -13,19 +14,27 @@ mod walk;
 use serde_json::Value;
 
 pub use codes::{CodeLists, Hit};
+pub use provenance::{Programs, Provenance, Received};
 
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// Sensitivities that the shipped policy raises to `R` when the source states no confidentiality.
 pub const RAISED: [&str; 4] = ["HIV", "SDV", "STD", "GDIS"];
 
-/// Notes that never leave under a general consent (45 CFR 164.508(a)(2), 42 CFR 2.31(b)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Notes that never leave under a general consent (45 CFR 164.508(a)(2), 42 CFR 2.31(b)), or never at all; in rising order
+/// of what they are kept from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoteKind {
     #[default]
     General,
+    /// A therapy note that nobody has classified yet: withheld until staff says what it is.
+    Unclassified,
     Psychotherapy,
     SudCounseling,
+    /// A therapist's personal notes (740 ILCS 110/3(b)).
+    Personal,
+    /// Psychological test material whose disclosure compromises the test (740 ILCS 110/3(c)).
+    TestMaterial,
 }
 
 /// Why a sensitivity is there.
@@ -75,6 +84,8 @@ pub struct Labels {
     /// Records of a Part 2 program, by provenance (`meta.security` v3-ActCode|42CFRPart2) only.
     pub part2: bool,
     pub note_kind: NoteKind,
+    /// Kind of the service that made it, and how it came here.
+    pub provenance: Provenance,
     /// Elements with labels of their own: FHIRPath with indexes, labels. A label covers the subtree.
     pub elements: Vec<(String, Labels)>,
     pub suspicions: Vec<Suspicion>,

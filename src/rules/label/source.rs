@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::NoteKind;
+use super::{NoteKind, Programs, Provenance, Received};
 use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities};
 
 pub(super) const INLINE_LABEL: &str =
@@ -18,6 +18,7 @@ pub(super) struct Stated {
     pub sensitivity: Sensitivities,
     pub part2: bool,
     pub note_kind: NoteKind,
+    pub provenance: Provenance,
 }
 
 impl Stated {
@@ -43,7 +44,14 @@ impl Stated {
         match coding["system"].as_str().unwrap_or_default() {
             CONFIDENTIALITY => self.confidentiality_code(code),
             ACT_CODE => self.act_code(code),
-            NOTE_KIND if code == "sud-counseling-notes" => self.note_kind = NoteKind::SudCounseling,
+            NOTE_KIND => self.note_kind = self.note_kind.max(note_kind(code)),
+            Provenance::PART2_BASIS => {
+                self.provenance.received = self.provenance.received.max(Received::from_code(code));
+            }
+            Provenance::PROGRAM_KIND => {
+                let named = Programs::named(code).unwrap_or_default();
+                self.provenance.programs = self.provenance.programs.with(named);
+            }
             _ => {}
         }
         self
@@ -52,7 +60,8 @@ impl Stated {
     fn act_code(&mut self, code: &str) {
         match code {
             "42CFRPart2" => self.part2 = true,
-            "PSYTHPN" if self.note_kind == NoteKind::General => self.note_kind = NoteKind::Psychotherapy,
+            "PSYTHPN" => self.note_kind = self.note_kind.max(NoteKind::Psychotherapy),
+            "HIPAASelfPay" => self.provenance.self_pay = true,
             _ => {}
         }
         self.sensitivity = self.sensitivity.with(Sensitivities::of(code).unwrap_or_default());
@@ -65,5 +74,15 @@ impl Stated {
         }
         let stated = Confidentiality::from_code(code).unwrap_or(Confidentiality::Restricted);
         self.confidentiality = self.confidentiality.max(Some(stated));
+    }
+}
+
+/// A kind that is not known is a note nobody has classified.
+fn note_kind(code: &str) -> NoteKind {
+    match code {
+        "sud-counseling-notes" => NoteKind::SudCounseling,
+        "personal-notes" => NoteKind::Personal,
+        "test-material" => NoteKind::TestMaterial,
+        _ => NoteKind::Unclassified,
     }
 }

@@ -217,6 +217,7 @@ impl Walk<'_> {
 fn says_something(labels: &Labels) -> bool {
     labels.part2
         || labels.note_kind != NoteKind::General
+        || labels.provenance.says_something()
         || !labels.sensitivity.is_empty()
         || labels.confidentiality > Confidentiality::Normal
 }
@@ -231,6 +232,7 @@ fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
         reasons: Vec::new(),
         part2: stated.part2,
         note_kind: stated.note_kind,
+        provenance: stated.provenance,
         elements: Vec::new(),
         suspicions: Vec::new(),
     };

@@ -17,7 +17,9 @@ mod links;
 mod complete;
 mod validate;
 mod data_set;
+mod policy_keys;
 mod policy;
+mod policy_law;
 pub mod shipped;
 
 use std::sync::OnceLock;
@@ -28,6 +30,7 @@ pub use data_set::{DataSet, Sufficient};
 pub use free_text::free_text;
 pub use links::Link;
 pub use policy::{Class, DefaultRelease, Policy, Role};
+pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
 
 use crate::fhir::Issue;
