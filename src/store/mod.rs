@@ -12,6 +12,7 @@ mod transaction;
 mod writer;
 mod resource;
 mod released;
+mod stated;
 mod lookup;
 mod work;
 mod grant;
@@ -25,7 +26,7 @@ mod upkeep;
 use std::sync::Arc;
 
 pub use audit::AuditEntry;
-pub use change::{Change, Guard, Put, Released, Work};
+pub use change::{Change, Guard, Put, Rehomed, Released, Statement, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
 pub use grant::{EndedGrant, GrantRow};
 pub use notice::Notice;

@@ -12,6 +12,7 @@ mod story_outage;
 mod story_pull;
 mod story_revocation;
 mod story_staff;
+mod story_statements;
 mod story_stranger;
 mod story_ties;
 mod story_token;
