@@ -10,6 +10,7 @@ mod work;
 mod audit;
 mod backup;
 mod table;
+mod sets;
 pub mod demo;
 
 use std::path::Path;
@@ -52,7 +53,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,
         Command::Restore(args) => backup::restore(config, &args).await,
-        Command::Config => check_config(config),
+        Command::Config { sets } => check_config(config, sets),
     }
 }
 
@@ -114,7 +115,7 @@ pub async fn close(gateway: &Gateway) {
     gateway.store.close().await;
 }
 
-fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
+fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
     println!(
@@ -123,6 +124,9 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         rules.data_sets.len()
     );
     println!("FHIR base: {}", config.base());
+    if sets {
+        table::say(&sets::printed(&rules));
+    }
     Ok(0)
 }
 

@@ -204,6 +204,13 @@ impl Policy {
         self.releases.iter().find(fits).map(|r| r.data_set.as_str())
     }
 
+    /// Each row as (class, purpose, data set), in the order they are read.
+    pub fn served(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.releases
+            .iter()
+            .map(|r| (r.class.as_str(), r.purpose.as_str(), r.data_set.as_str()))
+    }
+
     /// Why the API never serves this purpose; such a disclosure is an act of staff with the order attached.
     pub fn never_served(&self, purpose: &str, is_a: &dyn Fn(&str, &str) -> bool) -> Option<&str> {
         self.never
