@@ -25,6 +25,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Convert a record without keeping it: FHIR on standard output
     Convert(ConvertArgs),
+    /// Decide portable consent cases: one JSON line for each
+    Decide(DecideArgs),
     /// Check a FHIR resource (JSON) against R4
     Validate { file: PathBuf },
     /// Register and manage partners
@@ -106,6 +108,25 @@ pub struct ConvertArgs {
     /// Say which source fields no expression reads
     #[arg(long)]
     pub unmapped: bool,
+}
+
+#[derive(Args)]
+pub struct DecideArgs {
+    /// Files of cases (a case, a list, or {"cases": […]}); - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Consent alone, or relationship, law and data set too
+    #[arg(long, value_enum, default_value = "consent")]
+    pub layers: Layers,
+    /// Exit 1 when an answer is not as its case expects
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Layers {
+    Consent,
+    All,
 }
 
 #[derive(Subcommand)]

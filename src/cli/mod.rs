@@ -3,6 +3,7 @@
 mod args;
 mod serve;
 mod convert;
+mod decide;
 mod import;
 mod partner;
 mod staff;
@@ -45,6 +46,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Import(args) => import::run(config, args).await,
         Command::Convert(args) => convert::run(&args),
+        Command::Decide(args) => decide::run(&args),
         Command::Validate { file } => convert::validate(&file),
         Command::Partner(command) => partner::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,

@@ -103,7 +103,9 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
         })
         .collect();
     table::print(
-        &["Id", "Name", "Class", "In law", "NPI", "Purposes", "State", "Clients"],
+        &[
+            "Id", "Name", "Class", "In law", "NPI", "Purposes", "State", "Clients",
+        ],
         &rows,
     );
     Ok(0)

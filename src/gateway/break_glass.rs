@@ -340,7 +340,14 @@ impl Gateway {
             ("date-and-time", &opened),
             ("nature", &emergency.nature),
             ("consent-obtainable", emergency.obtainable.code()),
-            ("narrative-stated", if emergency.narrative.is_some() { "yes" } else { "no" }),
+            (
+                "narrative-stated",
+                if emergency.narrative.is_some() {
+                    "yes"
+                } else {
+                    "no"
+                },
+            ),
             ("token-person", &token_person),
             ("found-by", found_by),
             ("grant", if given { &opening.grant } else { "" }),

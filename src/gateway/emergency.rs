@@ -32,9 +32,15 @@ pub const BREAK_GLASS: Operation = Operation {
             many: true,
             about: "An identifier of the person, with its system.",
         },
-        text("requester-name", "Who asks: the name of the medical personnel (42 CFR 2.51(c)(1))."),
+        text(
+            "requester-name",
+            "Who asks: the name of the medical personnel (42 CFR 2.51(c)(1)).",
+        ),
         text("affiliation", "The facility they belong to (42 CFR 2.51(c)(1))."),
-        text("role", "What they are there: emergency physician, paramedic, crisis clinician."),
+        text(
+            "role",
+            "What they are there: emergency physician, paramedic, crisis clinician.",
+        ),
         Parameter {
             name: "reason",
             members: &["valueCode", "valueString", "valueCoding", "valueCodeableConcept"],
@@ -90,7 +96,10 @@ pub const NATURES: &[(&str, &str)] = &[
     ("medication", "reaction to or interaction of medicines"),
     ("injury", "injury"),
     ("medical", "another medical emergency"),
-    ("disaster", "declared disaster, the program closed (42 CFR 2.51(a)(2))"),
+    (
+        "disaster",
+        "declared disaster, the program closed (42 CFR 2.51(a)(2))",
+    ),
 ];
 
 /// A call that is in order.
@@ -115,7 +124,10 @@ impl Emergency {
         let nature = given.one("reason").and_then(nature);
         if there("reason") && nature.is_none() {
             let known: Vec<&str> = NATURES.iter().map(|(code, _)| *code).collect();
-            let why = format!("a code of {NATURE} ({}), or a Coding with its system", known.join(", "));
+            let why = format!(
+                "a code of {NATURE} ({}), or a Coding with its system",
+                known.join(", ")
+            );
             problems.push(problem("reason", IssueCode::CodeInvalid, why));
         }
         let obtainable = given.text("consent-obtainable").and_then(Obtainable::named);
@@ -212,8 +224,7 @@ mod tests {
             ("overdose", Obtainable::No, None)
         );
         let mut snomed = complete();
-        snomed["parameter"][4] =
-            json!({"name": "reason", "valueCoding": {"system": "http://snomed.info/sct", "code": "55680006"}});
+        snomed["parameter"][4] = json!({"name": "reason", "valueCoding": {"system": "http://snomed.info/sct", "code": "55680006"}});
         assert_eq!(
             Emergency::read(&snomed).expect("in order").nature,
             "http://snomed.info/sct|55680006"
@@ -238,11 +249,17 @@ mod tests {
         wrong["parameter"][5]["valueCode"] = json!("perhaps");
         let problems = Emergency::read(&wrong).expect_err("two codes");
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert!(!format!("{problems:?}").contains("perhaps"), "values are not quoted");
+        assert!(
+            !format!("{problems:?}").contains("perhaps"),
+            "values are not quoted"
+        );
     }
 
     #[test]
     fn the_definition_is_valid_r4() {
-        assert_eq!(gate::check(&BREAK_GLASS.definition("https://postern.test/fhir", "2026-11-22")), []);
+        assert_eq!(
+            gate::check(&BREAK_GLASS.definition("https://postern.test/fhir", "2026-11-22")),
+            []
+        );
     }
 }

@@ -136,7 +136,10 @@ fn read(body: &Value) -> Result<Stated, Error> {
         body
     };
     let (given, mut problems) = MATCH.read(body);
-    if given.one("count").is_some_and(|count| count.as_i64().is_none_or(|n| n < 1)) {
+    if given
+        .one("count")
+        .is_some_and(|count| count.as_i64().is_none_or(|n| n < 1))
+    {
         problems.push(problem("count", IssueCode::Value, "1 or more"));
     }
     if given.one("resource").is_none() {

@@ -75,7 +75,10 @@ impl Operation {
             }
             return (given, problems);
         }
-        let list = body["parameter"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let list = body["parameter"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         for (index, one) in list.iter().enumerate() {
             let at = format!("Parameters.parameter[{index}]");
             let Some(known) = self.takes.iter().find(|known| one["name"] == known.name) else {
@@ -205,7 +208,10 @@ mod tests {
             {"name": "why", "valueString": "a"}, {"name": "why", "valueString": "b"},
             {"name": "what", "valueString": "a"}, {"name": "what", "valueCode": "b"}]});
         let (given, problems) = ONE.read(&twice);
-        assert_eq!((problems.len(), given.all("what").count(), given.text("why")), (1, 2, Some("a")));
+        assert_eq!(
+            (problems.len(), given.all("what").count(), given.text("why")),
+            (1, 2, Some("a"))
+        );
     }
 
     #[test]

@@ -67,7 +67,10 @@ impl Gateway {
         let details = [
             ("class", partner.class.as_str()),
             ("role", recipient.role.name()),
-            ("medical-personnel", if recipient.medical_personnel { "yes" } else { "no" }),
+            (
+                "medical-personnel",
+                if recipient.medical_personnel { "yes" } else { "no" },
+            ),
             ("client", client_id.as_str()),
         ];
         self.operate(change, Kind::PartnerAdded, operator, partner, &details)

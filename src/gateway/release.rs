@@ -33,6 +33,9 @@ pub enum Trust {
     Database,
 }
 
+/// Role → organisation → the organisation it is part of: as far as shared resources usually lead.
+const STEPS: usize = 3;
+
 /// Types that are shared between people: a record refers to them, it does not contain them.
 const SHARED: &[&str] = &[
     "Practitioner",
@@ -42,6 +45,11 @@ const SHARED: &[&str] = &[
     "HealthcareService",
     "Endpoint",
 ];
+
+/// Does it belong to no person?
+pub fn is_shared(resource_type: &str) -> bool {
+    SHARED.contains(&resource_type)
+}
 
 impl Gateway {
     pub async fn find_release(
@@ -98,6 +106,7 @@ impl Gateway {
         now: &Now,
     ) -> Result<Found, Error> {
         let record = self.load_record(&key.patient).await?;
+        let before = self.shown(&key).await?;
         let versions = Versions {
             record: record.version,
             world: record.world,
@@ -112,7 +121,6 @@ impl Gateway {
         let (release, moved) = match decided {
             Err(refusal) => (Err(refusal), Moved::default()),
             Ok(decision) => {
-                let before = self.shown(&key).await?;
                 let (release, moved) = decision.dated(&before, now);
                 (Ok(Arc::new(release)), moved)
             }
@@ -129,6 +137,18 @@ impl Gateway {
         })
     }
 
+    /// The reads of a build about nobody: what a miss costs when nothing has to be built.
+    pub async fn read_as_if_building(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let key = Key {
+            recipient: caller.recipient.id.clone(),
+            purpose: caller.purpose.clone(),
+            patient: id.to_owned(),
+        };
+        self.load_record(&key.patient).await?;
+        self.shown(&key).await?;
+        Ok(())
+    }
+
     /// The person's resources and the shared ones they lead to, with the versions of both.
     pub async fn load_record(&self, patient: &str) -> Result<Record, Error> {
         let (versions, rows) = self.store.load_record(patient).await?;
@@ -143,7 +163,8 @@ impl Gateway {
         })
     }
 
-    /// Follows references to shared resources; roles lead on to practitioners and organisations.
+    /// Follows references to shared resources; roles lead on to practitioners and organisations. The first steps are
+    /// made whether or not they lead anywhere: how far a record leads is not to be seen in the number of reads.
     async fn load_directory(&self, resources: &[Stored]) -> Result<Vec<Stored>, Error> {
         let mut known: BTreeSet<(String, String)> = BTreeSet::new();
         let mut directory: Vec<Stored> = Vec::new();
@@ -151,8 +172,14 @@ impl Gateway {
         resources
             .iter()
             .for_each(|stored| shared_references(&stored.body, &mut wanted));
-        while !wanted.is_empty() {
-            let ask: Vec<(String, String)> = wanted.iter().cloned().collect();
+        let mut steps = 0;
+        while !wanted.is_empty() || steps < STEPS {
+            steps += 1;
+            let nobody = || vec![(String::new(), String::new())];
+            let ask: Vec<(String, String)> = match wanted.is_empty() {
+                true => nobody(),
+                false => wanted.iter().cloned().collect(),
+            };
             known.append(&mut wanted);
             for row in self.store.load_shared(&ask).await? {
                 let one = stored(&row)?;
@@ -187,6 +214,11 @@ impl Gateway {
 }
 
 impl Found {
+    /// Was it loaded for this request?
+    pub fn was_built(&self) -> bool {
+        self.building.is_some()
+    }
+
     /// The rows of `released` this release moves.
     pub fn rows(&self, caller: &Caller) -> Vec<store::Released> {
         let row = |resource_type: &str, id: &str, digest: Option<[u8; 32]>| store::Released {
@@ -244,7 +276,7 @@ fn shared_references(value: &Value, found: &mut BTreeSet<(String, String)>) {
                     .filter(|_| name == "reference")
                     .and_then(|r| r.split_once('/'))
                 {
-                    Some((kind, id)) if SHARED.contains(&kind) => {
+                    Some((kind, id)) if is_shared(kind) => {
                         found.insert((kind.to_owned(), id.to_owned()));
                     }
                     Some(_) => {}

@@ -45,7 +45,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/fhir/Patient/$break-glass", post(operation::break_glass))
         .route("/fhir/Patient/%24break-glass", post(operation::break_glass))
         .route("/fhir/Patient/{id}/$request-more", post(operation::request_more))
-        .route("/fhir/Patient/{id}/%24request-more", post(operation::request_more))
+        .route(
+            "/fhir/Patient/{id}/%24request-more",
+            post(operation::request_more),
+        )
         .route("/fhir/{type}", get(fhir::search))
         .route("/fhir/{type}/_search", post(fhir::search_form))
         .route("/fhir/{type}/{id}", get(fhir::read))

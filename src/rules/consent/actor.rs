@@ -37,6 +37,8 @@ struct Name {
     certain: bool,
     /// Membership holds in this span only.
     span: Option<Span>,
+    /// Takes part for this organisation, and for no other.
+    behalf: Option<String>,
 }
 
 /// The actors of one provision, groups and teams spelt out.
@@ -45,6 +47,14 @@ pub(super) struct Names {
     names: Vec<Name>,
     /// A group whose members are not known here: a deny of it has to mean anyone.
     unknown_members: bool,
+}
+
+/// In what circumstances a name stands in a provision.
+#[derive(Clone, Copy)]
+struct As<'a> {
+    certain: bool,
+    span: Option<Span>,
+    behalf: Option<&'a str>,
 }
 
 /// A requester spelt out, for lookup.
@@ -65,7 +75,12 @@ impl Names {
             {
                 return Err("an actor has neither reference nor identifier".into());
             }
-            names.reference(reference, true, None, context, zone, &mut Vec::new())?;
+            let named = As {
+                certain: true,
+                span: None,
+                behalf: None,
+            };
+            names.reference(reference, named, context, zone, &mut Vec::new())?;
         }
         Ok(names)
     }
@@ -73,27 +88,41 @@ impl Names {
     fn reference(
         &mut self,
         reference: &Value,
-        certain: bool,
-        span: Option<Span>,
+        named: As<'_>,
         context: &dyn Context,
         zone: &TimeZone,
         above: &mut Vec<String>,
     ) -> Result<(), Problem> {
         if let Some(value) = reference["identifier"]["value"].as_str() {
             let system = reference["identifier"]["system"].as_str().unwrap_or_default();
-            self.add(identifier_token(system, value), certain, span)?;
+            self.add(identifier_token(system, value), named)?;
         }
         let Some(text) = reference["reference"].as_str().map(without_version) else {
             return Ok(());
         };
-        if let Some(local) = local_part(text) {
-            self.add(local.to_owned(), false, span)?;
+        let local = local_part(text);
+        if let Some(local) = local {
+            self.add(
+                local.to_owned(),
+                As {
+                    certain: false,
+                    ..named
+                },
+            )?;
         }
-        self.add(text.to_owned(), certain, span)?;
-        let target = context.resource(text);
-        match (text.split('/').next(), target) {
-            (Some("Group"), None) => self.unknown_members = true,
-            (Some("Group" | "CareTeam"), Some(target)) => {
+        let Some(target) = context.resource(text) else {
+            // Whom a deny of it would reach is not known: a group whose members are elsewhere, no address at all.
+            let is_resource = local.unwrap_or(text).contains('/') && !text.starts_with('#');
+            self.unknown_members |= !is_resource || local.unwrap_or(text).starts_with("Group/");
+            return self.add(text.to_owned(), named);
+        };
+        if is_at(target, text) {
+            self.add(text.to_owned(), named)?;
+        } else {
+            self.described(target, named, context)?;
+        }
+        match target["resourceType"].as_str() {
+            Some("Group" | "CareTeam") => {
                 if above.iter().any(|a| a == text) {
                     return Err("a group contains itself".into());
                 }
@@ -101,13 +130,19 @@ impl Names {
                     return Err("groups are nested too deeply".into());
                 }
                 above.push(text.to_owned());
-                self.members(target, certain, span, context, zone, above)?;
+                self.members(target, named, context, zone, above)?;
                 above.pop();
             }
-            (Some("PractitionerRole"), Some(role)) => {
+            Some("PractitionerRole") => {
                 // The person of a role may act in another one: certain enough to deny, not to permit.
-                if let Some(person) = role["practitioner"]["reference"].as_str() {
-                    self.add(without_version(person).to_owned(), false, span)?;
+                if let Some(person) = referred_to(target, "practitioner") {
+                    self.add(
+                        person.to_owned(),
+                        As {
+                            certain: false,
+                            ..named
+                        },
+                    )?;
                 }
             }
             _ => {}
@@ -115,11 +150,30 @@ impl Names {
         Ok(())
     }
 
+    /// What the consent contains, or is known under no address of its own, goes by its identifiers and its own id.
+    fn described(&mut self, target: &Value, named: As<'_>, context: &dyn Context) -> Result<(), Problem> {
+        let before = self.names.len();
+        if let (Some(kind), Some(id)) = (target["resourceType"].as_str(), target["id"].as_str()) {
+            let own = format!("{kind}/{id}");
+            if context.resource(&own).is_some() {
+                self.add(own, named)?;
+            }
+        }
+        for identifier in target["identifier"].as_array().into_iter().flatten() {
+            if let Some(value) = identifier["value"].as_str() {
+                let system = identifier["system"].as_str().unwrap_or_default();
+                self.add(identifier_token(system, value), named)?;
+            }
+        }
+        let group = matches!(target["resourceType"].as_str(), Some("Group" | "CareTeam"));
+        self.unknown_members |= before == self.names.len() && !group;
+        Ok(())
+    }
+
     fn members(
         &mut self,
         target: &Value,
-        certain: bool,
-        outer: Option<Span>,
+        named: As<'_>,
         context: &dyn Context,
         zone: &TimeZone,
         above: &mut Vec<String>,
@@ -135,14 +189,42 @@ impl Names {
         } else {
             target["active"] != false && target["actual"] != false
         };
-        self.unknown_members |= target["actual"] == false;
-        for member in target[list].as_array().into_iter().flatten() {
-            let span = match &member["period"] {
-                Value::Null => outer,
-                period => Some(narrower(outer, span(period, zone)?)),
+        let within = |outer, period: &Value| match period {
+            Value::Null => Ok(outer),
+            period => span(period, zone).map(|inner| Some(narrower(outer, inner))),
+        };
+        let outer = if team {
+            within(named.span, &target["period"])?
+        } else {
+            named.span
+        };
+        let members = target[list].as_array().map_or(&[][..], Vec::as_slice);
+        // A group described in words, or one that says it has more members than it lists.
+        self.unknown_members |= target["actual"] == false
+            || target["quantity"]
+                .as_u64()
+                .is_some_and(|stated| stated > members.len() as u64);
+        // Who has left the group is no member, of a permit or of a deny.
+        for member in members.iter().filter(|m| m["inactive"] != true) {
+            let behalf = referred_to(member, "onBehalfOf");
+            let named = As {
+                certain: named.certain && active,
+                span: within(outer, &member["period"])?,
+                behalf: behalf.or(named.behalf),
             };
-            let certain = certain && active && member["inactive"] != true;
-            self.reference(&member[entity], certain, span, context, zone, above)?;
+            self.reference(&member[entity], named, context, zone, above)?;
+            if team && behalf.is_some() {
+                self.reference(
+                    &member["onBehalfOf"],
+                    As {
+                        behalf: None,
+                        ..named
+                    },
+                    context,
+                    zone,
+                    above,
+                )?;
+            }
         }
         Ok(())
     }
@@ -151,11 +233,16 @@ impl Names {
         self.names.len()
     }
 
-    fn add(&mut self, token: String, certain: bool, span: Option<Span>) -> Result<(), Problem> {
+    fn add(&mut self, token: String, named: As<'_>) -> Result<(), Problem> {
         if self.names.len() >= MAX_NAMES {
             return Err("too many actors".into());
         }
-        self.names.push(Name { token, certain, span });
+        self.names.push(Name {
+            token,
+            certain: named.certain,
+            span: named.span,
+            behalf: named.behalf.map(str::to_owned),
+        });
         Ok(())
     }
 
@@ -164,13 +251,16 @@ impl Names {
         if !permit && (self.unknown_members || identity.is_nobody()) {
             return true;
         }
-        self.names.iter().any(|name| match permit {
-            true => {
-                name.certain
-                    && identity.certain.contains(&name.token)
-                    && name.span.is_none_or(|s| s.holds(now))
-            }
-            false => identity.certain.contains(&name.token) || identity.possible.contains(&name.token),
+        self.names.iter().any(|name| {
+            let is_meant = match permit {
+                true => {
+                    name.certain
+                        && identity.certain.contains(&name.token)
+                        && name.behalf.as_ref().is_none_or(|b| identity.acts_for(b))
+                }
+                false => identity.certain.contains(&name.token) || identity.possible.contains(&name.token),
+            };
+            is_meant && name.span.is_none_or(|s| s.holds(now))
         })
     }
 }
@@ -198,7 +288,8 @@ fn narrower(outer: Option<Span>, inner: Span) -> Span {
 }
 
 impl Identity {
-    pub(super) fn new(actor: &Actor, context: &dyn Context) -> Identity {
+    pub(super) fn new(actor: &Actor, context: &dyn Context, zone: &TimeZone, now: &Now) -> Identity {
+        let around = Around { context, zone, now };
         let mut identity = Identity::default();
         for class in &actor.classes {
             identity.certain.insert(identifier_token(RECIPIENT_CLASS, class));
@@ -211,11 +302,11 @@ impl Identity {
                 .map(str::to_owned)
                 .collect();
             for reference in references {
-                identity.reference(&reference, true, context, 0);
+                identity.reference(&reference, true, &around, 0);
             }
         }
         for reference in &actor.references {
-            identity.reference(reference, true, context, 0);
+            identity.reference(reference, true, &around, 0);
         }
         for reference in &actor.likely {
             identity.possible.insert(without_version(reference).to_owned());
@@ -227,8 +318,21 @@ impl Identity {
         self.certain.is_empty() && self.possible.is_empty()
     }
 
-    fn reference(&mut self, reference: &str, certain: bool, context: &dyn Context, steps: usize) {
+    /// Nothing speaks for another organisation.
+    fn acts_for(&self, organisation: &str) -> bool {
+        self.certain.contains(organisation)
+            || !self
+                .certain
+                .iter()
+                .any(|token| token.starts_with("Organization/"))
+    }
+
+    fn reference(&mut self, reference: &str, certain: bool, around: &Around<'_>, steps: usize) {
         let reference = without_version(reference);
+        let resource = around.context.resource(reference);
+        // A role that has ended says who the person was.
+        let certain = certain
+            && resource.is_none_or(|r| r["resourceType"] != "PractitionerRole" || around.is_in_force(r));
         let set = if certain {
             &mut self.certain
         } else {
@@ -240,15 +344,15 @@ impl Identity {
         if let Some(local) = local_part(reference) {
             self.possible.insert(local.to_owned());
         }
-        if let Some(resource) = context.resource(reference) {
-            self.resource(resource, certain, context, steps);
+        if let Some(resource) = resource {
+            self.resource(resource, certain, around, steps);
         }
         if reference.starts_with("Practitioner/") {
-            self.organisations_of(reference, certain, context, steps);
+            self.organisations_of(reference, certain, around, steps);
         }
     }
 
-    fn resource(&mut self, resource: &Value, certain: bool, context: &dyn Context, steps: usize) {
+    fn resource(&mut self, resource: &Value, certain: bool, around: &Around<'_>, steps: usize) {
         for identifier in resource["identifier"].as_array().into_iter().flatten() {
             if let Some(value) = identifier["value"].as_str() {
                 let token = identifier_token(identifier["system"].as_str().unwrap_or_default(), value);
@@ -262,42 +366,75 @@ impl Identity {
         }
         match resource["resourceType"].as_str() {
             Some("PractitionerRole") => {
-                // An ended role says who the person was.
-                let certain = certain && resource["active"] != false;
                 for member in ["practitioner", "organization"] {
-                    if let Some(reference) = resource[member]["reference"].as_str() {
-                        self.reference(reference, certain, context, steps + 1);
+                    if let Some(reference) = referred_to(resource, member) {
+                        self.reference(reference, certain, around, steps + 1);
                     }
                 }
             }
             Some("Organization") => {
-                if let Some(parent) = resource["partOf"]["reference"].as_str() {
-                    self.reference(parent, false, context, steps + 1);
+                if let Some(parent) = referred_to(resource, "partOf") {
+                    self.reference(parent, false, around, steps + 1);
                 }
             }
             _ => {}
         }
     }
 
-    /// A person acts for an organisation for certain only when all of their roles are there.
-    fn organisations_of(&mut self, practitioner: &str, certain: bool, context: &dyn Context, steps: usize) {
-        let roles: Vec<&Value> = context
-            .roles(practitioner)
-            .into_iter()
-            .filter(|r| r["active"] != false)
-            .collect();
+    /// A person acts in a role, and for an organisation, for certain only when it is the only one.
+    fn organisations_of(&mut self, practitioner: &str, certain: bool, around: &Around<'_>, steps: usize) {
+        let mut roles = around.context.roles(practitioner);
+        roles.retain(|role| around.is_in_force(role));
         let mut organisations: Vec<&str> = roles
             .iter()
-            .filter_map(|r| r["organization"]["reference"].as_str())
-            .map(without_version)
+            .filter_map(|r| referred_to(r, "organization"))
             .collect();
         organisations.sort_unstable();
         organisations.dedup();
+        // Coming from a role, the person acts in that one.
         let one = organisations.len() == 1;
         for organisation in organisations {
-            self.reference(organisation, certain && one, context, steps + 1);
+            self.reference(organisation, certain && one, around, steps + 1);
+        }
+        for role in &roles {
+            let Some(id) = role["id"].as_str() else { continue };
+            let set = if certain && roles.len() == 1 {
+                &mut self.certain
+            } else {
+                &mut self.possible
+            };
+            set.insert(format!("PractitionerRole/{id}"));
         }
     }
+}
+
+/// What a requester is looked up in.
+struct Around<'a> {
+    context: &'a dyn Context,
+    zone: &'a TimeZone,
+    now: &'a Now,
+}
+
+impl Around<'_> {
+    /// Active, and in its period; a period that cannot be read is over.
+    fn is_in_force(&self, role: &Value) -> bool {
+        let within = match &role["period"] {
+            Value::Null => true,
+            period => span(period, self.zone).is_ok_and(|span| span.holds(self.now)),
+        };
+        role["active"] != false && within
+    }
+}
+
+/// Is this the address a resource has by its type and id?
+fn is_at(resource: &Value, address: &str) -> bool {
+    address
+        .split_once('/')
+        .is_some_and(|(kind, id)| resource["resourceType"] == kind && resource["id"] == id)
+}
+
+fn referred_to<'a>(resource: &'a Value, member: &str) -> Option<&'a str> {
+    resource[member]["reference"].as_str().map(without_version)
 }
 
 /// Neither part can hold a line feed in R4 (`uri`, `string` trimmed), so the pair stays unambiguous.

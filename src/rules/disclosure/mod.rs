@@ -7,6 +7,9 @@ mod grant;
 mod relationship;
 mod explain;
 mod elements;
+mod named;
+mod heard;
+mod scope;
 mod layers;
 mod references;
 mod narrative;
@@ -19,6 +22,9 @@ mod operation;
 mod rules;
 #[cfg(test)]
 mod necessary;
+
+#[cfg(test)]
+mod finish_by_value;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};

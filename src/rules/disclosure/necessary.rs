@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::elements::leaves;
 use crate::fhir::Instant;
 use crate::mapping::{Mapping, MappingFiles, Settings};
+use crate::profile::tests::by_value::completed;
 use crate::profile::{DataSet, shipped};
 
 const CONTENT: &str = "https://postern.example/fhir/CodeSystem/plan-content";
@@ -17,11 +18,31 @@ const PHASE: &str = "https://postern.example/fhir/CodeSystem/action-phase";
 
 /// What may be in a record, by the words of the requirement.
 const KINDS: &[(&str, &str, &str, &str)] = &[
-    ("early warning signs", "Observation", CONTENT, "early-warning-sign"),
-    ("de-escalation that works", "Observation", CONTENT, "de-escalation"),
+    (
+        "early warning signs",
+        "Observation",
+        CONTENT,
+        "early-warning-sign",
+    ),
+    (
+        "de-escalation that works",
+        "Observation",
+        CONTENT,
+        "de-escalation",
+    ),
     ("triggers", "Observation", CONTENT, "trigger"),
-    ("communication supports", "Observation", CONTENT, "communication-support"),
-    ("post-incident recovery", "Observation", CONTENT, "post-incident-recovery"),
+    (
+        "communication supports",
+        "Observation",
+        CONTENT,
+        "communication-support",
+    ),
+    (
+        "post-incident recovery",
+        "Observation",
+        CONTENT,
+        "post-incident-recovery",
+    ),
     ("presentation", "Observation", CONTENT, "presentation"),
     ("crisis plan", "CarePlan", CONTENT, "crisis-plan"),
     ("medications", "MedicationRequest", "", ""),
@@ -74,12 +95,18 @@ fn is(resource: &Value, kind: &str) -> bool {
         Value::Array(items) => items.clone(),
         one => vec![one.clone()],
     };
-    let at = if *resource_type == "CarePlan" { "category" } else { "code" };
+    let at = if *resource_type == "CarePlan" {
+        "category"
+    } else {
+        "code"
+    };
     let coded = || {
         let codings = concepts(&resource[at])
             .into_iter()
             .flat_map(|c| concepts(&c["coding"]));
-        codings.into_iter().any(|c| c["system"] == **system && c["code"] == **code)
+        codings
+            .into_iter()
+            .any(|c| c["system"] == **system && c["code"] == **code)
     };
     resource["resourceType"] == **resource_type && (code.is_empty() || coded())
 }
@@ -88,8 +115,7 @@ fn is(resource: &Value, kind: &str) -> bool {
 fn released(set: &DataSet, resources: &[Value]) -> Vec<Value> {
     let project = |resource: &Value| {
         let profile = set.profile_of(resource)?;
-        let mut body = profile.project_all(resource)?;
-        profile.complete(&mut body);
+        let body = completed(profile, profile.project_all(resource)?);
         assert_eq!(
             profile.validate(&body),
             [],
@@ -110,11 +136,15 @@ fn smallest(kind: &str) -> Value {
     let mut one = match *resource_type {
         "Observation" => json!({"status": "final", "code": coded, "subject": subject, "valueString": "x"}),
         "Task" => json!({"status": "ready", "intent": "order", "code": coded, "description": "x"}),
-        "CarePlan" => json!({"status": "active", "intent": "plan", "subject": subject, "description": "x", "category": [
-            {"coding": [{"system": "http://hl7.org/fhir/us/core/CodeSystem/careplan-category", "code": "assess-plan"}]}, coded]}),
+        "CarePlan" => {
+            json!({"status": "active", "intent": "plan", "subject": subject, "description": "x", "category": [
+            {"coding": [{"system": "http://hl7.org/fhir/us/core/CodeSystem/careplan-category", "code": "assess-plan"}]}, coded]})
+        }
         "MedicationRequest" => json!({"status": "active", "intent": "plan", "subject": subject,
             "medicationCodeableConcept": {"text": "x"}}),
-        "AllergyIntolerance" => json!({"patient": subject, "code": {"text": "x"}, "category": ["medication"]}),
+        "AllergyIntolerance" => {
+            json!({"patient": subject, "code": {"text": "x"}, "category": ["medication"]})
+        }
         "Condition" => json!({"subject": subject, "code": {"text": "x", "coding": [
             {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "F31.32"}]}, "clinicalStatus": {"coding": [
             {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}}),
@@ -177,7 +207,10 @@ fn a_community_provider_has_what_supports_the_person_and_nothing_clinical() {
         "triggers",
         "coverage",
     ] {
-        assert!(!has("community-provider", kind), "a community provider has no {kind}");
+        assert!(
+            !has("community-provider", kind),
+            "a community provider has no {kind}"
+        );
     }
 }
 
@@ -218,7 +251,8 @@ fn people() -> BTreeMap<String, Vec<Value>> {
             .filter_map(|p| Some((name(p).strip_suffix(".csv")?.to_owned(), text(p))))
             .collect();
         for demo in entries(&agency.join("demo")) {
-            let Some((record, who)) = name(&demo).strip_suffix(".json").and_then(|n| n.split_once('.')) else {
+            let Some((record, who)) = name(&demo).strip_suffix(".json").and_then(|n| n.split_once('.'))
+            else {
                 continue;
             };
             let map = text(&agency.join(format!("{record}.map.yaml")));
@@ -231,11 +265,21 @@ fn people() -> BTreeMap<String, Vec<Value>> {
             });
             let mapping = mapping.unwrap_or_else(|problems| unreachable!("{problems:?}"));
             let source: Value = serde_json::from_str(&text(&demo)).expect("JSON");
-            let settings = Settings { id_key: &[7; 32], now: Instant(0) };
-            let made = mapping.convert(&source, &settings).expect("demo records are in order");
-            let person = people.entry(who.split('-').next().unwrap_or(who).to_owned()).or_default();
+            let settings = Settings {
+                id_key: &[7; 32],
+                now: Instant(0),
+            };
+            let made = mapping
+                .convert(&source, &settings)
+                .expect("demo records are in order");
+            let person = people
+                .entry(who.split('-').next().unwrap_or(who).to_owned())
+                .or_default();
             for resource in made.resources {
-                person.insert(format!("{}/{}", resource["resourceType"], resource["id"]), resource);
+                person.insert(
+                    format!("{}/{}", resource["resourceType"], resource["id"]),
+                    resource,
+                );
             }
         }
     }
@@ -261,18 +305,47 @@ fn of_rosas_record_each_class_gets_what_it_needs_and_no_more() {
         }
     }
     for kind in NEVER_A_PLAN {
-        assert!(!holds(&of("health-plan"), kind), "a health plan does not see her {kind}");
+        assert!(
+            !holds(&of("health-plan"), kind),
+            "a health plan does not see her {kind}"
+        );
     }
     let plan = of("health-plan").iter().map(Value::to_string).collect::<String>();
-    for words in ["balcony", "lock box", "dying", "Carmen", "Sleeps less", "choir", "film"] {
+    for words in [
+        "balcony",
+        "lock box",
+        "dying",
+        "Carmen",
+        "Sleeps less",
+        "choir",
+        "film",
+    ] {
         assert!(!plan.contains(words), "a health plan reads of {words}");
     }
-    let community = of("community-provider").iter().map(Value::to_string).collect::<String>();
+    let community = of("community-provider")
+        .iter()
+        .map(Value::to_string)
+        .collect::<String>();
     for words in ["blue blanket", "interpreter", "Carmen", "call Jordan before noon"] {
-        assert!(community.contains(words), "a community provider does not read of {words}");
+        assert!(
+            community.contains(words),
+            "a community provider does not read of {words}"
+        );
     }
-    for words in ["Bipolar", "F31", "F11", "B20", "Quetiapine", "Dolutegravir", "attempts in 2023", "SYN-70012233"] {
-        assert!(!community.contains(words), "a community provider reads of {words}");
+    for words in [
+        "Bipolar",
+        "F31",
+        "F11",
+        "B20",
+        "Quetiapine",
+        "Dolutegravir",
+        "attempts in 2023",
+        "SYN-70012233",
+    ] {
+        assert!(
+            !community.contains(words),
+            "a community provider reads of {words}"
+        );
     }
 }
 
@@ -296,7 +369,10 @@ fn released_and_stored_elements_of_each_set() {
         let mut row = format!("| {who} | {stored} in {count} |");
         for set in &sets {
             let (count, elements) = own(&released(set, &resources));
-            row.push_str(&format!(" {elements} in {count} ({} %) |", elements * 100 / stored.max(1)));
+            row.push_str(&format!(
+                " {elements} in {count} ({} %) |",
+                elements * 100 / stored.max(1)
+            ));
             assert!(count > 0 && elements < stored, "{who}: {}", set.name());
             if set.name() == "health-plan" {
                 assert!(elements * 2 < stored, "{who}: a plan gets less than half");

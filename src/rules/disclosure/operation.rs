@@ -60,7 +60,14 @@ impl Answer {
             "search": {"mode": "outcome"}});
         body.extend_from_slice(format!("{outcome}]}}").as_bytes());
         let subjects = found.map(|(release, index, _)| Subject::of(release, vec![index]));
-        Answer::new(200, None, None, subjects.into_iter().collect(), body.into(), request)
+        Answer::new(
+            200,
+            None,
+            None,
+            subjects.into_iter().collect(),
+            body.into(),
+            request,
+        )
     }
 
     /// A break-glass grant. It looks the same whatever the record holds.
@@ -95,7 +102,14 @@ impl Answer {
         let digest = Sha256::digest(body.as_bytes());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let body = Arc::from(body.into_bytes());
-        Answer::new(status, None, None, Vec::new(), body, &format!("{request}\n{digest}"))
+        Answer::new(
+            status,
+            None,
+            None,
+            Vec::new(),
+            body,
+            &format!("{request}\n{digest}"),
+        )
     }
 }
 

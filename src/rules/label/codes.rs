@@ -4,8 +4,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use sha2::{Digest, Sha256};
+
+use super::range::{LONGEST_CODE, expand};
+use super::terms;
 use crate::fhir::{Issue, IssueCode};
-use crate::terminology::Sensitivities;
+use crate::terminology::{EQUIVALENCE, Sensitivities};
 
 static SHIPPED: LazyLock<CodeLists> = LazyLock::new(|| {
     let mut lists = CodeLists::default();
@@ -15,7 +19,7 @@ static SHIPPED: LazyLock<CodeLists> = LazyLock::new(|| {
 });
 
 /// Short names of systems in the files; any other first column is the system's address itself.
-const SYSTEMS: [(&str, &[&str]); 8] = [
+const SYSTEMS: [(&str, &[&str]); 9] = [
     (
         "icd-10-cm",
         &[
@@ -29,6 +33,7 @@ const SYSTEMS: [(&str, &[&str]); 8] = [
         &[
             "http://hl7.org/fhir/sid/icd-9-cm",
             "http://terminology.hl7.org/CodeSystem/icd9cm",
+            "urn:oid:2.16.840.1.113883.6.103",
         ],
     ),
     (
@@ -47,23 +52,57 @@ const SYSTEMS: [(&str, &[&str]); 8] = [
             "http://terminology.hl7.org/CodeSystem/HCPCS-all-codes",
         ],
     ),
-    ("rxnorm", &["http://www.nlm.nih.gov/research/umls/rxnorm"]),
-    ("loinc", &["http://loinc.org"]),
-    ("snomed", &["http://snomed.info/sct"]),
+    (
+        "rxnorm",
+        &[
+            "http://www.nlm.nih.gov/research/umls/rxnorm",
+            "urn:oid:2.16.840.1.113883.6.88",
+        ],
+    ),
+    ("loinc", &["http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"]),
+    (
+        "snomed",
+        &["http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"],
+    ),
     ("cvx", &["http://hl7.org/fhir/sid/cvx"]),
+    ("ndc", &["http://hl7.org/fhir/sid/ndc"]),
 ];
+
+/// In these a code may be the end of a range; elsewhere a hyphen belongs to the code (LOINC's check digit).
+const WITH_RANGES: [&str; 4] = ["icd-10-cm", "icd-9-cm", "hcpcs", "cpt"];
+
+/// More than the largest published value sets hold together: what is above is a mistake in a range.
+const MOST_CODES: usize = 5_000_000;
 
 /// What a code list says about one code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub sensitivity: Sensitivities,
-    /// Index for [`CodeLists::reason`].
+    /// Index for [`CodeLists::reason`] and [`CodeLists::list`].
     pub line: u32,
+}
+
+/// Which list, and which version of it: what an explanation names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListName {
+    /// From the file's line `# list: NAME VERSION`, else the file's name.
+    pub name: String,
+    /// From the same line, else `sha256:` and twelve digits of the file's digest.
+    pub version: String,
+}
+
+/// One file that was loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub list: ListName,
+    pub file: String,
+    /// Codes its lines name, ranges written out.
+    pub codes: usize,
 }
 
 #[derive(Clone, Debug, Default)]
 struct System {
-    /// ICD: a listed code covers everything below it, the longest listed code wins.
+    /// ICD: a code covers everything below it.
     hierarchical: bool,
     codes: HashMap<String, Hit>,
 }
@@ -72,7 +111,11 @@ struct System {
 #[derive(Clone, Debug, Default)]
 pub struct CodeLists {
     systems: HashMap<String, System>,
-    reasons: Vec<String>,
+    lists: Vec<Loaded>,
+    /// Of each line: its list and `file:line: codes: reason`.
+    lines: Vec<(u32, String)>,
+    codes: usize,
+    texts: Vec<[u8; 32]>,
 }
 
 impl CodeLists {
@@ -81,21 +124,46 @@ impl CodeLists {
         &SHIPPED
     }
 
-    /// Adds the lines of a file `system, code or range, sensitivities, verified, reason` (tab separated, `#` comments).
+    /// Adds the lines of a file `system, code or range, sensitivities, verified, reason` (tab separated, `#` comments;
+    /// `# list: NAME VERSION` names it). A file loaded later adds to what stands, or clears it with `-`.
     /// Good lines are taken, each bad one is named by its number in the list of problems.
     pub fn load(&mut self, file: &str, text: &str) -> Result<(), Vec<Issue>> {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        self.texts.push(digest);
+        let before = self.codes;
+        let list = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
+        self.lists.push(Loaded {
+            list: ListName {
+                name: file.to_owned(),
+                version: format!("sha256:{}", hex(&digest[..6])),
+            },
+            file: file.to_owned(),
+            codes: 0,
+        });
         let mut problems = Vec::new();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in text.lines().enumerate().map(|(i, line)| (i + 1, line)) {
-            if line.trim().is_empty() || line.starts_with('#') {
+            let taken = if let Some(named) = line.strip_prefix("# list:") {
+                self.named(named)
+            } else if line.trim().is_empty() || line.starts_with('#') {
                 continue;
-            }
-            if let Err(problem) = self.line(file, number, line) {
+            } else {
+                self.line(file, list, number, line)
+            };
+            if let Err(problem) = taken {
                 problems.push(Issue::error(
                     IssueCode::CodeInvalid,
                     "",
                     format!("{file}:{number}: {problem}"),
                 ));
             }
+        }
+        if let Some(loaded) = self.lists.last_mut() {
+            loaded.codes = self.codes - before;
+        }
+        if problems.is_empty() && self.codes == before {
+            let told = format!("{file}:1: the list names no code");
+            problems.push(Issue::error(IssueCode::CodeInvalid, "", told));
         }
         if problems.is_empty() {
             Ok(())
@@ -104,7 +172,17 @@ impl CodeLists {
         }
     }
 
-    fn line(&mut self, file: &str, number: usize, line: &str) -> Result<(), &'static str> {
+    fn named(&mut self, text: &str) -> Result<(), &'static str> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let ([name, version], Some(loaded)) = (&words[..], self.lists.last_mut()) else {
+            return Err("`# list:` is followed by a name and a version, without blanks in them");
+        };
+        (*name).clone_into(&mut loaded.list.name);
+        (*version).clone_into(&mut loaded.list.version);
+        Ok(())
+    }
+
+    fn line(&mut self, file: &str, list: u32, number: usize, line: &str) -> Result<(), &'static str> {
         let cells: Vec<&str> = line.split('\t').map(str::trim).collect();
         let [system, codes, sensitivities, verified, reason] = cells[..] else {
             return Err("wants five columns: system, code or range, sensitivities, verified, reason");
@@ -116,70 +194,112 @@ impl CodeLists {
         if reason.is_empty() {
             return Err("each line states its reason");
         }
-        let index = u32::try_from(self.reasons.len()).map_err(|_| "too many lines")?;
-        self.reasons.push(format!("{file}:{number}: {codes}: {reason}"));
-        let codes = expand(codes)?;
-        let hierarchical = system.starts_with("icd-");
         let addresses = SYSTEMS
             .iter()
             .find(|(short, _)| *short == system)
             .map_or(&[][..], |(_, a)| *a);
+        if addresses.is_empty() && !system.contains(':') {
+            return Err(
+                "the system is neither a short name (icd-10-cm, hcpcs, rxnorm, loinc, snomed …) nor an address",
+            );
+        }
+        let index = u32::try_from(self.lines.len()).map_err(|_| "too many lines")?;
+        let shown = expand(codes, WITH_RANGES.contains(&system))?;
+        if self.codes + shown.len() > MOST_CODES {
+            return Err("the lists name more than five million codes: a range is too wide");
+        }
+        self.codes += shown.len();
+        self.lines
+            .push((list, format!("{file}:{number}: {codes}: {reason}")));
+        let hierarchical = system.starts_with("icd-");
         let named = addresses.is_empty().then_some(system);
         for address in addresses.iter().copied().chain(named) {
-            let list = self.systems.entry(address.to_owned()).or_default();
-            list.hierarchical |= hierarchical;
-            for code in &codes {
-                let hit = list.codes.entry(code.clone()).or_insert(Hit {
-                    sensitivity: Sensitivities::NONE,
-                    line: index,
-                });
-                // `-` clears what stood before; lines after it, an operator's file too, may add again.
-                hit.line = if hit.sensitivity.is_empty() || sensitivity.is_empty() {
-                    index
-                } else {
-                    hit.line
-                };
-                hit.sensitivity = if sensitivity.is_empty() {
-                    sensitivity
-                } else {
-                    hit.sensitivity.with(sensitivity)
-                };
-            }
+            self.add(address, hierarchical, &shown, sensitivity, index);
         }
         Ok(())
     }
 
+    fn add(&mut self, address: &str, hierarchical: bool, codes: &[String], set: Sensitivities, index: u32) {
+        if !self.systems.contains_key(address) {
+            self.systems.insert(address.to_owned(), System::default());
+        }
+        let Some(system) = self.systems.get_mut(address) else {
+            return;
+        };
+        system.hierarchical |= hierarchical;
+        for code in codes {
+            let hit = system.codes.entry(code.clone()).or_insert(Hit {
+                sensitivity: Sensitivities::NONE,
+                line: index,
+            });
+            // `-` clears what stood before; lines after it, an operator's file too, may add again.
+            if hit.sensitivity.is_empty() || set.is_empty() {
+                *hit = Hit {
+                    sensitivity: set,
+                    line: index,
+                };
+            } else {
+                hit.sensitivity = hit.sensitivity.with(set);
+            }
+        }
+    }
+
     /// What the lists say about a coding; `None` when nothing, or when its line clears it (`-`).
     pub fn lookup(&self, system: &str, code: &str) -> Option<Hit> {
-        let list = self.systems.get(system)?;
-        let mut buffer = [0u8; 32];
-        let code = plain(code, &mut buffer)?;
-        let hit = match list.codes.get(code) {
-            Some(hit) => Some(hit),
-            None if list.hierarchical => (3..code.len())
-                .rev()
-                .filter_map(|length| list.codes.get(code.get(..length)?))
-                .next(),
-            None => None,
-        };
-        hit.copied().filter(|hit| !hit.sensitivity.is_empty())
+        self.line_of(system, code)
+            .filter(|hit| !hit.sensitivity.is_empty())
     }
 
     /// Does any line, also one that clears, speak of this code?
     pub fn speaks_of(&self, system: &str, code: &str) -> bool {
-        let mut buffer = [0u8; 32];
-        let (Some(list), Some(code)) = (self.systems.get(system), plain(code, &mut buffer)) else {
-            return false;
-        };
-        list.codes.contains_key(code)
-            || list.hierarchical
-                && (3..code.len()).any(|n| code.get(..n).is_some_and(|c| list.codes.contains_key(c)))
+        self.line_of(system, code).is_some()
+    }
+
+    /// The longest listed code that this one is, or in ICD is below; one lookup for each length.
+    fn line_of(&self, system: &str, code: &str) -> Option<Hit> {
+        let list = self.systems.get(system)?;
+        let mut buffer = [0u8; LONGEST_CODE];
+        let code = plain(code, &mut buffer)?;
+        let found = list.codes.get(code).or_else(|| {
+            let shorter = if list.hierarchical { 3..code.len() } else { 0..0 };
+            let mut above = shorter.rev().filter_map(|n| list.codes.get(code.get(..n)?));
+            above.next()
+        });
+        found.copied()
     }
 
     /// `file:line: codes: reason` of a hit, for explanations.
     pub fn reason(&self, line: u32) -> Option<&str> {
-        self.reasons.get(usize::try_from(line).ok()?).map(String::as_str)
+        self.lines
+            .get(usize::try_from(line).ok()?)
+            .map(|(_, text)| text.as_str())
     }
+
+    /// The list a hit comes from.
+    pub fn list(&self, line: u32) -> Option<&ListName> {
+        let (list, _) = self.lines.get(usize::try_from(line).ok()?)?;
+        Some(&self.lists.get(usize::try_from(*list).ok()?)?.list)
+    }
+
+    /// The files these lists come from, in the order they were read.
+    pub fn loaded(&self) -> &[Loaded] {
+        &self.lists
+    }
+
+    /// SHA-256 over everything that labels by content: these lists, the terms and the equivalence table of denies.
+    /// Part of the rules' digest: a decision names what it was made by.
+    pub fn identity(&self) -> [u8; 32] {
+        let mut all = Sha256::new();
+        all.update(terms::TEXT.as_bytes());
+        all.update(EQUIVALENCE.name.as_bytes());
+        all.update(EQUIVALENCE.version.as_bytes());
+        self.texts.iter().for_each(|digest| all.update(digest));
+        all.finalize().into()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn parse_sensitivities(text: &str) -> Result<Sensitivities, &'static str> {
@@ -193,68 +313,14 @@ fn parse_sensitivities(text: &str) -> Result<Sensitivities, &'static str> {
     Ok(set)
 }
 
-/// The code in upper case without dots, the form of the tables; over 32 bytes nothing is listed.
-fn plain<'b>(code: &str, buffer: &'b mut [u8; 32]) -> Option<&'b str> {
+/// The code in upper case without dots, the form of the tables; longer ones are not listed.
+fn plain<'b>(code: &str, buffer: &'b mut [u8; LONGEST_CODE]) -> Option<&'b str> {
     let mut length = 0;
     for byte in code.bytes().filter(|b| *b != b'.') {
         *buffer.get_mut(length)? = byte.to_ascii_uppercase();
         length += 1;
     }
     std::str::from_utf8(&buffer[..length]).ok()
-}
-
-/// `F10`, `F10-F16`, `T40.0-T40.4`, `H0001-H0030`, and lists of those separated by commas.
-fn expand(codes: &str) -> Result<Vec<String>, &'static str> {
-    let mut out = Vec::new();
-    for part in codes.split(',') {
-        let part: String = part
-            .trim()
-            .chars()
-            .filter(|c| *c != '.')
-            .collect::<String>()
-            .to_ascii_uppercase();
-        if part.is_empty() || part.len() > 65 || !part.is_ascii() {
-            return Err("a code is empty, too long or not ASCII");
-        }
-        match part
-            .split_once('-')
-            .filter(|(_, to)| to.starts_with(|c: char| c.is_ascii_alphanumeric()))
-        {
-            Some((from, to)) if is_range(from, to) => range(from, to, &mut out)?,
-            _ => out.push(part),
-        }
-    }
-    Ok(out)
-}
-
-/// LOINC codes hold a hyphen themselves: `75624-7` is one code, since its parts differ in length.
-fn is_range(from: &str, to: &str) -> bool {
-    from.len() == to.len()
-}
-
-/// Letters, a number, and perhaps a letter after it (`4270F`); only the number runs.
-fn range(from: &str, to: &str, out: &mut Vec<String>) -> Result<(), &'static str> {
-    let (from, tail) = split_tail(from);
-    let (to, other_tail) = split_tail(to);
-    let head = from.trim_end_matches(|c: char| c.is_ascii_digit());
-    let last = to
-        .strip_prefix(head)
-        .filter(|_| tail == other_tail)
-        .ok_or("the ends of a range begin or end differently")?;
-    let first = &from[head.len()..];
-    let width = first.len();
-    let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) else {
-        return Err("the ends of a range differ in more than a number");
-    };
-    if first > last || last - first > 100_000 {
-        return Err("a range runs backwards or is too wide");
-    }
-    out.extend((first..=last).map(|n| format!("{head}{n:0width$}{tail}")));
-    Ok(())
-}
-
-fn split_tail(code: &str) -> (&str, &str) {
-    code.split_at(code.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len())
 }
 
 #[cfg(test)]
@@ -309,47 +375,58 @@ mod tests {
         );
     }
 
-    /// Every code of the public list is labelled, cleared by a line, or stands with its reason in `exceptions.tsv`.
     #[test]
-    fn the_public_list_is_labelled_or_excepted() {
-        let file = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../../shared/terminology/sensitivity-codes-public-domain.json"
-        );
-        let Ok(text) = std::fs::read_to_string(file) else {
-            println!("skipped: {file} is not here");
-            return;
+    fn a_list_has_a_name_and_a_version_and_a_hit_knows_its_list() {
+        let mut lists = CodeLists::default();
+        lists
+            .load("a.tsv", "# list: ours 3\nloinc\t1-8\tSUD\tunverified\tr\n")
+            .expect("good");
+        lists
+            .load("b.tsv", "\u{feff}snomed\t111\tHIV\tunverified\tr\r\n")
+            .expect("good");
+        let of = |system: &str, code: &str| {
+            let hit = lists.lookup(system, code).expect("listed");
+            lists.list(hit.line).expect("a list").clone()
         };
-        let list: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        let mut exceptions = CodeLists::default();
-        for line in include_str!("exceptions.tsv")
-            .lines()
-            .filter(|l| !l.starts_with('#'))
-        {
-            let (codes, reason) = line.rsplit_once('\t').expect("three columns");
-            exceptions
-                .load("exceptions.tsv", &format!("{codes}\tPSY\tyes\t{reason}"))
-                .expect("good lines");
-        }
-        let concepts = list["concepts"].as_array().expect("concepts");
-        let missing: Vec<String> = concepts
-            .iter()
-            .map(|c| {
-                (
-                    c["system"].as_str().unwrap_or(""),
-                    c["code"].as_str().unwrap_or(""),
-                )
-            })
-            .filter(|(s, c)| CodeLists::shipped().lookup(s, c).is_none() && exceptions.lookup(s, c).is_none())
-            .map(|(s, c)| format!("{s}|{c}"))
-            .collect();
+        let ours = of("http://loinc.org", "1-8");
+        assert_eq!((ours.name.as_str(), ours.version.as_str()), ("ours", "3"));
+        let other = of("http://snomed.info/sct", "111");
         assert!(
-            missing.is_empty(),
-            "{} of {}: {}",
-            missing.len(),
-            concepts.len(),
-            missing.join(" ")
+            other.name == "b.tsv" && other.version.starts_with("sha256:"),
+            "{other:?}"
         );
-        println!("{} codes labelled or excepted", concepts.len());
+        assert_eq!(lists.loaded().iter().map(|l| l.codes).collect::<Vec<_>>(), [1, 1]);
+        assert_ne!(lists.identity(), CodeLists::default().identity());
+    }
+
+    #[test]
+    fn a_hundred_thousand_lines_load_fast_and_are_found_by_a_hash() {
+        let mut text = String::from("# list: large 1\n");
+        for code in 0..120_000 {
+            use std::fmt::Write as _;
+            let _ = writeln!(
+                text,
+                "snomed\t{}\tPSY\tunverified\tmade for a test",
+                10_000_000 + code
+            );
+        }
+        let mut lists = CodeLists::shipped().clone();
+        lists.load("large.tsv", &text).expect("good");
+        assert_eq!(lists.loaded().last().map(|l| l.codes), Some(120_000));
+        assert!(lists.lookup("http://snomed.info/sct", "10119999").is_some());
+        assert!(lists.lookup("http://snomed.info/sct", "10120000").is_none());
+    }
+
+    #[test]
+    fn a_file_without_codes_and_a_system_nobody_knows_are_problems() {
+        let problem = |text: &str| {
+            let found = CodeLists::default().load("x.tsv", text).expect_err("a problem");
+            found[0].details.to_string()
+        };
+        assert!(problem("# nothing\n").contains("names no code"));
+        assert!(problem("icd10\tF10\tSUD\tyes\tr\n").contains("neither a short name"));
+        assert!(problem("# list: a b c\nloinc\t1-8\tSUD\tyes\tr\n").starts_with("x.tsv:1:"));
+        let long = format!("loinc\t{}\tSUD\tyes\tr\n", "9".repeat(40));
+        assert!(problem(&long).contains("longer"), "{}", problem(&long));
     }
 }

@@ -4,18 +4,32 @@
 //! Code lists and terms set *sensitivity* only, never the law: whether 42 CFR Part 2 applies comes from the
 //! provenance that the source's mapping wrote in `meta.security` (42 CFR 2.12).
 
-mod codes;
-mod provenance;
-mod source;
+mod range;
 mod sieve;
 mod terms;
+mod codes;
+mod review;
+mod provenance;
+mod source;
 mod walk;
+mod released;
+mod ground;
+mod high_water;
+
+#[cfg(test)]
+mod case_files;
+#[cfg(test)]
+mod public_list;
 
 use serde_json::Value;
 
-pub use codes::{CodeLists, Hit};
+pub use codes::{CodeLists, Hit, ListName, Loaded};
+pub use ground::{Ground, Why, basis};
+pub use high_water::HighWater;
 pub use provenance::{Programs, Provenance, Received};
+pub use review::{ReviewedTexts, TextReviews, text_at, text_digest};
 
+use crate::fhir::excerpt::Part;
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// Sensitivities that the shipped policy raises to `R` when the source states no confidentiality.
@@ -42,6 +56,8 @@ pub enum NoteKind {
 pub enum Basis {
     /// The source flagged it (`meta.security`, or a DS4P inline label).
     Source,
+    /// Staff read this very text and said so.
+    Review,
     /// A coding of the resource stands on a code list: FHIRPath of the coded element, index of the line's reason.
     Code { path: String, line: u32 },
 }
@@ -89,6 +105,8 @@ pub struct Labels {
     /// Elements with labels of their own: FHIRPath with indexes, labels. A label covers the subtree.
     pub elements: Vec<(String, Labels)>,
     pub suspicions: Vec<Suspicion>,
+    /// Texts that staff read and found nothing sensitive in.
+    pub cleared: Vec<String>,
 }
 
 /// The labels of a resource: what its source states, what its codes imply, what its text makes suspect.
@@ -96,12 +114,38 @@ pub struct Labels {
 /// `raised` are sensitivity codes whose data are `R` when the source states no confidentiality ([`RAISED`]).
 /// Confidentiality: what the source states, else `R` for Part 2 provenance, note kinds and raised sensitivities, else `N`.
 pub fn label(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labels {
-    walk::label_resource(resource, lists, set_of(raised), walk::Texts::Read, 0)
+    label_reviewed(resource, lists, raised, None)
+}
+
+/// As [`label`], with what staff decided about texts of this resource: for a text they read, their labels (or their
+/// *nothing sensitive*) take the place of any suspicion.
+pub fn label_reviewed(
+    resource: &Value,
+    lists: &CodeLists,
+    raised: &[&str],
+    reviews: Option<&TextReviews>,
+) -> Labels {
+    walk::label_resource(resource, lists, set_of(raised), walk::Texts::Read, reviews)
 }
 
 /// As [`label`], without suspicions: no text is read. Enough for the labels that travel with what is released.
 pub fn label_codes(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labels {
-    walk::label_resource(resource, lists, set_of(raised), walk::Texts::Skipped, 0)
+    walk::label_resource(resource, lists, set_of(raised), walk::Texts::Skipped, None)
+}
+
+/// The labels that travel with a released resource: what its source states of the whole (`stored`), and what the codes
+/// imply that are released. As [`label_codes`] of the released resource, without labels of elements.
+pub fn label_released(stored: &Value, released: Part<'_, '_>, lists: &CodeLists, raised: &[&str]) -> Labels {
+    walk::compose(
+        source::Stated::of_meta(stored),
+        &released::codes(released, lists),
+        set_of(raised),
+    )
+}
+
+/// As [`label_released`] where no code implies a label.
+pub fn label_stated(stored: &Value, raised: &[&str]) -> Labels {
+    walk::compose(source::Stated::of_meta(stored), &[], set_of(raised))
 }
 
 fn set_of(raised: &[&str]) -> Sensitivities {
@@ -113,6 +157,11 @@ fn set_of(raised: &[&str]) -> Sensitivities {
 }
 
 impl Labels {
+    /// Does a code of the resource itself, or of the element, imply a label?
+    pub fn is_coded(&self) -> bool {
+        self.reasons.iter().any(|r| matches!(r.basis, Basis::Code { .. }))
+    }
+
     /// Reasons of a given sensitivity, for explanations.
     pub fn reasons_of(&self, sensitivity: Sensitivities) -> impl Iterator<Item = &Reason> {
         self.reasons

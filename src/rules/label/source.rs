@@ -18,6 +18,8 @@ pub(super) struct Stated {
     pub sensitivity: Sensitivities,
     pub part2: bool,
     pub note_kind: NoteKind,
+    /// Staff set it on a sentence, not the source.
+    pub reviewed: bool,
     pub provenance: Provenance,
 }
 

@@ -2,22 +2,29 @@
 //! <https://hl7.org/fhir/R4/security-labels.html>
 //!
 //! Single words are found also one slip of the keyboard away when they are long enough (8 letters) not to
-//! turn into ordinary words; pairs and triples of words are found as written.
+//! turn into ordinary words, and as they are heard; pairs and triples of words are found as written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use super::codes::ListName;
 use super::sieve::{LONGEST, Sieve};
 use crate::terminology::Sensitivities;
 
 const FUZZY_LENGTH: usize = 8;
 
+/// The list of terms; its line `# list: NAME VERSION` names it.
+pub(super) const TEXT: &str = include_str!("terms.tsv");
+
 struct Terms {
+    list: ListName,
     words: HashMap<&'static str, Word>,
     phrases: HashMap<&'static str, Sensitivities>,
     longest_phrase: usize,
-    /// Each long term with one letter left out (and whole): candidates to compare.
-    near: HashMap<String, Vec<&'static str>>,
+    /// Each spelling of a long term with one letter left out (and whole): candidates to compare.
+    near: HashMap<String, Vec<Spelling>>,
+    /// Ordinary words that stand one slip from a term.
+    ordinary: HashSet<&'static str>,
     /// The keys of `words` and of `near`.
     sieve: Sieve,
     near_sieve: Sieve,
@@ -30,11 +37,33 @@ struct Word {
     begins_phrase: bool,
 }
 
-static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::read(include_str!("terms.tsv")));
+/// A way to write a term, and the term.
+#[derive(Clone)]
+struct Spelling {
+    written: String,
+    term: &'static str,
+}
+
+/// Letters that are heard alike: who writes a medicine down from hearing writes one for the other.
+const HEARD_ALIKE: [(&str, &str); 6] = [
+    ("ph", "f"),
+    ("x", "ks"),
+    ("y", "i"),
+    ("th", "t"),
+    ("c", "k"),
+    ("z", "s"),
+];
+
+static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::read(TEXT));
 
 impl Terms {
     fn read(text: &'static str) -> Terms {
         let mut terms = Terms {
+            list: ListName {
+                name: "terms.tsv".to_owned(),
+                version: String::new(),
+            },
+            ordinary: HashSet::new(),
             words: HashMap::new(),
             phrases: HashMap::new(),
             longest_phrase: 1,
@@ -42,9 +71,19 @@ impl Terms {
             sieve: Sieve::new(),
             near_sieve: Sieve::new(),
         };
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            if let Some((term, code)) = line.split_once('\t') {
-                terms.add(term, Sensitivities::of(code.trim()).unwrap_or_default());
+        for line in text.lines() {
+            if let Some((name, version)) = line
+                .strip_prefix("# list:")
+                .and_then(|l| l.trim().split_once(' '))
+            {
+                (terms.list.name, terms.list.version) = (name.to_owned(), version.to_owned());
+            }
+            match line.split_once('\t').filter(|_| !line.starts_with('#')) {
+                Some((word, "-")) => {
+                    terms.ordinary.insert(word);
+                }
+                Some((term, code)) => terms.add(term, Sensitivities::of(code.trim()).unwrap_or_default()),
+                None => {}
             }
         }
         terms
@@ -62,68 +101,104 @@ impl Terms {
         }
         word.sensitivity = sensitivity;
         if term.chars().count() >= FUZZY_LENGTH {
-            for key in shortened(term).chain([term.to_owned()]) {
-                self.near_sieve.add(&key);
-                self.near.entry(key).or_default().push(term);
+            for written in spellings(term) {
+                for key in shortened(&written).chain([written.clone()]) {
+                    self.near_sieve.add(&key);
+                    self.near.entry(key).or_default().push(Spelling {
+                        written: written.clone(),
+                        term,
+                    });
+                }
             }
         }
     }
 
-    fn word(&self, word: &str) -> Word {
+    /// The word as listed, else shows what it may have been meant to be.
+    fn word(&self, word: &str, see: &mut dyn FnMut(&str, Sensitivities)) -> bool {
         let listed = self.sieve.passes(word).then(|| self.words.get(word)).flatten();
-        match listed.copied().unwrap_or_default() {
-            Word {
-                sensitivity,
-                begins_phrase,
-            } if sensitivity.is_empty() => Word {
-                sensitivity: self.slipped(word),
-                begins_phrase,
-            },
-            listed => listed,
+        let listed = listed.copied().unwrap_or_default();
+        if listed.sensitivity.is_empty() {
+            self.slipped(word, see);
+        } else {
+            see(word, listed.sensitivity);
         }
+        listed.begins_phrase
     }
 
     /// What a word may have been meant to be.
-    fn slipped(&self, word: &str) -> Sensitivities {
+    fn slipped(&self, word: &str, see: &mut dyn FnMut(&str, Sensitivities)) {
         let short = word.len() + 1 < FUZZY_LENGTH || word.chars().count() + 1 < FUZZY_LENGTH;
         if short || word.len() > LONGEST || !self.near_sieve.passes_shortened(word) {
-            return Sensitivities::NONE;
+            return;
+        }
+        if self.ordinary.contains(word) {
+            return;
         }
         let candidates = shortened(word)
             .chain([word.to_owned()])
             .filter_map(|key| self.near.get(&key))
             .flatten();
-        let close = candidates
-            .filter(|term| one_slip(word, term))
-            .filter_map(|term| self.words.get(*term));
-        close.fold(Sensitivities::NONE, |set, found| set.with(found.sensitivity))
+        for Spelling { written, term } in candidates {
+            if let Some(meant) = self.words.get(term).filter(|_| one_slip(word, written)) {
+                see(term, meant.sensitivity);
+            }
+        }
     }
 }
 
 /// The sensitivities that a text makes suspect.
 pub(super) fn suspect(text: &str) -> Sensitivities {
+    let mut found = Sensitivities::NONE;
+    each(text, &mut |_, sensitivity| found = found.with(sensitivity));
+    found
+}
+
+/// The terms that sound in a text, each once.
+pub(super) fn found(text: &str) -> Vec<(String, Sensitivities)> {
+    let mut terms: Vec<(String, Sensitivities)> = Vec::new();
+    each(text, &mut |term, sensitivity| {
+        if terms.iter().all(|(known, _)| known != term) {
+            terms.push((term.to_owned(), sensitivity));
+        }
+    });
+    terms
+}
+
+/// Name and version of the list of terms.
+pub(super) fn list() -> ListName {
+    TERMS.list.clone()
+}
+
+fn each(text: &str, see: &mut dyn FnMut(&str, Sensitivities)) {
     let terms = &*TERMS;
     let lower = text.to_lowercase();
     let mut words = lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty());
-    let mut found = Sensitivities::NONE;
     while let Some(word) = words.next() {
-        let Word {
-            sensitivity,
-            begins_phrase,
-        } = terms.word(word);
-        found = found.with(sensitivity);
-        if begins_phrase {
+        if terms.word(word, see) {
             let mut phrase = word.to_owned();
             for next in words.clone().take(terms.longest_phrase - 1) {
                 phrase.push(' ');
                 phrase.push_str(next);
-                found = found.with(terms.phrases.get(phrase.as_str()).copied().unwrap_or_default());
+                if let Some(sensitivity) = terms.phrases.get(phrase.as_str()) {
+                    see(&phrase, *sensitivity);
+                }
             }
         }
     }
-    found
+}
+
+/// A term as listed, and as it sounds.
+fn spellings(term: &str) -> Vec<String> {
+    let mut all = vec![term.to_owned()];
+    for (written, heard) in HEARD_ALIKE {
+        let other = term.replace(written, heard);
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all
 }
 
 fn shortened(word: &str) -> impl Iterator<Item = String> + '_ {
@@ -158,6 +233,11 @@ mod tests {
             "bupernorphine",
             "bupprenorphine",
             "buprenorphane",
+            "buprenorfine",
+            "bupernorphine film",
+            "suboxne",
+            "suboksone",
+            "metadone",
             "on SUBOXONE film",
         ] {
             assert!(
@@ -168,7 +248,15 @@ mod tests {
         for text in ["attends an AA meeting", "methadone clinic, 8:00", "uses heroin"] {
             assert!(!suspect(text).is_empty(), "{text}");
         }
-        for text in ["the heroine of the play", "aa batteries", "walks daily", "", "…"] {
+        for text in [
+            "the heroine of the play",
+            "aa batteries",
+            "in addition",
+            "it mattered",
+            "walks daily",
+            "",
+            "…",
+        ] {
             assert!(suspect(text).is_empty(), "{text}");
         }
     }

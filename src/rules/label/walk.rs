@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
+use super::ground::Ground;
+use super::review::TextReviews;
 use super::source::Stated;
 use super::{Basis, CodeLists, ConfidentialityBasis, Labels, NoteKind, Reason, Suspicion, terms};
 use crate::terminology::{Confidentiality, Sensitivities};
@@ -31,8 +33,15 @@ const NO_TEXT: [&str; 14] = [
     "div",
 ];
 
-/// A code hit: path of the coded element, how deep it stands below the resource, what was found, on which line.
-type Found = (String, usize, Sensitivities, u32);
+/// A coding that stands on a list: path of the coded element, how deep it stands below the resource, what the list says.
+pub(super) struct Found<'a> {
+    pub path: String,
+    pub level: usize,
+    pub sensitivity: Sensitivities,
+    pub line: u32,
+    pub system: &'a str,
+    pub code: &'a str,
+}
 
 /// Are sentences looked at?
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,15 +50,27 @@ pub(super) enum Texts {
     Skipped,
 }
 
-struct Walk<'a> {
+/// Where the reasons go, when somebody wants them.
+pub(super) struct Grounds<'g>(pub Option<&'g mut Vec<Ground>>);
+
+/// What a walk goes by.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
     lists: &'a CodeLists,
     raised: Sensitivities,
     reads: Texts,
+    reviews: Option<&'a TextReviews>,
+}
+
+pub(super) struct Walk<'a, 'g> {
+    by: Terms<'a>,
     path: String,
-    codes: Vec<Found>,
+    codes: Vec<Found<'a>>,
     inline: Vec<(String, Stated)>,
     contained: Vec<(String, Labels)>,
     texts: Vec<Suspicion>,
+    cleared: Vec<String>,
+    grounds: Grounds<'g>,
 }
 
 pub(super) fn label_resource(
@@ -57,27 +78,55 @@ pub(super) fn label_resource(
     lists: &CodeLists,
     raised: Sensitivities,
     reads: Texts,
-    depth: usize,
+    reviews: Option<&TextReviews>,
 ) -> Labels {
-    let path = resource["resourceType"].as_str().unwrap_or("Resource").to_owned();
-    let mut walk = Walk {
+    let by = Terms {
         lists,
         raised,
         reads,
-        path,
-        codes: Vec::new(),
-        inline: Vec::new(),
-        contained: Vec::new(),
-        texts: Vec::new(),
+        reviews,
     };
-    if let Some(members) = resource.as_object() {
-        walk.members(members, depth, 0);
-    }
-    walk.finish(Stated::of_meta(resource))
+    let path = resource["resourceType"].as_str().unwrap_or("Resource").to_owned();
+    Walk::along(resource, by, path, Grounds(None), 0)
 }
 
-impl Walk<'_> {
-    fn members(&mut self, members: &Map<String, Value>, depth: usize, level: usize) {
+impl<'a, 'g> Walk<'a, 'g> {
+    /// The labels, with their reasons.
+    pub(super) fn over(
+        resource: &'a Value,
+        lists: &'a CodeLists,
+        raised: Sensitivities,
+        reviews: Option<&'a TextReviews>,
+        grounds: Option<&'g mut Vec<Ground>>,
+    ) -> Labels {
+        let by = Terms {
+            lists,
+            raised,
+            reads: Texts::Read,
+            reviews,
+        };
+        let path = resource["resourceType"].as_str().unwrap_or("Resource").to_owned();
+        Walk::along(resource, by, path, Grounds(grounds), 0)
+    }
+
+    fn along(resource: &'a Value, by: Terms<'a>, path: String, grounds: Grounds<'g>, depth: usize) -> Labels {
+        let mut walk = Walk {
+            by,
+            path,
+            codes: Vec::new(),
+            inline: Vec::new(),
+            contained: Vec::new(),
+            texts: Vec::new(),
+            cleared: Vec::new(),
+            grounds,
+        };
+        if let Some(members) = resource.as_object() {
+            walk.members(members, depth, 0);
+        }
+        walk.finish(Stated::of_meta(resource))
+    }
+
+    fn members(&mut self, members: &'a Map<String, Value>, depth: usize, level: usize) {
         if depth > MAX_DEPTH {
             return;
         }
@@ -94,7 +143,7 @@ impl Walk<'_> {
         }
     }
 
-    fn value(&mut self, key: &str, value: &Value, depth: usize, level: usize) {
+    fn value(&mut self, key: &str, value: &'a Value, depth: usize, level: usize) {
         match value {
             Value::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
@@ -111,20 +160,20 @@ impl Walk<'_> {
                 self.coding(key, members, level);
                 self.members(members, depth, level + 1);
             }
-            Value::String(text) if self.reads == Texts::Read && !NO_TEXT.contains(&key) => self.text(text),
+            Value::String(text) if self.by.reads == Texts::Read && !NO_TEXT.contains(&key) => self.text(text),
             _ => {}
         }
     }
 
     /// A Coding, or a Quantity-like pair of system and code: both are looked up.
-    fn coding(&mut self, key: &str, members: &Map<String, Value>, level: usize) {
+    fn coding(&mut self, key: &str, members: &'a Map<String, Value>, level: usize) {
         let (Some(system), Some(code)) = (
             members.get("system").and_then(Value::as_str),
             members.get("code").and_then(Value::as_str),
         ) else {
             return;
         };
-        let Some(hit) = self.lists.lookup(system, code) else {
+        let Some(hit) = self.by.lists.lookup(system, code) else {
             return;
         };
         // `level` counts the objects above this one; inside a CodeableConcept the concept is the element.
@@ -137,41 +186,46 @@ impl Walk<'_> {
             ),
             _ => (&*self.path, level),
         };
-        self.codes
-            .push((path.to_owned(), level, hit.sensitivity, hit.line));
+        let found = Found {
+            path: path.to_owned(),
+            level,
+            sensitivity: hit.sensitivity,
+            line: hit.line,
+            system,
+            code,
+        };
+        self.grounds.code(self.by.lists, &found);
+        self.codes.push(found);
     }
 
     fn inline_label(&mut self, extensions: &Value) -> bool {
         let Some(stated) = Stated::of_extensions(extensions) else {
             return false;
         };
+        self.grounds.stated(&self.path, &stated);
         self.inline.push((self.path.clone(), stated));
         // Other extensions beside the label are still walked.
         extensions.as_array().is_some_and(|list| list.len() == 1)
     }
 
-    fn contained_resource(&mut self, resource: &Value, depth: usize) {
-        if depth < MAX_DEPTH && resource.is_object() {
-            let mut labels = label_resource(resource, self.lists, self.raised, self.reads, depth + 1);
-            // Paths inside are those of the container, so that one list serves the projection.
-            let type_length = resource["resourceType"].as_str().unwrap_or("Resource").len();
-            let here = |path: &str| format!("{}{}", self.path, path.get(type_length..).unwrap_or_default());
-            for (path, inner) in std::mem::take(&mut labels.elements) {
-                self.contained.push((here(&path), inner));
-            }
-            self.texts.extend(
-                std::mem::take(&mut labels.suspicions)
-                    .into_iter()
-                    .map(|s| Suspicion {
-                        path: here(&s.path),
-                        ..s
-                    }),
-            );
-            self.contained.push((self.path.clone(), labels));
+    fn contained_resource(&mut self, resource: &'a Value, depth: usize) {
+        if depth >= MAX_DEPTH || !resource.is_object() {
+            return;
         }
+        // Paths inside are those of the container, so that one list serves the projection.
+        let grounds = Grounds(self.grounds.0.as_deref_mut());
+        let mut labels = Walk::along(resource, self.by, self.path.clone(), grounds, depth + 1);
+        self.contained.append(&mut labels.elements);
+        self.texts.append(&mut labels.suspicions);
+        self.cleared.append(&mut labels.cleared);
+        self.contained.push((self.path.clone(), labels));
     }
 
     fn text(&mut self, text: &str) {
+        let reviewed = self.by.reviews.and_then(|reviews| reviews.of(&self.path, text));
+        if let Some(labels) = reviewed {
+            return self.reviewed_text(labels);
+        }
         let sensitivity = terms::suspect(text);
         if !sensitivity.is_empty() {
             self.texts.push(Suspicion {
@@ -181,17 +235,36 @@ impl Walk<'_> {
         }
     }
 
-    fn finish(self, stated: Stated) -> Labels {
-        let (own, below): (Vec<_>, Vec<_>) = self.codes.into_iter().partition(|(_, level, _, _)| *level == 0);
-        let mut labels = compose(stated, &own, self.raised);
+    /// Staff read this very text: their word takes the place of any suspicion.
+    fn reviewed_text(&mut self, labels: Sensitivities) {
+        if labels.is_empty() {
+            self.cleared.push(self.path.clone());
+            return;
+        }
+        let stated = Stated {
+            sensitivity: labels,
+            reviewed: true,
+            ..Stated::default()
+        };
+        self.grounds.stated(&self.path, &stated);
+        self.inline.push((self.path.clone(), stated));
+    }
+
+    fn finish(mut self, stated: Stated) -> Labels {
+        self.grounds.stated(&self.path, &stated);
+        let (own, below): (Vec<_>, Vec<_>) = self.codes.into_iter().partition(|found| found.level == 0);
+        let mut labels = compose(stated, &own, self.by.raised);
+        if labels.confidentiality_basis == ConfidentialityBasis::Rule {
+            self.grounds.rule(&self.path, &labels);
+        }
         // A hostile resource may hold a hundred thousand labels: every path is looked up, none searched for.
         let mut at: HashMap<String, usize> = HashMap::new();
-        let mut elements: Vec<(String, Stated, Vec<Found>)> = Vec::new();
+        let mut elements: Vec<(String, Stated, Vec<Found<'_>>)> = Vec::new();
         let found = self.inline.into_iter().map(|(path, stated)| (path, stated, None));
         let found = found.chain(
             below
                 .into_iter()
-                .map(|hit| (hit.0.clone(), Stated::default(), Some(hit))),
+                .map(|hit| (hit.path.clone(), Stated::default(), Some(hit))),
         );
         for (path, stated, hit) in found {
             let index = *at.entry(path.clone()).or_insert(elements.len());
@@ -200,16 +273,20 @@ impl Walk<'_> {
             }
             elements[index].2.extend(hit);
         }
-        let composed = elements
-            .into_iter()
-            .map(|(path, stated, hits)| (path, compose(stated, &hits, self.raised)));
-        labels.elements.extend(composed);
+        for (path, stated, hits) in elements {
+            let own = compose(stated, &hits, self.by.raised);
+            if own.confidentiality_basis == ConfidentialityBasis::Rule {
+                self.grounds.rule(&path, &own);
+            }
+            labels.elements.push((path, own));
+        }
         labels.elements.extend(
             self.contained
                 .into_iter()
                 .filter(|(_, inner)| says_something(inner)),
         );
         labels.suspicions = open_suspicions(self.texts, &labels);
+        labels.cleared = self.cleared;
         labels
     }
 }
@@ -223,7 +300,7 @@ fn says_something(labels: &Labels) -> bool {
 }
 
 /// Labels from what is stated and what codes imply; the source's word is kept when it says the same more exactly.
-fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
+pub(super) fn compose(stated: Stated, codes: &[Found<'_>], raised: Sensitivities) -> Labels {
     let mut labels = Labels {
         confidentiality: Confidentiality::Normal,
         confidentiality_basis: ConfidentialityBasis::Default,
@@ -235,11 +312,16 @@ fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
         provenance: stated.provenance,
         elements: Vec::new(),
         suspicions: Vec::new(),
+        cleared: Vec::new(),
     };
     if !stated.sensitivity.is_empty() {
         labels.reasons.push(Reason {
             sensitivity: stated.sensitivity,
-            basis: Basis::Source,
+            basis: if stated.reviewed {
+                Basis::Review
+            } else {
+                Basis::Source
+            },
         });
     }
     for hit in codes {
@@ -257,8 +339,15 @@ fn compose(stated: Stated, codes: &[Found], raised: Sensitivities) -> Labels {
 
 /// A code that says what the source already said, more or less exactly, is one more reason to deny but nothing more
 /// for a permit to cover: a source that labels F10.20 as ETH has been understood.
-fn add(labels: &mut Labels, (path, _, sensitivity, line): &Found) {
-    let stated = labels.reasons.first().filter(|r| r.basis == Basis::Source);
+fn add(labels: &mut Labels, found: &Found<'_>) {
+    let Found {
+        path,
+        sensitivity,
+        line,
+        ..
+    } = found;
+    let stated = labels.reasons.first();
+    let stated = stated.filter(|r| matches!(r.basis, Basis::Source | Basis::Review));
     let stated = stated.map_or(Sensitivities::NONE, |r| r.sensitivity);
     labels.sensitivity = labels.sensitivity.with(*sensitivity);
     labels.to_permit = labels.to_permit.with(unsaid(*sensitivity, stated));

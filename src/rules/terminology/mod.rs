@@ -3,13 +3,15 @@
 //! <https://terminology.hl7.org/CodeSystem-v3-ActCode.html>,
 //! <https://terminology.hl7.org/CodeSystem-v3-Confidentiality.html>
 
+mod alias;
 mod hierarchy;
 mod sensitivity;
 
 use std::sync::LazyLock;
 
+pub use alias::canonical;
 use hierarchy::Hierarchy;
-pub use sensitivity::Sensitivities;
+pub use sensitivity::{EQUIVALENCE, Equivalence, Sensitivities};
 
 pub const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";

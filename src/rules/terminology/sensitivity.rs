@@ -10,9 +10,21 @@ use super::{ACT_CODES, hierarchy::Hierarchy};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sensitivities(u128);
 
-/// Codes that a *deny* treats as one, because the published hierarchy does not relate them: a person who says
-/// "no substance use data" means data labelled ETH too. Version 1. A permit never uses this table.
-const DENIED_TOGETHER: [&[&str]; 2] = [&["SUD", "ETH"], &["PSY", "MH", "BH", "EMOTDIS"]];
+/// A table of codes that a *deny* treats as one, with the name and version that decisions carry in their digest.
+pub struct Equivalence {
+    pub name: &'static str,
+    /// Raised whenever a group changes: a change here is a change of law in effect.
+    pub version: &'static str,
+    pub groups: &'static [&'static [&'static str]],
+}
+
+/// Codes that a deny treats as one, because the published hierarchy does not relate them: a person who says
+/// "no substance use data" means data labelled ETH too. A permit never uses this table.
+pub const EQUIVALENCE: Equivalence = Equivalence {
+    name: "postern-deny-equivalence",
+    version: "1",
+    groups: &[&["SUD", "ETH"], &["PSY", "MH", "BH", "EMOTDIS"]],
+};
 
 struct Table {
     codes: Vec<&'static str>,
@@ -98,7 +110,8 @@ impl Sensitivities {
 
     /// The set and the codes that the equivalence table treats as one with them.
     pub fn equivalents(self) -> Sensitivities {
-        DENIED_TOGETHER
+        EQUIVALENCE
+            .groups
             .iter()
             .map(|group| {
                 group
@@ -134,6 +147,15 @@ mod tests {
                 .covers(set(&["MH", "BH", "EMOTDIS", "COGN"]))
         );
         assert!(!set(&["PSY"]).denied_with().intersects(set(&["HIV", "SUD"])));
+    }
+
+    /// Whoever changes a group finds this test, and raises the version.
+    #[test]
+    fn the_table_of_version_1_holds_these_groups_of_known_codes() {
+        let groups: &[&[&str]] = &[&["SUD", "ETH"], &["PSY", "MH", "BH", "EMOTDIS"]];
+        assert_eq!((EQUIVALENCE.version, EQUIVALENCE.groups), ("1", groups));
+        let codes = EQUIVALENCE.groups.iter().copied().flatten();
+        assert!(codes.into_iter().all(|code| Sensitivities::of(code).is_some()));
     }
 
     #[test]

@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use super::super::shipped::*;
 use super::super::{DataSet, Profile};
+use super::by_value::completed;
 use crate::fhir::{Issue, gate};
 
 pub(in super::super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../profiles")
 }
 
-pub(in super::super) fn sets() -> Vec<DataSet> {
+pub(crate) fn sets() -> Vec<DataSet> {
     data_sets().unwrap_or_else(|issues| {
         let text: Vec<String> = issues.iter().map(Issue::to_string).collect();
         unreachable!("{}", text.join("\n"))
@@ -20,9 +21,9 @@ pub(in super::super) fn sets() -> Vec<DataSet> {
 }
 
 /// Data set, case name, resource and expected release of a case; a withheld one expects null.
-pub(in super::super) type Case = (String, String, Value, Value);
+pub(crate) type Case = (String, String, Value, Value);
 
-pub(in super::super) fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let read = |path: &PathBuf| -> Value {
         let text = std::fs::read_to_string(path).unwrap_or_else(|e| unreachable!("{}: {e}", path.display()));
         serde_json::from_str(&text).unwrap_or_else(|e| unreachable!("{}: {e}", path.display()))
@@ -295,7 +296,7 @@ fn a_completed_release_has_what_us_core_requires() {
             let Some(mut released) = profile.project(&given, &|path| path == gone) else {
                 continue;
             };
-            profile.complete(&mut released);
+            released = completed(profile, released);
             let has = |key: &&str| released.get(*key).is_some() || released.get(format!("_{key}")).is_some();
             assert!(
                 required.iter().all(has),

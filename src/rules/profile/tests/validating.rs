@@ -54,7 +54,12 @@ fn a_required_element_that_is_missing_is_found() {
                 altered.as_object_mut().expect("an object").shift_remove(key);
                 tried += 1;
                 assert!(
-                    says(profile, &altered, element.path.trim_end_matches("[x]"), "required"),
+                    says(
+                        profile,
+                        &altered,
+                        element.path.trim_end_matches("[x]"),
+                        "required"
+                    ),
                     "{name} without {key}"
                 );
             }
@@ -73,9 +78,10 @@ fn an_element_that_the_profile_closes_is_found() {
             !computed && bounds(profile, element.path).is_some_and(|(_, max)| max == "0")
         });
         for element in closed {
-            let key = element.types.first().map_or(element.name.to_owned(), |t| {
-                element.json_key(t)
-            });
+            let key = element
+                .types
+                .first()
+                .map_or(element.name.to_owned(), |t| element.json_key(t));
             for key in [key.clone(), format!("_{key}")] {
                 let mut altered = out.clone();
                 altered[key.as_str()] = if element.is_list() {
@@ -85,7 +91,10 @@ fn an_element_that_the_profile_closes_is_found() {
                 };
                 tried += 1;
                 let at = format!("{}.{}", profile.resource_type(), key.trim_start_matches('_'));
-                assert!(says(profile, &altered, &at, "outside the profile"), "{name} with {key}");
+                assert!(
+                    says(profile, &altered, &at, "outside the profile"),
+                    "{name} with {key}"
+                );
             }
         }
     }
@@ -99,7 +108,11 @@ fn a_type_outside_the_profile_is_found() {
         for (plain, other, value) in [
             ("valueString", "valueRatio", json!({"numerator": {"value": 1}})),
             ("onsetDateTime", "onsetString", json!("since the fire")),
-            ("effectiveDateTime", "effectiveTiming", json!({"event": ["2026-01-01"]})),
+            (
+                "effectiveDateTime",
+                "effectiveTiming",
+                json!({"event": ["2026-01-01"]}),
+            ),
         ] {
             let mut altered = out.clone();
             let map = altered.as_object_mut().expect("an object");
@@ -128,14 +141,19 @@ fn an_item_that_no_slice_takes_is_found() {
             ("/code/coding", foreign.clone()),
             ("/category", json!({"coding": [foreign]})),
             ("/participant/0/role", json!({"coding": [foreign]})),
-            ("/identifier", json!({"system": "http://x.example/secret-number", "value": "1"})),
+            (
+                "/identifier",
+                json!({"system": "http://x.example/secret-number", "value": "1"}),
+            ),
         ] {
             let path = format!(
                 "{}{}",
                 profile.resource_type(),
                 pointer.replace("/0/", "/").replace('/', ".")
             );
-            let elements = profile.closed()["differential"]["element"].as_array().expect("a list");
+            let elements = profile.closed()["differential"]["element"]
+                .as_array()
+                .expect("a list");
             let sliced = elements
                 .iter()
                 .any(|e| e["id"] == path && e["slicing"]["rules"] == "closed");
@@ -148,7 +166,11 @@ fn an_item_that_no_slice_takes_is_found() {
             }
             list.push(item);
             tried += 1;
-            let at = format!("{}{}", profile.resource_type(), pointer.replace("/0/", "[0].").replace('/', "."));
+            let at = format!(
+                "{}{}",
+                profile.resource_type(),
+                pointer.replace("/0/", "[0].").replace('/', ".")
+            );
             assert!(
                 says(profile, &altered, &at, "matches no slice"),
                 "{name} at {at}: {:?}",
@@ -164,7 +186,9 @@ fn a_fixed_value_that_is_another_is_found() {
     let (sets, mut tried) = (sets(), 0);
     for (profile, name, out) in released(&sets) {
         let of = profile.resource_type();
-        let elements = profile.closed()["differential"]["element"].as_array().expect("a list");
+        let elements = profile.closed()["differential"]["element"]
+            .as_array()
+            .expect("a list");
         for element in elements.iter().filter(|e| e["fixedCode"].is_string()) {
             let id = element["id"].as_str().unwrap_or_default();
             let Some(key) = id.strip_prefix(&format!("{of}.")).filter(|k| !k.contains('.')) else {
@@ -172,7 +196,11 @@ fn a_fixed_value_that_is_another_is_found() {
             };
             let Some(value) = out.get(key) else { continue };
             let mut altered = out.clone();
-            altered[key] = if value.is_array() { json!(["environment"]) } else { json!("stopped") };
+            altered[key] = if value.is_array() {
+                json!(["environment"])
+            } else {
+                json!("stopped")
+            };
             tried += 1;
             assert!(says(profile, &altered, id, "the profile fixes"), "{name} {key}");
         }
@@ -192,7 +220,11 @@ fn more_items_than_r4_or_the_profile_allows_are_found() {
             let mut altered = out.clone();
             altered[element.name] = json!([value, value]);
             tried += 1;
-            assert!(says(profile, &altered, element.path, ""), "{name} twice {}", element.name);
+            assert!(
+                says(profile, &altered, element.path, ""),
+                "{name} twice {}",
+                element.name
+            );
         }
     }
     assert!(tried > 300, "{tried} tried");
