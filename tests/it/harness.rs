@@ -16,7 +16,7 @@ pub use disk::folder as database_folder;
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
-pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, key_of, references_in};
+pub use partner::{BRIGID, MAPLE, OPEN_DOOR, PRAIRIE, Partner, RIVERSIDE, STRANGER, key_of, references_in};
 pub use people::{DemoRecord, Person, demo_record, records};
 pub use world::{Door, Engine, World};
 

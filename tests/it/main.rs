@@ -11,6 +11,7 @@ mod story_intake;
 mod story_outage;
 mod story_pull;
 mod story_revocation;
+mod story_sets;
 mod story_staff;
 mod story_statements;
 mod story_stranger;
