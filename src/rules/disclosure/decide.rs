@@ -55,7 +55,11 @@ pub fn decide(
 ) -> Result<Decision, Refusal> {
     let asserted = purpose;
     let emergency = emergency(record, recipient, purpose, rules, now);
-    let purpose = if emergency.is_some() { purpose } else { without_grant(purpose) };
+    let purpose = if emergency.is_some() {
+        purpose
+    } else {
+        without_grant(purpose)
+    };
     let mut data_set = match emergency {
         Some(_) => rules.data_sets.get(rules.policy.break_glass()),
         None => rules.data_set(&recipient.class, purpose),
@@ -104,7 +108,9 @@ pub fn decide(
         scopes: Scopes::new(&list, purpose),
     };
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
-    let relationship = layers.first_known(related, &raised).or_else(|| under_grant(recipient, emergency));
+    let relationship = layers
+        .first_known(related, &raised)
+        .or_else(|| under_grant(recipient, emergency));
     let relationship = relationship.ok_or(Refusal::NoRelationship)?;
     if relationship.basis == Basis::Reported && emergency.is_none() {
         // Known only from the recipient's own message: no more than the way to the scene needs.
@@ -144,14 +150,22 @@ pub fn decide(
         // The name of the type is not the record's.
         .map(|released| released.leaves() - 1)
         .sum();
-    let part2 = candidates.iter().any(|c| c.part2);
+    candidates.iter_mut().for_each(Candidate::take_in_elements);
+    let part2 = candidates.iter().any(Candidate::is_part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
+    let mut bytes = Vec::new();
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
-        resources.extend(finish(candidate, own.into_iter().collect(), rules.lists, &raised));
+        resources.extend(finish(
+            candidate,
+            own.into_iter().collect(),
+            rules.lists,
+            &raised,
+            &mut bytes,
+        ));
     }
     let about = About {
         recipient: recipient.id.clone(),
