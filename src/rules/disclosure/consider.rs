@@ -1,7 +1,9 @@
 //! One resource considered: its layers, its data set, its labelled elements, its projection. What is kept back is written down
 //! with its reason. SEMANTICS 2; <https://hl7.org/fhir/R4/security-labels.html>
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::Value;
 
 use super::Rules;
 use super::explain::{Rule, Withheld};
@@ -9,7 +11,7 @@ use super::layers::{Layers, Refused};
 use super::record::{Record, Stored};
 use super::relationship::{self, Relationship};
 use crate::fhir::Now;
-use crate::label::{Labels, label};
+use crate::label::{HighWater, Labels, label, values_at};
 use crate::profile::{self, DataSet, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
@@ -18,14 +20,16 @@ pub(super) struct Candidate<'a> {
     pub stored: &'a Stored,
     pub profile: &'a Profile,
     pub projected: Projected<'a>,
-    /// Some code in it implies a label of the whole.
-    pub coded: bool,
+    /// Codes or elements in it have labels, so that those of what is released are more than the source states of it.
+    pub labelled: bool,
+    /// Elements with labels of their own that may leave, if the profile lets them.
+    pub elements: Vec<(String, HighWater)>,
     /// Paths of elements and texts in it that may not leave.
     pub hidden: BTreeSet<String>,
     pub shared: bool,
     /// Legal basis of each layer that permitted it, or an element of it.
     pub basis: BTreeSet<String>,
-    /// The resource, or a released element of it, is content under 42 CFR Part 2.
+    /// The resource is content under 42 CFR Part 2.
     pub part2: bool,
 }
 
@@ -33,6 +37,34 @@ impl<'a> Candidate<'a> {
     /// Projected again, without what `link` says leads nowhere.
     pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
         project(self.profile, self.stored, &self.hidden, link)
+    }
+
+    /// The labels of those of its elements of which some part is released.
+    pub fn mark(&self) -> HighWater {
+        if self.elements.is_empty() {
+            return HighWater::default();
+        }
+        let released: HashSet<usize> = self.projected.excerpt.scalars().map(address).collect();
+        let there = |path: &str| {
+            let values = values_at(&self.stored.body, path).unwrap_or_default();
+            values.into_iter().any(|value| holds(value, &released))
+        };
+        let those = self.elements.iter().filter(|(path, _)| there(path));
+        those.fold(HighWater::default(), |mark, (_, own)| mark.with(*own))
+    }
+}
+
+/// An excerpt borrows its scalars from where they are stored, so the place of one tells whether it is there.
+fn address(value: &Value) -> usize {
+    std::ptr::from_ref(value).addr()
+}
+
+/// Is some scalar of `value` among the released?
+fn holds(value: &Value, released: &HashSet<usize>) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| holds(item, released)),
+        Value::Object(members) => members.values().any(|member| holds(member, released)),
+        scalar => released.contains(&address(scalar)),
     }
 }
 
@@ -92,11 +124,13 @@ impl<'a> Work<'a> {
         }
         let mut basis: BTreeSet<String> = basis.into_iter().collect();
         let mut hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
-        let part2 = labels.part2
-            || labels
-                .elements
-                .iter()
-                .any(|(path, own)| own.part2 && !hidden.contains(path));
+        let stated = labels
+            .elements
+            .iter()
+            .filter(|(path, own)| own.is_stated() && !hidden.contains(path));
+        let elements = stated
+            .map(|(path, own)| (path.clone(), HighWater::of(own)))
+            .collect();
         let sensitive = !hidden.is_empty();
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
@@ -120,11 +154,12 @@ impl<'a> Work<'a> {
             stored,
             profile,
             projected,
-            coded: labels.is_coded(),
+            labelled: labels.is_more_than_stated(),
+            elements,
             hidden,
             shared,
             basis,
-            part2,
+            part2: labels.part2,
         })
     }
 

@@ -9,36 +9,34 @@ use super::release::Undated;
 use crate::fhir::excerpt::{Part, write_string};
 use crate::label::{CodeLists, Labels, label_released, label_stated};
 use crate::search;
-use crate::terminology::{self, Confidentiality};
+use crate::terminology;
 
 /// The released resource as bytes, in the order people read: type, id, meta, text, and the rest as it stood.
+/// `bytes` is where they are written first, one resource after the other.
 pub(super) fn finish(
     candidate: Candidate<'_>,
     basis: Vec<String>,
     lists: &CodeLists,
     raised: &[&str],
+    bytes: &mut Vec<u8>,
 ) -> Option<Undated> {
     let Candidate {
         stored,
         profile,
-        coded,
+        labelled,
         part2,
-        projected,
         ..
     } = candidate;
-    let mut excerpt = projected.excerpt;
+    let mark = candidate.mark();
+    let part2 = part2 || mark.part2;
+    let mut excerpt = candidate.projected.excerpt;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
-    let mut seen = match coded {
-        true => label_released(&stored.body, excerpt.root()?, lists, raised),
+    let seen = match labelled {
+        true => label_released(&stored.body, excerpt.root()?, mark, lists, raised),
         false => label_stated(&stored.body, raised),
     };
     #[cfg(feature = "planted-leaks")]
-    super::planted::labels(&stored.body, lists, raised, &mut seen);
-    if part2 && !seen.part2 {
-        // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
-        seen.part2 = true;
-        seen.confidentiality = seen.confidentiality.max(Confidentiality::Restricted);
-    }
+    let seen = super::planted::labels(&stored.body, lists, raised, seen);
     let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
     unknown
         .iter()
@@ -47,29 +45,29 @@ pub(super) fn finish(
     super::planted::members(&stored.body, &mut excerpt);
     excerpt.close(0);
     let root = excerpt.root()?;
-    let mut bytes = Vec::with_capacity(4096);
+    bytes.clear();
     bytes.extend_from_slice(b"{\"resourceType\":");
-    write_string(&stored.resource_type, &mut bytes);
+    write_string(&stored.resource_type, bytes);
     if let Some(id) = root.member("id") {
-        write_member(id, &mut bytes);
+        write_member(id, bytes);
     }
     bytes.extend_from_slice(b",\"meta\":{");
     let stamp_at = bytes.len();
-    write_meta(profile.url(), &seen, &mut bytes);
+    write_meta(profile.url(), &seen, bytes);
     bytes.extend_from_slice(b"},\"text\":");
-    narrative::narrative(root, part2.then_some(narrative::PART2_NOTICE), &mut bytes);
+    narrative::narrative(root, part2.then_some(narrative::PART2_NOTICE), bytes);
     #[cfg(feature = "planted-leaks")]
-    super::planted::narrative(&stored.body, &mut bytes);
+    super::planted::narrative(&stored.body, bytes);
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
-        .for_each(|part| write_member(part, &mut bytes));
+        .for_each(|part| write_member(part, bytes));
     bytes.push(b'}');
     Some(Undated {
         resource_type: stored.resource_type.clone(),
         id: stored.id.clone(),
         digest: Sha256::digest(&bytes).into(),
         values: search::extract(root),
-        bytes,
+        bytes: bytes.as_slice().into(),
         stamp_at,
         basis,
     })

@@ -87,15 +87,16 @@ pub(super) fn date(changed_at: Instant, about: &About) -> Instant {
     }
 }
 
-pub(super) fn labels(stored: &Value, lists: &CodeLists, raised: &[&str], seen: &mut Labels) {
+pub(super) fn labels(stored: &Value, lists: &CodeLists, raised: &[&str], mut seen: Labels) -> Labels {
     if !planted(Leak::Label) {
-        return;
+        return seen;
     }
     let whole = label_codes(stored, lists, raised);
     for (_, element) in &whole.elements {
         seen.sensitivity = seen.sensitivity.with(element.sensitivity);
         seen.confidentiality = seen.confidentiality.max(element.confidentiality);
     }
+    seen
 }
 
 /// Adds what the projection left out.
