@@ -67,11 +67,20 @@ async fn a_revocation_reaches_the_next_page(engine: Engine) {
     let other = world.another_process().await;
     let rosa = world.id_of(Person::ROSA).await;
     let riverside = world.partner(RIVERSIDE).await;
-    let first = at(&world, &riverside, &format!("Observation?patient={rosa}&_count=2")).await;
+    let first = at(
+        &world,
+        &riverside,
+        &format!("Observation?patient={rosa}&_count=2"),
+    )
+    .await;
     let next = next_page(&first).expect("there is more");
     let next = next.trim_start_matches("/fhir/");
     for process in [&other, &world] {
-        assert_eq!(at(process, &riverside, next).await.resources().len(), 2, "every process knows the cursor");
+        assert_eq!(
+            at(process, &riverside, next).await.resources().len(),
+            2,
+            "every process knows the cursor"
+        );
     }
     change_consent(&world, "rosa-riverside", revoked).await;
     for process in [&other, &world] {
@@ -86,7 +95,10 @@ async fn an_exception_reaches_the_next_page(engine: Engine) {
     let world = World::of(engine, "rosa").await;
     let rosa = world.id_of(Person::ROSA).await;
     let maple = world.partner(MAPLE).await;
-    let part2 = format!("Condition/{}", world.id("Condition", "diagnosis", "DX-88102").await);
+    let part2 = format!(
+        "Condition/{}",
+        world.id("Condition", "diagnosis", "DX-88102").await
+    );
     let mut next = Some(format!("Condition?patient={rosa}&_count=1"));
     let mut pages = Vec::new();
     while let Some(path) = next {
@@ -106,7 +118,11 @@ async fn an_exception_reaches_the_next_page(engine: Engine) {
     .await;
     let page = maple.get(path.trim_start_matches("/fhir/")).await;
     assert_eq!(page.status, 200);
-    assert!(!page.references().contains(&part2) && !page.text().contains("F11"), "{}", page.text());
+    assert!(
+        !page.references().contains(&part2) && !page.text().contains("F11"),
+        "{}",
+        page.text()
+    );
 }
 
 async fn an_expiry_reaches_every_process(engine: Engine) {
@@ -124,11 +140,19 @@ async fn an_expiry_reaches_every_process(engine: Engine) {
     world.clock.advance((17 * 60 + 59) * 60);
     riverside.renew().await;
     for process in [&world, &other] {
-        assert_eq!(at(process, &riverside, &read).await.status, 200, "the last minute of the day");
+        assert_eq!(
+            at(process, &riverside, &read).await.status,
+            200,
+            "the last minute of the day"
+        );
     }
     world.clock.advance(60);
     for process in [&world, &other] {
-        assert_eq!(at(process, &riverside, &read).await.status, 404, "the first instant after it");
+        assert_eq!(
+            at(process, &riverside, &read).await.status,
+            404,
+            "the first instant after it"
+        );
     }
 }
 
@@ -153,7 +177,10 @@ async fn a_newer_consent_reaches_every_process(engine: Engine) {
     world.also(&kept).await;
     for process in [&other, &world] {
         let after = at(process, &maple, &conditions).await.text();
-        assert!(!after.contains("F11.20"), "the older consent no longer counts: {after}");
+        assert!(
+            !after.contains("F11.20"),
+            "the older consent no longer counts: {after}"
+        );
     }
 }
 
@@ -162,7 +189,10 @@ async fn a_change_of_what_is_shared_reaches_every_process(engine: Engine) {
     let other = world.another_process().await;
     let rosa = world.id_of(Person::ROSA).await;
     let maple = world.partner(MAPLE).await;
-    let jordan = format!("Practitioner/{}", world.id("Practitioner", "staff", "S-118").await);
+    let jordan = format!(
+        "Practitioner/{}",
+        world.id("Practitioner", "staff", "S-118").await
+    );
     for process in [&world, &other] {
         at(process, &maple, &format!("CareTeam?patient={rosa}")).await;
         assert!(at(process, &maple, &jordan).await.text().contains("Marsh"));
@@ -195,7 +225,10 @@ async fn a_purpose_or_scope_taken_away_is_taken_from_tokens_too(engine: Engine) 
     for process in [&world, &other] {
         assert_eq!(at(process, &maple, &plan).await.status, 200);
     }
-    change_partner(&world, "maple", |partner| partner["scopes"] = "system/Patient.rs".into()).await;
+    change_partner(&world, "maple", |partner| {
+        partner["scopes"] = "system/Patient.rs".into()
+    })
+    .await;
     for process in [&other, &world] {
         assert_eq!(at(process, &maple, &plan).await.status, 403);
         assert_eq!(at(process, &maple, &person).await.status, 200);
@@ -216,10 +249,15 @@ async fn with_a_grant(world: &World) -> (Partner<'_>, String) {
         text("requester-name", "Dr. Lee Okafor"), text("affiliation", "Riverside"), text("role", "crisis clinician"),
         {"name": "reason", "valueCode": "suicide-risk"}, {"name": "consent-obtainable", "valueCode": "no"}]});
     let ask = Ask::post("/fhir/Patient/$break-glass", call.to_string());
-    let opened = riverside.send(ask.with("content-type", "application/fhir+json")).await;
+    let opened = riverside
+        .send(ask.with("content-type", "application/fhir+json"))
+        .await;
     assert_eq!(opened.status, 200, "{}", opened.text());
     let parameters = opened.json()["parameter"].as_array().cloned().unwrap_or_default();
-    let grant = parameters.iter().find(|one| one["name"] == "grant").expect("a grant");
+    let grant = parameters
+        .iter()
+        .find(|one| one["name"] == "grant")
+        .expect("a grant");
     let grant = grant["valueId"].as_str().expect("an id").to_owned();
     urgent(&mut riverside).await;
     (riverside, grant)
@@ -227,7 +265,10 @@ async fn with_a_grant(world: &World) -> (Partner<'_>, String) {
 
 async fn urgent(partner: &mut Partner<'_>) {
     let answer = partner.ask_token("system/*.rs", &["ETREAT"]).await.json();
-    answer["access_token"].as_str().expect("a token").clone_into(&mut partner.token);
+    answer["access_token"]
+        .as_str()
+        .expect("a token")
+        .clone_into(&mut partner.token);
 }
 
 async fn the_end_of_a_grant_reaches_every_process(engine: Engine) {
@@ -237,7 +278,11 @@ async fn the_end_of_a_grant_reaches_every_process(engine: Engine) {
     let (riverside, grant) = with_a_grant(&world).await;
     let read = format!("Patient/{rosa}");
     for process in [&world, &other] {
-        assert_eq!(at(process, &riverside, &read).await.status, 200, "the grant opens the person");
+        assert_eq!(
+            at(process, &riverside, &read).await.status,
+            200,
+            "the grant opens the person"
+        );
     }
     let kim = world
         .gateway
@@ -261,10 +306,18 @@ async fn a_grant_ends_by_the_clock_on_every_process(engine: Engine) {
     world.clock.advance(4 * 3600 - 1);
     urgent(&mut riverside).await;
     for process in [&world, &other] {
-        assert_eq!(at(process, &riverside, &read).await.status, 200, "the last second");
+        assert_eq!(
+            at(process, &riverside, &read).await.status,
+            200,
+            "the last second"
+        );
     }
     world.clock.advance(1);
     for process in [&world, &other] {
-        assert_eq!(at(process, &riverside, &read).await.status, 404, "the grant is over");
+        assert_eq!(
+            at(process, &riverside, &read).await.status,
+            404,
+            "the grant is over"
+        );
     }
 }

@@ -22,7 +22,8 @@ use misses::{
 };
 use routes::{
     s03_reverse_chains_are_refused, s04_forward_chains_are_refused, s05_includes_are_refused,
-    s07_unknown_parameters_are_refused, s13_every_route_passes_the_choke_point, s16_subscriptions_are_refused,
+    s07_unknown_parameters_are_refused, s13_every_route_passes_the_choke_point,
+    s16_subscriptions_are_refused,
 };
 use speech::{
     s11_nothing_released_speaks_of_what_is_withheld, s17_the_sentence_is_always_the_same,
@@ -60,7 +61,17 @@ const NOBODY: &str = "00000000000000000000000000000000";
 
 /// Words that stand only in what the closed consents of Rosa keep back.
 const HIDDEN_WORDS: &[&str] = &[
-    "pioid", "F11", "uprenorphine", "aloxone", "Harbor", "olutegravir", "B20", "iral", "CADC", "Novak", "former partner",
+    "pioid",
+    "F11",
+    "uprenorphine",
+    "aloxone",
+    "Harbor",
+    "olutegravir",
+    "B20",
+    "iral",
+    "CADC",
+    "Novak",
+    "former partner",
 ];
 
 /// Rosa, who shares neither substance use nor HIV nor violence with anyone.

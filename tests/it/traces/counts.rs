@@ -3,7 +3,14 @@
 use super::*;
 use crate::two_worlds::next_page;
 
-const TYPES: &[&str] = &["Condition", "MedicationRequest", "Task", "Observation", "CarePlan", "CareTeam"];
+const TYPES: &[&str] = &[
+    "Condition",
+    "MedicationRequest",
+    "Task",
+    "Observation",
+    "CarePlan",
+    "CareTeam",
+];
 
 /// Every page of a search, from the first on.
 async fn pages(partner: &Partner<'_>, path: &str) -> Vec<Answer> {
@@ -24,10 +31,18 @@ pub async fn s01_total_counts_only_what_is_released(engine: Engine) {
             let whole = partner.get(&path).await;
             let total = whole.json()["total"].clone();
             assert_eq!(total, whole.references().len(), "{kind}");
-            assert_eq!(partner.get(&format!("{path}&_count=0")).await.json()["total"], total, "{kind}");
+            assert_eq!(
+                partner.get(&format!("{path}&_count=0")).await.json()["total"],
+                total,
+                "{kind}"
+            );
             assert!(hidden.iter().all(|one| !whole.references().contains(one)));
             for oracle in ["_total=accurate", "_summary=count"] {
-                assert_eq!(partner.get(&format!("{path}&{oracle}")).await.status, 400, "{oracle}");
+                assert_eq!(
+                    partner.get(&format!("{path}&{oracle}")).await.status,
+                    400,
+                    "{oracle}"
+                );
             }
         }
     }
@@ -64,10 +79,21 @@ pub async fn s06_searches_see_only_what_is_released(engine: Engine) {
         format!("Practitioner?identifier={base}/staff%7CS-131"),
     ] {
         let found = maple.get(&path).await;
-        assert_eq!((found.status, found.json()["total"].as_u64()), (200, Some(0)), "{path}");
+        assert_eq!(
+            (found.status, found.json()["total"].as_u64()),
+            (200, Some(0)),
+            "{path}"
+        );
     }
     // What could order or filter by what is not released is not offered.
-    for way in ["_sort=code", "code=F11.20", "code:below=F11", "identifier:missing=true", "status:not=active", "_filter=x"] {
+    for way in [
+        "_sort=code",
+        "code=F11.20",
+        "code:below=F11",
+        "identifier:missing=true",
+        "status:not=active",
+        "_filter=x",
+    ] {
         let answer = maple.get(&format!("Condition?patient={rosa}&{way}")).await;
         assert_eq!(answer.status, 400, "{way}");
     }
@@ -84,7 +110,11 @@ pub async fn s10_a_hidden_change_moves_no_version(engine: Engine) {
     assert!(world.import(&plan).await.changed() > 0, "the record moved");
     assert_eq!(maple.everything(&rosa).await, before);
     for gone in ["_history", "_history/1"] {
-        assert_eq!(maple.get(&format!("Patient/{rosa}/{gone}")).await.status, 404, "{gone}");
+        assert_eq!(
+            maple.get(&format!("Patient/{rosa}/{gone}")).await.status,
+            404,
+            "{gone}"
+        );
     }
 }
 
@@ -95,7 +125,11 @@ pub async fn s12_cursors_belong_to_one_client_and_query_for_fifteen_minutes(engi
     let path = format!("Observation?patient={rosa}&_count=2");
     let next = next_page(&partners[0].get(&path).await).expect("there is more");
     let (before, cursor) = next.split_once("_after=").expect("a cursor");
-    assert!(cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+    assert!(
+        cursor
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    );
     let page = partners[0].send(Ask::get(&next)).await;
     assert_eq!((page.status, page.references().len()), (200, 2));
 
@@ -107,7 +141,10 @@ pub async fn s12_cursors_belong_to_one_client_and_query_for_fifteen_minutes(engi
     for (what, path) in [
         ("forged", format!("{before}_after={forged}")),
         ("cut", format!("{before}_after={}", &cursor[..20])),
-        ("as it was once written", format!("{before}_after=1795262400000000.{NOBODY}")),
+        (
+            "as it was once written",
+            format!("{before}_after=1795262400000000.{NOBODY}"),
+        ),
         ("another size", next.replace("_count=2", "_count=3")),
         ("another type", next.replace("/Observation?", "/Condition?")),
         ("another filter", next.replace("&_count", "&status=final&_count")),
@@ -118,7 +155,15 @@ pub async fn s12_cursors_belong_to_one_client_and_query_for_fifteen_minutes(engi
     }
     world.clock.advance(15 * 60 - 1);
     partners[0].renew().await;
-    assert_eq!(partners[0].send(Ask::get(&next)).await.status, 200, "the last second");
+    assert_eq!(
+        partners[0].send(Ask::get(&next)).await.status,
+        200,
+        "the last second"
+    );
     world.clock.advance(1);
-    assert_eq!(told(&partners[0].send(Ask::get(&next)).await), told(&refused), "too old");
+    assert_eq!(
+        told(&partners[0].send(Ask::get(&next)).await),
+        told(&refused),
+        "too old"
+    );
 }

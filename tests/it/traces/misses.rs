@@ -32,7 +32,11 @@ pub async fn s08_absent_foreign_and_withheld_are_one_answer(engine: Engine) {
         let absent = forms(&format!("{kind}/{NOBODY}"));
         for (ask, absent) in forms(&id).into_iter().zip(absent) {
             let what = format!("{} {id}", ask.method);
-            assert_eq!(told(&maple.send(ask).await), told(&maple.send(absent).await), "{what}");
+            assert_eq!(
+                told(&maple.send(ask).await),
+                told(&maple.send(absent).await),
+                "{what}"
+            );
         }
     }
 }
@@ -76,13 +80,22 @@ async fn ids(engine: Engine, backwards: bool) -> Vec<String> {
 
 pub async fn s14_ids_tell_neither_order_nor_time(engine: Engine) {
     let forwards = ids(engine, false).await;
-    assert_eq!(forwards, ids(engine, true).await, "neither order nor time of arrival is in an id");
+    assert_eq!(
+        forwards,
+        ids(engine, true).await,
+        "neither order nor time of arrival is in an id"
+    );
     let mut plain: Vec<&str> = forwards.iter().filter_map(|one| one.split('/').nth(1)).collect();
     let hexadecimal = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
-    assert!(plain.iter().all(hexadecimal), "128 bits that say nothing: {plain:?}");
+    assert!(
+        plain.iter().all(hexadecimal),
+        "128 bits that say nothing: {plain:?}"
+    );
     // Numbers of the source (OB-5501, OB-5502 …) follow each other; ids that did would share what they begin with.
     plain.sort_unstable();
-    let shared = plain.windows(2).filter(|two| two[0] != two[1] && two[0][..8] == two[1][..8]);
+    let shared = plain
+        .windows(2)
+        .filter(|two| two[0] != two[1] && two[0][..8] == two[1][..8]);
     assert_eq!(shared.count(), 0);
 }
 
@@ -103,7 +116,10 @@ pub async fn s15_a_miss_takes_the_same_reads_and_the_same_bytes(engine: Engine) 
         format!("Condition/{NOBODY}"),
         withheld.clone(),
         format!("CarePlan/{foreign}"),
-        format!("Practitioner/{}", world.id("Practitioner", "staff", "S-131").await),
+        format!(
+            "Practitioner/{}",
+            world.id("Practitioner", "staff", "S-131").await
+        ),
     ];
     let mut riverside = world.partner(RIVERSIDE).await;
     for purpose in ["TREAT", "ETREAT"] {
@@ -130,7 +146,11 @@ pub async fn s15_a_miss_takes_the_same_reads_and_the_same_bytes(engine: Engine) 
         cost(&maple, &format!("Condition?identifier={base}DX-00000")).await,
     );
     let plain = |told: &(u16, Vec<(String, String)>, String)| told.2.replace("DX-88102", "DX-00000");
-    assert_eq!((right.0, plain(&right.1)), (wrong.0, plain(&wrong.1)), "by identifier");
+    assert_eq!(
+        (right.0, plain(&right.1)),
+        (wrong.0, plain(&wrong.1)),
+        "by identifier"
+    );
 }
 
 pub async fn s21_nothing_is_limited_by_person(engine: Engine) {
@@ -142,8 +162,14 @@ pub async fn s21_nothing_is_limited_by_person(engine: Engine) {
         assert_eq!(maple.get(&format!("Condition?patient={rosa}")).await.status, 200);
     }
     let again = told(&riverside.get(&format!("Condition?patient={rosa}")).await);
-    assert_eq!(again, first, "what one client asks about a person shows to no other");
-    let limits = again.1.iter().find(|(name, _)| name.contains("limit") || name == "retry-after");
+    assert_eq!(
+        again, first,
+        "what one client asks about a person shows to no other"
+    );
+    let limits = again
+        .1
+        .iter()
+        .find(|(name, _)| name.contains("limit") || name == "retry-after");
     assert_eq!(limits, None);
 }
 
@@ -154,7 +180,16 @@ pub async fn s22_breaking_the_glass_tells_nothing_of_what_it_opened(engine: Engi
         let world = World::empty(engine).await;
         for mut record in closed_records() {
             if !hides && record.record == "care-plan" {
-                for list in ["diagnoses", "meds", "risks", "triggers", "earlySigns", "protective", "goals", "actions"] {
+                for list in [
+                    "diagnoses",
+                    "meds",
+                    "risks",
+                    "triggers",
+                    "earlySigns",
+                    "protective",
+                    "goals",
+                    "actions",
+                ] {
                     let items = record.body[list].as_array_mut().expect("a list");
                     items.retain(|one| one["program"] != "HARBOR" && one["sens"].is_null());
                 }
@@ -168,12 +203,17 @@ pub async fn s22_breaking_the_glass_tells_nothing_of_what_it_opened(engine: Engi
             text("requester-name", "Dr. Lee Okafor"), text("affiliation", "Riverside"), text("role", "crisis clinician"),
             {"name": "reason", "valueCode": "overdose"}, {"name": "consent-obtainable", "valueCode": "no"}]});
         let ask = Ask::post("/fhir/Patient/$break-glass", call.to_string());
-        let ask = ask.with("content-type", "application/fhir+json").with("x-request-id", "glass");
+        let ask = ask
+            .with("content-type", "application/fhir+json")
+            .with("x-request-id", "glass");
         let opened = riverside.send(ask).await;
         assert_eq!(opened.status, 200, "{}", opened.text());
         forms.push(told(&opened));
         let kinds: Vec<String> = world.events().await.into_iter().map(|event| event.kind).collect();
-        assert!(kinds.iter().any(|kind| kind == "break-glass"), "it is on the log: {kinds:?}");
+        assert!(
+            kinds.iter().any(|kind| kind == "break-glass"),
+            "it is on the log: {kinds:?}"
+        );
     }
     assert_eq!(forms[0], forms[1]);
 }

@@ -16,14 +16,20 @@ pub async fn s03_reverse_chains_are_refused(engine: Engine) {
     let maple = world.partner(MAPLE).await;
     let guess = |code: &str| format!("Patient?_id={rosa}&_has:Condition:patient:code={code}");
     refused_alike(&maple, &guess("F11.20"), &guess("Z99")).await;
-    let nested = |code: &str| format!("Patient?_has:CareTeam:patient:_has:Condition:subject:code={code}&_id={rosa}");
+    let nested =
+        |code: &str| format!("Patient?_has:CareTeam:patient:_has:Condition:subject:code={code}&_id={rosa}");
     refused_alike(&maple, &nested("F11.20"), &nested("Z99")).await;
 }
 
 pub async fn s04_forward_chains_are_refused(engine: Engine) {
     let world = closed(engine).await;
     let maple = world.partner(MAPLE).await;
-    for name in ["subject:Patient.name", "patient.name", "patient.identifier", "subject.birthdate"] {
+    for name in [
+        "subject:Patient.name",
+        "patient.name",
+        "patient.identifier",
+        "subject.birthdate",
+    ] {
         let guess = |value: &str| format!("Condition?{name}={value}");
         refused_alike(&maple, &guess("Delgado-Synthetic"), &guess("Nobody")).await;
     }
@@ -50,11 +56,23 @@ pub async fn s07_unknown_parameters_are_refused(engine: Engine) {
     let world = closed(engine).await;
     let rosa = world.id_of(Person::ROSA).await;
     let maple = world.partner(MAPLE).await;
-    for name in ["colour", "Patient", "patient:exact", "status:in", "_security", "_lastUpdated", "_offset"] {
+    for name in [
+        "colour",
+        "Patient",
+        "patient:exact",
+        "status:in",
+        "_security",
+        "_lastUpdated",
+        "_offset",
+    ] {
         for prefer in ["handling=strict", "handling=lenient"] {
             let path = format!("/fhir/Condition?patient={rosa}&{name}=x");
             let answer = maple.send(Ask::get(&path).with("prefer", prefer)).await;
-            assert_eq!((answer.status, answer.resources().len()), (400, 0), "{name} {prefer}");
+            assert_eq!(
+                (answer.status, answer.resources().len()),
+                (400, 0),
+                "{name} {prefer}"
+            );
         }
     }
 }
@@ -124,10 +142,17 @@ pub async fn s13_every_route_passes_the_choke_point(engine: Engine) {
         std::fs::read_to_string(path).expect("our own source")
     };
     let known: Vec<&str> = ROUTES.iter().map(|(path, _)| *path).collect();
-    assert_eq!(routes_in(&source("src/http/mod.rs")), known, "name a new route in ROUTES, with what it gives out");
+    assert_eq!(
+        routes_in(&source("src/http/mod.rs")),
+        known,
+        "name a new route in ROUTES, with what it gives out"
+    );
     // Handlers of partners have no other way to bytes about a person: an opened answer is what they get.
     for handler in ["src/http/fhir.rs", "src/http/operation.rs"] {
-        assert!(!source(handler).contains("store"), "{handler} asks use cases, never the database");
+        assert!(
+            !source(handler).contains("store"),
+            "{handler} asks use cases, never the database"
+        );
     }
 
     let world = closed(engine).await;
@@ -151,7 +176,9 @@ pub async fn s13_every_route_passes_the_choke_point(engine: Engine) {
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         assert!(!answer.resources().is_empty(), "{path}");
         let events = world.events().await;
-        let disclosed = events.iter().any(|e| e.request == request && e.kind == "disclosure");
+        let disclosed = events
+            .iter()
+            .any(|e| e.request == request && e.kind == "disclosure");
         assert!(disclosed, "{path}: what left is on the log");
     }
 }

@@ -95,10 +95,17 @@ pub async fn s19_nothing_is_cached_and_nobody_stands_in_the_log(engine: Engine) 
 pub async fn s20_a_consent_is_shown_only_to_whom_it_names(engine: Engine) {
     let world = closed(engine).await;
     let rosa = world.id_of(Person::ROSA).await;
-    let own = [("maple", "C-31001"), ("riverside", "C-31002"), ("brigid", "C-31003")];
+    let own = [
+        ("maple", "C-31001"),
+        ("riverside", "C-31002"),
+        ("brigid", "C-31003"),
+    ];
     for partner in world.three().await {
         let found = partner.get(&format!("Consent?patient={rosa}")).await;
-        let (_, number) = own.iter().find(|(id, _)| *id == partner.who.id).expect("a partner");
+        let (_, number) = own
+            .iter()
+            .find(|(id, _)| *id == partner.who.id)
+            .expect("a partner");
         let mine = format!("Consent/{}", world.id("Consent", "consent", number).await);
         assert_eq!(found.references(), [mine], "{}", partner.who.name);
         // Who else was told what: nothing of the log or of other releases is a resource here.
