@@ -169,7 +169,12 @@ impl Gateway {
             .map(|(consent, provision)| audit::ConsentUsed { consent, provision })
             .collect();
         let legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
-        let legal = legal.into_iter().collect::<Vec<_>>().join(", ");
+        let mut legal = legal.into_iter().collect::<Vec<_>>().join(", ");
+        // The grant holds the four items of 42 CFR 2.51(c): each disclosure under it names it.
+        let tie = &about.relationship;
+        if tie.basis.code() == BREAK_GLASS {
+            legal = format!("{legal}, {BREAK_GLASS} {}", tie.evidence);
+        }
         audit::Disclosure {
             caller,
             purpose: &about.purpose,
@@ -189,6 +194,9 @@ impl Gateway {
         .event(occasion, salt)
     }
 }
+
+/// Code of the relationship that a grant makes.
+const BREAK_GLASS: &str = "break-glass";
 
 fn first_word(text: &str) -> &str {
     text.split(' ').next().unwrap_or(text)

@@ -239,9 +239,18 @@ async fn a_purpose_or_scope_taken_away_is_taken_from_tokens_too(engine: Engine) 
     }
 }
 
-/// The crisis team with no consent left, a grant in hand and a token for an emergency.
+/// A person nobody referred and who was never asked, with the crisis team not on the plan.
+async fn unrelated(engine: Engine) -> World {
+    let world = World::empty(engine).await;
+    let mut plan = demo_record("care-plan", "rosa");
+    let partners = plan.body["partners"].as_array_mut().expect("a list");
+    partners.retain(|one| one["npi"] != RIVERSIDE.npi);
+    world.import(&plan).await;
+    world
+}
+
+/// The crisis team, a grant in hand and a token for an emergency.
 async fn with_a_grant(world: &World) -> (Partner<'_>, String) {
-    change_consent(world, "rosa-riverside", revoked).await;
     let mut riverside = world.partner(RIVERSIDE).await;
     let text = |name: &str, value: &str| json!({"name": name, "valueString": value});
     let call = json!({"resourceType": "Parameters", "parameter": [
@@ -272,7 +281,7 @@ async fn urgent(partner: &mut Partner<'_>) {
 }
 
 async fn the_end_of_a_grant_reaches_every_process(engine: Engine) {
-    let world = World::of(engine, "rosa").await;
+    let world = unrelated(engine).await;
     let other = world.another_process().await;
     let rosa = world.id_of(Person::ROSA).await;
     let (riverside, grant) = with_a_grant(&world).await;
@@ -298,7 +307,7 @@ async fn the_end_of_a_grant_reaches_every_process(engine: Engine) {
 }
 
 async fn a_grant_ends_by_the_clock_on_every_process(engine: Engine) {
-    let world = World::of(engine, "rosa").await;
+    let world = unrelated(engine).await;
     let other = world.another_process().await;
     let rosa = world.id_of(Person::ROSA).await;
     let (mut riverside, _) = with_a_grant(&world).await;

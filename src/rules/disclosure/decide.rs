@@ -1,6 +1,6 @@
 //! `Record` + recipient + purpose + rules + now → `Decision` or `Refusal`. Pure: the same input, the same output.
 //!
-//! Order of work: label the whole record → relationship → consent, HIPAA, Part 2, default (AND) per resource →
+//! Order of work: label the whole record → relationship → consent, HIPAA, Part 2, state, restrictions (AND) per resource →
 //! element labels → projection → references, until nothing changes → narrative and meta.
 
 use std::collections::BTreeSet;
@@ -9,12 +9,18 @@ use serde_json::Value;
 
 use super::consider::{Candidate, Work};
 use super::finish::finish;
+use super::grant::Obtainable;
+use super::heard::Heard;
 use super::layers::Layers;
+use super::named::Named;
 use super::record::{Recipient, Record};
+use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
+use super::scope::Scopes;
 use super::{Rules, elements, references, relationship};
-use crate::consent::{Actor, Consents, Request, Resources, Signing};
+use crate::consent::{Actor, Consents, Request, Resources};
 use crate::fhir::Now;
+use crate::law::{Agency, Asker, Emergency, Purpose};
 use crate::terminology;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
@@ -48,30 +54,69 @@ pub fn decide(
     now: &Now,
 ) -> Result<Decision, Refusal> {
     let asserted = purpose;
-    let purpose = without_grant(purpose);
-    let data_set = rules
-        .data_set(&recipient.class, purpose)
-        .ok_or(Refusal::PurposeNotServed)?;
+    let emergency = emergency(record, recipient, purpose, rules, now);
+    let purpose = if emergency.is_some() {
+        purpose
+    } else {
+        without_grant(purpose)
+    };
+    let mut data_set = match emergency {
+        Some(_) => rules.data_sets.get(rules.policy.break_glass()),
+        None => rules.data_set(&recipient.class, purpose),
+    }
+    .ok_or(Refusal::PurposeNotServed)?;
     let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
     let context = Resources::new(record.all().map(|stored| &stored.body));
-    let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
-    let consents = Consents::compile(&consents, &context, &rules.zone, &Signing::default());
+    let list: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
+    let consents = Consents::compile(&list, &context, &rules.zone, rules.state.signing());
+    let named = Named::new(recipient, &means_recipient, &may_mean_recipient, &context);
+    let patient = record.of_type("Patient").find(|p| p.id == record.patient);
+    let heard = Heard::new(
+        &list,
+        &consents,
+        &named,
+        patient.map(|stored| &stored.body),
+        rules.policy.capacity_in_question(),
+        now,
+    );
     let actor = Actor {
         references: means_recipient.iter().cloned().collect(),
-        likely: may_mean_recipient.into_iter().collect(),
+        likely: may_mean_recipient.iter().cloned().collect(),
         identifiers: recipient.organization.clone(),
         classes: vec![recipient.class.clone()],
     };
     let inquiry = consents.ask(&Request::new(&actor, purpose, now), &context);
+    let related = relationship::find_all(record, recipient, &means_recipient, &rules.zone, now);
+    let asker = Asker {
+        role: recipient.role,
+        purpose: Purpose::of(purpose, recipient.role),
+        // Without one there is no release at all.
+        related: true,
+        in_care_team: related.iter().any(|(r, _)| r.basis == Basis::CareTeam),
+        medical_personnel: recipient.medical_personnel,
+        emergency,
+    };
     let layers = Layers {
         rules,
         recipient,
-        purpose,
+        asker,
+        agency: Agency::of(&rules.policy),
         consents: &consents,
         inquiry,
-        means_recipient: &means_recipient,
+        heard,
+        named,
+        scopes: Scopes::new(&list, purpose),
     };
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
+    let relationship = layers
+        .first_known(related, &raised)
+        .or_else(|| under_grant(recipient, emergency));
+    let relationship = relationship.ok_or(Refusal::NoRelationship)?;
+    if relationship.basis == Basis::Reported && emergency.is_none() {
+        // Known only from the recipient's own message: no more than the way to the scene needs.
+        let unconfirmed = rules.data_sets.get(rules.policy.unconfirmed_relationship());
+        data_set = unconfirmed.ok_or(Refusal::PurposeNotServed)?;
+    }
     let mut work = Work {
         rules,
         raised,
@@ -79,7 +124,6 @@ pub fn decide(
         layers,
         withheld: Vec::new(),
     };
-    let relationship = work.relationship(record, now).ok_or(Refusal::NoRelationship)?;
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     for stored in &record.resources {
         candidates.extend(work.consider(stored, false));
@@ -106,7 +150,8 @@ pub fn decide(
         // The name of the type is not the record's.
         .map(|released| released.leaves() - 1)
         .sum();
-    let part2 = candidates.iter().any(|c| c.part2 || c.mark().part2);
+    candidates.iter_mut().for_each(Candidate::take_in_elements);
+    let part2 = candidates.iter().any(Candidate::is_part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
@@ -138,6 +183,35 @@ pub fn decide(
         valid_until: now.valid_until(),
     };
     Ok(Decision { about, resources })
+}
+
+/// The facts of a break-glass grant that is in force for this person and asked for as an emergency. `42 CFR 2.51`
+fn emergency(
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    rules: &Rules,
+    now: &Now,
+) -> Option<Emergency> {
+    let grant = recipient.grant.as_ref()?;
+    let asked = terminology::is_a(terminology::ACT_REASON, purpose, "ETREAT");
+    if !asked || grant.patient != record.patient || now.reached(grant.until) {
+        return None;
+    }
+    Some(Emergency {
+        refused: grant.consent_obtainable == Obtainable::Refused,
+        overrides_consent: rules.policy.break_glass_overrides_consent(),
+        therapist_determined: false,
+    })
+}
+
+/// A grant opens the person where no relationship does.
+fn under_grant(recipient: &Recipient, emergency: Option<Emergency>) -> Option<Relationship> {
+    let grant = recipient.grant.as_ref().filter(|_| emergency.is_some())?;
+    Some(Relationship {
+        basis: Basis::BreakGlass,
+        evidence: format!("Grant/{}", grant.id),
+    })
 }
 
 /// An emergency that is only asserted is treatment: what an emergency opens takes a break-glass grant.

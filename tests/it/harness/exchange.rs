@@ -127,6 +127,7 @@ impl Answer {
             "CapabilityStatement",
             "StructureDefinition",
             "OperationDefinition",
+            // a grant: it has an event of its own kind
             "Parameters",
         ];
         all.into_iter()
