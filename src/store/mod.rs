@@ -23,6 +23,7 @@ mod checkpoint;
 mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use audit::AuditEntry;
 pub use change::{Change, Guard, Put, Released, Work};
@@ -93,6 +94,7 @@ pub struct Store {
 struct Shared {
     address: Address,
     readers: Pool,
+    reads: AtomicU64,
     queue: Queue,
 }
 
@@ -123,6 +125,7 @@ impl Store {
             shared: Arc::new(Shared {
                 address,
                 readers,
+                reads: AtomicU64::new(0),
                 queue,
             }),
         })
@@ -144,7 +147,14 @@ impl Store {
         self.shared.readers.close().await;
     }
 
+    /// How often this store was read: for tests of what a miss costs.
+    #[doc(hidden)]
+    pub fn reads(&self) -> u64 {
+        self.shared.reads.load(Ordering::Relaxed)
+    }
+
     fn readers(&self) -> &Pool {
+        self.shared.reads.fetch_add(1, Ordering::Relaxed);
         &self.shared.readers
     }
 }

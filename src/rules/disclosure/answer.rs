@@ -37,6 +37,10 @@ pub struct Subject {
 }
 
 impl Subject {
+    pub(super) fn of(release: Arc<Release>, chosen: Vec<usize>) -> Subject {
+        Subject { release, chosen }
+    }
+
     pub fn release(&self) -> &Release {
         &self.release
     }
@@ -136,7 +140,7 @@ impl Answer {
         Answer::new(404, None, None, Vec::new(), body.into(), request)
     }
 
-    fn new(
+    pub(super) fn new(
         status: u16,
         etag: Option<String>,
         last_modified: Option<Instant>,
@@ -309,10 +313,10 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
     out.extend_from_slice(page.total.to_string().as_bytes());
     out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    push_json(&link(query, base, query.after.as_ref()), &mut out);
-    if page.next.is_some() {
+    push_json(&link(query, base, query.cursor.as_deref()), &mut out);
+    if let Some(cursor) = page.next.as_ref().and_then(|next| query.cursor_after(next)) {
         out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-        push_json(&link(query, base, page.next.as_ref()), &mut out);
+        push_json(&link(query, base, Some(&cursor)), &mut out);
     }
     out.extend_from_slice(b"}],\"entry\":[");
     for one in matches() {
@@ -338,7 +342,7 @@ fn push_json(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The query as understood, percent-encoded to unreserved characters.
-fn link(query: &Query, base: &str, after: Option<&Position>) -> String {
+fn link(query: &Query, base: &str, after: Option<&str>) -> String {
     let mut url = format!("{base}/{}", query.resource_type);
     for (index, (name, value)) in query.applied.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });

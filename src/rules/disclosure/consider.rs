@@ -114,7 +114,7 @@ impl<'a> Work<'a> {
                 return None;
             }
         };
-        let Some(profile) = self.data_set.profile(&stored.resource_type) else {
+        let Some(profile) = self.data_set.profile_of(&stored.body) else {
             let refused = Refused::new(Rule::DataSet, None, self.data_set.name());
             self.keep_back(stored.reference(), refused, shared);
             return None;

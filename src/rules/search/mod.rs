@@ -8,6 +8,8 @@
 mod plain;
 mod parameter;
 mod query;
+mod cursor;
 
+pub use cursor::{CursorKey, Pages, Position};
 pub use parameter::{Kind, Parameter, Values, extract, parameters};
-pub use query::{Filter, Position, Query};
+pub use query::{Filter, Query};

@@ -9,6 +9,7 @@ pub(super) mod links_by_value;
 mod loading;
 mod projecting;
 pub(crate) mod shipping;
+mod validating;
 
 /// A profile of `of` from short element rows: `("CarePlan.status", json!({"min": 1}))`.
 pub(super) fn sd(of: &str, rows: &[(&str, Value)]) -> Value {
