@@ -2,7 +2,6 @@
 //! Allocations are counted: none may be in proportion to the record. Aim: under 20 µs a read.
 //! <https://hl7.org/fhir/R4/http.html#read>
 
-#[expect(dead_code, reason = "other benches use more of it")]
 mod rosa;
 
 use std::sync::Arc;
