@@ -8,6 +8,7 @@ mod import;
 mod partner;
 mod staff;
 mod work;
+mod grant;
 mod audit;
 mod backup;
 mod table;
@@ -51,6 +52,8 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
         Command::Work(command) => work::run(config, command).await,
+        Command::Grant(command) => grant::run(config, command).await,
+        Command::Notices(acting) => grant::notices(config, &acting).await,
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,
         Command::Restore(args) => backup::restore(config, &args).await,
@@ -125,6 +128,11 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         rules.data_sets.len()
     );
     println!("FHIR base: {}", config.base());
+    if config.agency.responsible.trim().is_empty() {
+        println!(
+            "agency.responsible is not set: break-glass events name the agency's privacy official by office alone"
+        );
+    }
     Ok(0)
 }
 

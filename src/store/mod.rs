@@ -32,7 +32,6 @@ pub use failure::{OpenError, Refused, Unavailable};
 pub use grant::{EndedGrant, GrantRow};
 pub use notice::Notice;
 pub use parties::{AccessToken, Client, Partner, Source, Staff, TokenUse};
-pub use person::Candidate;
 pub use receipt::Receipt;
 pub use released::ReleasedRow;
 pub use resource::ResourceRow;

@@ -4,10 +4,13 @@
 mod harness;
 mod postgres;
 mod store;
+mod story_break_glass;
+mod story_grant;
 mod story_hidden_change;
 mod story_hostile;
 mod story_http;
 mod story_intake;
+mod story_match;
 mod story_outage;
 mod story_pull;
 mod story_revocation;
