@@ -59,8 +59,10 @@ fn of_file(file: &Value) -> &[Value] {
 fn read(file: &Path) -> Result<Value, Vec<String>> {
     let bytes = read_input(file, LIMIT).map_err(|error| vec![error.to_string()])?;
     let most = usize::try_from(LIMIT).unwrap_or(usize::MAX);
-    let named = |issue: &postern_rules::fhir::Issue| format!("{}: {issue}", file.display());
-    json::parse_within(&bytes, most).map_err(|issues| issues.iter().map(named).collect())
+    json::parse_within(&bytes, most).map_err(|issues| {
+        let named = issues.iter().map(|issue| format!("{}: {issue}", file.display()));
+        named.collect()
+    })
 }
 
 /// Says what is not as the case expects; a case without expectations never differs.
@@ -68,7 +70,11 @@ fn differs(file: &Path, case: &Value, answer: &Value) -> bool {
     let differences = expected::differences(case, answer);
     if !differences.is_empty() {
         let name = case["name"].as_str().unwrap_or("(no name)");
-        eprintln!("{}: {name}: {} not as expected", file.display(), differences.join(", "));
+        eprintln!(
+            "{}: {name}: {} not as expected",
+            file.display(),
+            differences.join(", ")
+        );
     }
     !differences.is_empty()
 }
@@ -81,12 +87,20 @@ mod tests {
 
     #[test]
     fn a_file_is_a_case_a_list_or_an_object_of_cases() {
-        for file in [json!({"name": "a"}), json!([{"name": "a"}]), json!({"cases": [{"name": "a"}]})] {
+        for file in [
+            json!({"name": "a"}),
+            json!([{"name": "a"}]),
+            json!({"cases": [{"name": "a"}]}),
+        ] {
             let names: Vec<&Value> = of_file(&file).iter().map(|case| &case["name"]).collect();
             assert_eq!(names, ["a"]);
         }
         assert!(of_file(&json!([])).is_empty());
-        assert_eq!(of_file(&json!(3)), [json!(3)], "a malformed case still gets its line");
+        assert_eq!(
+            of_file(&json!(3)),
+            [json!(3)],
+            "a malformed case still gets its line"
+        );
     }
 
     #[test]

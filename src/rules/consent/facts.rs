@@ -92,8 +92,10 @@ impl Compiled {
     /// Can it take the place of an older one? Drafts never; what cannot be read might say less than it replaces. One that is
     /// marked an error later still does: what it replaced does not come back by that.
     fn supersedes(&self) -> bool {
-        matches!(self.status, Status::Active | Status::Refused | Status::Revoked | Status::Error)
-            && self.tree.is_ok()
+        matches!(
+            self.status,
+            Status::Active | Status::Refused | Status::Revoked | Status::Error
+        ) && self.tree.is_ok()
             && self.signature.problem.is_none()
     }
 }

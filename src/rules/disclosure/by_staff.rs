@@ -4,15 +4,16 @@
 
 use std::collections::BTreeSet;
 
-use super::consider::{Candidate, project};
+use super::consider::{Candidate, Element, project};
 use super::explain::{Rule, Withheld};
 use super::finish::finish;
+use super::layers::Permitted;
 use super::record::{Record, Stored};
 use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
 use super::{Rules, references};
 use crate::fhir::{Issue, IssueCode, Now};
-use crate::label::{Labels, label};
+use crate::label::{HighWater, Labels, label};
 use crate::law::staff_act::{Answer, Ground, Stated, covers, judge};
 use crate::law::{Agency, Obligations, Source};
 use crate::profile::{self, DataSet};
@@ -160,25 +161,27 @@ impl<'a> Work<'a> {
                 .push(Issue::error(IssueCode::BusinessRule, place, why));
             return None;
         };
-        let own = |part2: &mut bool, path: &str, of: &Labels| *part2 |= of.part2 && !hidden.contains(path);
-        let mut part2 = labels.part2;
-        labels
-            .elements
-            .iter()
-            .for_each(|(path, of)| own(&mut part2, path, of));
+        let basis = format!("{} {}", basis_code(self.act.ground), self.act.ground.cite());
+        let stays = |path: &&(String, Labels)| !hidden.contains(&path.0);
+        let elements = labels.elements.iter().filter(stays).map(|(path, own)| Element {
+            path: path.clone(),
+            mark: HighWater::of(own),
+            permitted: Permitted {
+                basis: vec![basis.clone()],
+                ..Permitted::default()
+            },
+        });
         Some(Candidate {
             stored,
             profile,
             projected,
-            coded: labels.is_coded(),
+            labelled: labels.is_more_than_stated(),
+            elements: elements.collect(),
+            mark: HighWater::default(),
             hidden,
             shared: false,
-            basis: BTreeSet::from([format!(
-                "{} {}",
-                basis_code(self.act.ground),
-                self.act.ground.cite()
-            )]),
-            part2,
+            basis: BTreeSet::from([basis]),
+            part2: labels.part2,
             obligations: Obligations::default(),
             statements: BTreeSet::new(),
         })
@@ -238,16 +241,18 @@ fn decision(
     act: &StaffAct<'_>,
     rules: &Rules,
     now: &Now,
-    candidates: Vec<Candidate<'_>>,
+    mut candidates: Vec<Candidate<'_>>,
     withheld: Vec<Withheld>,
 ) -> Decision {
+    candidates.iter_mut().for_each(Candidate::take_in_elements);
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
-    let part2 = candidates.iter().any(|candidate| candidate.part2);
+    let part2 = candidates.iter().any(Candidate::is_part2);
     let basis: BTreeSet<String> = candidates.iter().flat_map(|c| c.basis.iter().cloned()).collect();
     let mut resources = Vec::with_capacity(candidates.len());
+    let mut bytes = Vec::new();
     for mut candidate in candidates {
         let own: Vec<String> = std::mem::take(&mut candidate.basis).into_iter().collect();
-        resources.extend(finish(candidate, own, rules.lists, &raised));
+        resources.extend(finish(candidate, own, rules.lists, &raised, &mut bytes));
     }
     let about = About {
         recipient: act.stated.recipient.clone(),

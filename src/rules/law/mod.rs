@@ -19,7 +19,6 @@ mod hipaa;
 mod shipped;
 pub mod staff_act;
 
-
 pub use emergency::Emergency;
 pub use facts::{Agency, Asker, Origin, Source};
 pub use hipaa::minimum_necessary;
