@@ -148,11 +148,11 @@ impl Answer {
     pub fn collection(release: Arc<Release>, base: &str, at: Instant, request: &str) -> Answer {
         let mut out = Vec::with_capacity(1024 + release.weight());
         out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"timestamp\":");
-        push_json(&at.to_fhir(), &mut out);
+        write_string(&at.to_fhir(), &mut out);
         out.extend_from_slice(b",\"entry\":[");
         for (number, one) in release.resources.iter().enumerate() {
             out.extend_from_slice(if number == 0 { b"{\"fullUrl\":" } else { b",{\"fullUrl\":" });
-            push_json(&format!("{base}/{}", one.reference()), &mut out);
+            write_string(&format!("{base}/{}", one.reference()), &mut out);
             out.extend_from_slice(b",\"resource\":");
             out.extend_from_slice(&one.body);
             out.push(b'}');
