@@ -15,7 +15,7 @@ use crate::store::{Change, Work, WorkFilter, WorkItem};
 pub struct StaffMember {
     pub id: String,
     pub name: String,
-    /// `frontline`, `compliance` or `admin`.
+    /// One of `roles::ROLES`.
     pub role: String,
 }
 
@@ -29,9 +29,6 @@ const MOST_LISTED: i64 = 1000;
 pub const OPEN: &str = "open";
 pub const TAKEN: &str = "taken";
 pub const SETTLED: &str = "settled";
-
-/// Roles of staff and what they are for.
-pub const ROLES: &[&str] = &["frontline", "compliance", "admin"];
 
 impl Gateway {
     pub async fn staff(&self, bearer: Option<Bearer>) -> Result<StaffMember, Error> {

@@ -110,7 +110,7 @@ fn holds(value: &Value, released: &HashSet<usize>) -> bool {
     }
 }
 
-fn project<'a>(
+pub(super) fn project<'a>(
     profile: &'a Profile,
     stored: &'a Stored,
     hidden: &BTreeSet<String>,
