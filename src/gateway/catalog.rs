@@ -114,7 +114,9 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     let policy = policy?;
     for name in policy.data_sets().filter(|name| !data_sets.contains_key(*name)) {
         let shown = config.paths.profiles.join("policy.json").display().to_string();
-        problems.push(format!("{shown}: no data set named {name} beside it: it would release nothing"));
+        problems.push(format!(
+            "{shown}: no data set named {name} beside it: it would release nothing"
+        ));
     }
     let Some(state) = states.get(policy.state()).cloned() else {
         let folder = config.paths.profiles.join("law").display().to_string();

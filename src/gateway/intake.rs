@@ -118,7 +118,10 @@ impl Gateway {
         let mut people = Vec::new();
         if let Some((from, _)) = &plan.corrected {
             // The person it was about is told apart from the one it is about: each has an event.
-            let gone = plan.rehomed.iter().map(|r| format!("{}/{}", r.resource_type, r.id));
+            let gone = plan
+                .rehomed
+                .iter()
+                .map(|r| format!("{}/{}", r.resource_type, r.id));
             people.push((about(from), gone.collect::<Vec<String>>(), true));
         }
         let mut written = written(&plan.puts);
@@ -130,7 +133,9 @@ impl Gateway {
         let patient = version.as_ref().map(|(id, _)| about(id)).unwrap_or_default();
         people.push((patient, written, update));
         change.touches.extend(version.iter().map(|(id, _)| id.clone()));
-        change.touches.extend(plan.corrected.iter().map(|(id, _)| id.clone()));
+        change
+            .touches
+            .extend(plan.corrected.iter().map(|(id, _)| id.clone()));
         change.expects.extend(version.into_iter().chain(plan.corrected));
         change.puts = plan.puts;
         change.states = plan.states;

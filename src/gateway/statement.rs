@@ -126,7 +126,9 @@ impl Gateway {
             if key == person {
                 own = Some(row);
             } else if !moved.contains(&key) {
-                let refers = moved.iter().any(|(t, id)| row.body.contains(&format!("\"{t}/{id}\"")));
+                let refers = moved
+                    .iter()
+                    .any(|(t, id)| row.body.contains(&format!("\"{t}/{id}\"")));
                 if refers || before.contains(&key) && !made.contains(&key) {
                     return Err(of_another_person(&kind));
                 }

@@ -1,9 +1,9 @@
 //! Small reads that use cases need beside a person's whole record.
 //! <https://hl7.org/fhir/R4/http.html#read>
 
+use super::Store;
 use super::engine::args;
 use super::failure::Unavailable;
-use super::Store;
 
 impl Store {
     /// The version of what is shared: moves when partners, policy or shared resources change.

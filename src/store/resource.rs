@@ -52,7 +52,12 @@ static SHARED: Bulk = Bulk::new(
     ")",
 );
 
-pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put], rehomed: &[Rehomed]) -> Result<(), Stop> {
+pub(super) async fn put(
+    conn: &mut Conn,
+    now: Instant,
+    puts: &[Put],
+    rehomed: &[Rehomed],
+) -> Result<(), Stop> {
     let latest: BTreeMap<(&str, &str), &Put> = puts
         .iter()
         .map(|p| ((p.resource_type.as_str(), p.id.as_str()), p))

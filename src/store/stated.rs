@@ -15,7 +15,11 @@ static STATE: Bulk = Bulk::new(
     3,
     " ON CONFLICT DO NOTHING",
 );
-static UNSTATE: Bulk = Bulk::new("DELETE FROM stated_by WHERE (source, type, id) IN (VALUES ", 3, ")");
+static UNSTATE: Bulk = Bulk::new(
+    "DELETE FROM stated_by WHERE (source, type, id) IN (VALUES ",
+    3,
+    ")",
+);
 
 pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
     UNSTATE.execute_set(conn, &rows(&change.unstates)).await?;
@@ -34,7 +38,12 @@ fn rows(statements: &[Statement]) -> Vec<Arg<'_>> {
 /// Gives a resource to the person it is about, before its new form is put; `Stale` when it is not where it was.
 pub(super) async fn rehome(conn: &mut Conn, rehomed: &Rehomed) -> Result<(), Stop> {
     let sql = "UPDATE resource SET patient = $4 WHERE type = $1 AND id = $2 AND patient = $3";
-    let Rehomed { resource_type, id, from, to } = rehomed;
+    let Rehomed {
+        resource_type,
+        id,
+        from,
+        to,
+    } = rehomed;
     match conn.execute(sql, args![resource_type, id, from, to]).await? {
         1 => Ok(()),
         _ => Err(Stop::STALE),

@@ -26,11 +26,18 @@ fn without_penicillin(record: &str) -> crate::harness::DemoRecord {
 async fn dropped_by(engine: Engine, order: [&str; 2]) {
     let world = World::of(engine, "rosa").await;
     let riverside = world.partner(RIVERSIDE).await;
-    let allergy = format!("AllergyIntolerance/{}", world.id("AllergyIntolerance", "allergy", "AL-7701").await);
+    let allergy = format!(
+        "AllergyIntolerance/{}",
+        world.id("AllergyIntolerance", "allergy", "AL-7701").await
+    );
     assert_eq!(riverside.get(&allergy).await.status, 200);
     let [first, last] = order;
     world.import(&without_penicillin(first)).await;
-    assert_eq!(riverside.get(&allergy).await.status, 200, "the {last} still states it");
+    assert_eq!(
+        riverside.get(&allergy).await.status,
+        200,
+        "the {last} still states it"
+    );
     let again = world.import(&without_penicillin(first)).await;
     assert_eq!(again.changed(), 0, "and that is no change");
     world.import(&without_penicillin(last)).await;
@@ -51,7 +58,10 @@ async fn two_records_that_drop_it_in_the_other_order_retire_it_too(engine: Engin
 async fn a_practitioner_of_two_peoples_records_stays(engine: Engine) {
     let world = World::demo(engine).await;
     let maple = world.partner(MAPLE).await;
-    let petra = format!("Practitioner/{}", world.id("Practitioner", "staff", "S-131").await);
+    let petra = format!(
+        "Practitioner/{}",
+        world.id("Practitioner", "staff", "S-131").await
+    );
     let seen = maple.everything(&world.id_of(Person::ROSA).await).await;
     assert!(seen.contains_key(&petra), "Rosa's practice knows her");
     let mut tamsin = demo_record("care-plan", "tamsin");
@@ -85,9 +95,17 @@ async fn a_role_in_one_program_is_not_changed_by_another_persons_record(engine: 
             .expect("reads");
         let mut programs = Vec::new();
         for (_, id, _) in found.iter().filter(|(t, _, _)| t == "PractitionerRole") {
-            let row = world.gateway.store.resource("PractitionerRole", id).await.expect("reads");
+            let row = world
+                .gateway
+                .store
+                .resource("PractitionerRole", id)
+                .await
+                .expect("reads");
             let body: Value = serde_json::from_str(&row.expect("there").body).expect("JSON");
-            programs.push((body["meta"]["security"][0]["code"].clone(), body["organization"].clone()));
+            programs.push((
+                body["meta"]["security"][0]["code"].clone(),
+                body["organization"].clone(),
+            ));
         }
         programs
     };
@@ -97,7 +115,10 @@ async fn a_role_in_one_program_is_not_changed_by_another_persons_record(engine: 
     world.import(&marcus).await;
     let after = roles().await;
     assert_eq!(after.len(), 2, "a role of its own");
-    assert!(after.contains(&before[0]), "what she is at Harbor stays as it was");
+    assert!(
+        after.contains(&before[0]),
+        "what she is at Harbor stays as it was"
+    );
 }
 
 async fn post(world: &World, token: &str, body: &Value) -> Answer {
@@ -128,7 +149,9 @@ async fn a_plan_under_a_wrong_client_number_is_moved_by_its_own_correction(engin
     assert_eq!(post(&world, &token, &wrong).await.status, 200);
     let store = &world.gateway.store;
     let nobody = world.id_of(WRONG).await;
-    let plan = world.id("CarePlan", "plan", right["planNo"].as_str().expect("a number")).await;
+    let plan = world
+        .id("CarePlan", "plan", right["planNo"].as_str().expect("a number"))
+        .await;
     let before = store.record_versions(&nobody).await.expect("reads").record;
     let maple = world.partner(MAPLE).await;
     assert_eq!(maple.get(&format!("CarePlan/{plan}")).await.status, 200);
@@ -136,19 +159,41 @@ async fn a_plan_under_a_wrong_client_number_is_moved_by_its_own_correction(engin
     assert_eq!(answer.status, 200, "{}", answer.text());
     let marcus = world.id_of(Person::MARCUS).await;
     assert_eq!(
-        store.person_of("CarePlan", &plan).await.expect("reads"),
-        Some(Some(marcus.clone()))
+        store
+            .resource("CarePlan", &plan)
+            .await
+            .expect("reads")
+            .expect("kept")
+            .patient,
+        Some(marcus.clone())
     );
     let (versions, rows) = store.load_record(&nobody).await.expect("reads");
-    assert!(versions.record > before, "whoever decided on the old record decides again");
+    assert!(
+        versions.record > before,
+        "whoever decided on the old record decides again"
+    );
     assert!(rows.is_empty(), "nothing is left of a person who never was");
-    let old = store.resource_version("CarePlan", &plan, 1).await.expect("reads").expect("kept");
-    assert_eq!(old.patient.as_deref(), Some(nobody.as_str()), "history says whose it was taken for");
-    assert_eq!(maple.get(&format!("CarePlan/{plan}")).await.status, 200, "and it is read as his");
+    let old = store
+        .resource_version("CarePlan", &plan, 1)
+        .await
+        .expect("reads")
+        .expect("kept");
+    assert_eq!(
+        old.patient.as_deref(),
+        Some(nobody.as_str()),
+        "history says whose it was taken for"
+    );
+    assert_eq!(
+        maple.get(&format!("CarePlan/{plan}")).await.status,
+        200,
+        "and it is read as his"
+    );
     assert_eq!(maple.get(&format!("Patient/{nobody}")).await.status, 404);
     let events = world.events().await;
     for person in [&nobody, &marcus] {
-        let of = events.iter().filter(|e| e.kind == "intake-accepted" && e.patient.ends_with(person.as_str()));
+        let of = events
+            .iter()
+            .filter(|e| e.kind == "intake-accepted" && e.patient.ends_with(person.as_str()));
         assert!(of.count() >= 1, "each of the two has it on the log");
     }
     let again = post(&world, &token, &right).await;
@@ -178,7 +223,14 @@ async fn a_number_typed_into_another_persons_plan_moves_nothing(engine: Engine) 
     let answer = post(&world, &token, &marcus).await;
     assert_eq!(answer.status, 422, "{}", answer.text());
     let hers = world.id_of(Person::TAMSIN).await;
-    let plan = world.id("CarePlan", "plan", marcus["planNo"].as_str().expect("a number")).await;
-    let of = world.gateway.store.person_of("CarePlan", &plan).await.expect("reads");
-    assert_eq!(of, Some(Some(hers)));
+    let plan = world
+        .id("CarePlan", "plan", marcus["planNo"].as_str().expect("a number"))
+        .await;
+    let row = world
+        .gateway
+        .store
+        .resource("CarePlan", &plan)
+        .await
+        .expect("reads");
+    assert_eq!(row.expect("kept").patient, Some(hers));
 }

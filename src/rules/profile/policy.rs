@@ -142,7 +142,10 @@ impl Policy {
             unconfirmed: problems.text(policy, "unconfirmedRelationship", "policy"),
             break_glass: problems.text(&policy["breakGlass"], "dataSet", "breakGlass"),
             break_glass_hours: policy["breakGlass"]["hours"].as_u64().unwrap_or(0).min(100) as u32,
-            review_hours: policy["breakGlass"]["reviewHours"].as_u64().unwrap_or(24).min(1000) as u32,
+            review_hours: policy["breakGlass"]["reviewHours"]
+                .as_u64()
+                .unwrap_or(24)
+                .min(1000) as u32,
             request_more_hours: policy["requestMore"]["hours"].as_u64().unwrap_or(72).min(1000) as u32,
             digest: hex(&Sha256::digest(policy.to_string())),
         };

@@ -27,11 +27,21 @@ const KEYS: &[(&str, &[&str])] = &[
     ),
     (
         "classes",
-        &["name", "title", "role", "treating", "medicalPersonnel", "neverAsked"],
+        &[
+            "name",
+            "title",
+            "role",
+            "treating",
+            "medicalPersonnel",
+            "neverAsked",
+        ],
     ),
     ("releases", &["class", "purpose", "dataSet"]),
     ("never", &["purpose", "why"]),
-    ("breakGlass", &["dataSet", "hours", "reviewHours", "overridesConsent"]),
+    (
+        "breakGlass",
+        &["dataSet", "hours", "reviewHours", "overridesConsent"],
+    ),
     ("requestMore", &["hours"]),
 ];
 
@@ -95,12 +105,24 @@ mod tests {
             format!("{}: {}", issues[0].expression, issues[0].details)
         };
         let keys: [(&dyn Fn(&mut Value), &str); 8] = [
-            (&|p| p["nevr"] = json!([]), "policy: policy: nevr is not a key of this file; nearest: never"),
-            (&|p| p["classes"][0]["treeting"] = json!(true), "nearest: treating"),
+            (
+                &|p| p["nevr"] = json!([]),
+                "policy: policy: nevr is not a key of this file; nearest: never",
+            ),
+            (
+                &|p| p["classes"][0]["treeting"] = json!(true),
+                "nearest: treating",
+            ),
             (&|p| p["releases"][0]["dataset"] = json!("x"), "nearest: dataSet"),
-            (&|p| p["never"][0]["because"] = json!("x"), "never: policy: because is not a key"),
+            (
+                &|p| p["never"][0]["because"] = json!("x"),
+                "never: policy: because is not a key",
+            ),
             (&|p| p["breakGlass"]["hour"] = json!(1), "nearest: hours"),
-            (&|p| p["releases"][0]["purpose"] = json!("TREATE"), "not a code of v3-ActReason"),
+            (
+                &|p| p["releases"][0]["purpose"] = json!("TREATE"),
+                "not a code of v3-ActReason",
+            ),
             (&|p| p["raised"][0] = json!("HIVE"), "not a sensitivity"),
             (&|p| p["classes"][1]["name"] = json!("hospital"), "stands twice"),
         ];
@@ -116,7 +138,10 @@ mod tests {
             let mut policy = shipped();
             policy[known] = json!("x");
             let unknown = Policy::load(&policy).err().unwrap_or_default();
-            assert!(!unknown.iter().any(|i| i.details.contains("not a key")), "{unknown:?}");
+            assert!(
+                !unknown.iter().any(|i| i.details.contains("not a key")),
+                "{unknown:?}"
+            );
         }
     }
 }

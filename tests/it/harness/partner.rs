@@ -72,7 +72,15 @@ pub const OPEN_DOOR: Who = Who {
 /// One key pair per partner for the whole process: making one takes longer than using it.
 pub fn key_of(id: &str) -> &'static KeyPair {
     static KEYS: LazyLock<BTreeMap<&str, KeyPair>> = LazyLock::new(|| {
-        let ids = [MAPLE.id, RIVERSIDE.id, BRIGID.id, STRANGER.id, PRAIRIE.id, OPEN_DOOR.id, "spare"];
+        let ids = [
+            MAPLE.id,
+            RIVERSIDE.id,
+            BRIGID.id,
+            STRANGER.id,
+            PRAIRIE.id,
+            OPEN_DOOR.id,
+            "spare",
+        ];
         ids.into_iter()
             .map(|id| {
                 (

@@ -92,11 +92,18 @@ impl World {
             let url = one["meta"]["profile"][0].as_str().unwrap_or_default();
             let sets = self.gateway.rules.data_sets.values();
             let Some(profile) = sets.filter_map(|set| set.profile(of)).find(|p| p.url() == url) else {
-                wrong.push(format!("{}: {of} names no profile of a data set: {url}", exchange.request));
+                wrong.push(format!(
+                    "{}: {of} names no profile of a data set: {url}",
+                    exchange.request
+                ));
                 continue;
             };
             let issues = profile.validate(&one);
-            wrong.extend(issues.iter().map(|issue| format!("{} {url}: {issue}", exchange.request)));
+            wrong.extend(
+                issues
+                    .iter()
+                    .map(|issue| format!("{} {url}: {issue}", exchange.request)),
+            );
         }
     }
 

@@ -2,8 +2,8 @@
 //! <https://hl7.org/fhir/R4/http.html#vread>
 
 use postern::store::{
-    AccessToken, BackupError, Change, Client, Deployment, Partner, Refused, Rehomed, Source, Staff, Statement, Store, Work,
-    WorkFilter, WorkItem,
+    AccessToken, BackupError, Change, Client, Deployment, Partner, Refused, Rehomed, Source, Staff,
+    Statement, Store, Work, WorkFilter, WorkItem,
 };
 
 use super::{Home, NOW, disclosure, on_both, put, verified};
@@ -122,7 +122,9 @@ async fn what_a_record_states_is_kept_until_it_states_it_no_more(home: Home) {
     let store = home.open().await;
     let mut change = Change::at(NOW);
     change.states = (0..150).map(|n| statement("plan", &format!("g{n}"))).collect();
-    change.states.extend([statement("referral", "g1"), statement("plan", "g1")]);
+    change
+        .states
+        .extend([statement("referral", "g1"), statement("plan", "g1")]);
     store.commit(change.clone()).await.expect("recorded");
     store.commit(change).await.expect("stated twice is stated");
     assert_eq!(store.stated_in("plan").await.expect("reads").len(), 150);
@@ -157,9 +159,17 @@ async fn a_resource_goes_to_another_person_only_when_it_says_so(home: Home) {
     assert_eq!(store.commit(moved.clone()).await.err(), Some(Refused::Stale));
     moved.rehomed = vec![rehomed("p1")];
     store.commit(moved).await.expect("recorded");
-    let now = store.resource("CarePlan", "c1").await.expect("reads").expect("kept");
+    let now = store
+        .resource("CarePlan", "c1")
+        .await
+        .expect("reads")
+        .expect("kept");
     assert_eq!((now.version, now.patient.as_deref()), (2, Some("p2")));
-    let old = store.resource_version("CarePlan", "c1", 1).await.expect("reads").expect("kept");
+    let old = store
+        .resource_version("CarePlan", "c1", 1)
+        .await
+        .expect("reads")
+        .expect("kept");
     assert_eq!(old.patient.as_deref(), Some("p1"));
     assert_eq!(store.record_versions("p1").await.expect("reads").record, 2);
 }

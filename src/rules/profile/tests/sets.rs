@@ -72,7 +72,10 @@ fn every_problem_of_a_data_set_is_listed() {
         ),
         (json!({"name": "large"}), "the folder's name"),
         (json!({"order": []}), "no place in `order`"),
-        (json!({"order": ["CarePlan", "Gaol"]}), "is not an R4 resource type"),
+        (
+            json!({"order": ["CarePlan", "Gaol"]}),
+            "is not an R4 resource type",
+        ),
         (json!({"directory": ["Goal"]}), "has no profile here"),
         (json!({"sufficient": []}), "names what a recipient should find"),
         (
@@ -93,8 +96,10 @@ fn every_problem_of_a_data_set_is_listed() {
 #[test]
 fn what_a_set_excludes_has_no_profile_and_what_it_lacks_is_a_gap() {
     let code = json!({"system": "urn:kind", "code": "crisis"});
-    let set = small(json!({"excluded": [{"label": "Crisis plan", "type": "CarePlan", "element": "category",
-        "system": "urn:kind", "code": "crisis"}]}))
+    let set = small(
+        json!({"excluded": [{"label": "Crisis plan", "type": "CarePlan", "element": "category",
+        "system": "urn:kind", "code": "crisis"}]}),
+    )
     .expect("loads");
     let plan = |category: Value| json!({"resourceType": "CarePlan", "category": category});
     assert!(set.profile_of(&plan(json!([{"coding": [code]}]))).is_none());
