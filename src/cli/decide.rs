@@ -70,7 +70,11 @@ fn differs(file: &Path, case: &Value, answer: &Value) -> bool {
     let differences = expected::differences(case, answer);
     if !differences.is_empty() {
         let name = case["name"].as_str().unwrap_or("(no name)");
-        eprintln!("{}: {name}: {} not as expected", file.display(), differences.join(", "));
+        eprintln!(
+            "{}: {name}: {} not as expected",
+            file.display(),
+            differences.join(", ")
+        );
     }
     !differences.is_empty()
 }
@@ -83,12 +87,20 @@ mod tests {
 
     #[test]
     fn a_file_is_a_case_a_list_or_an_object_of_cases() {
-        for file in [json!({"name": "a"}), json!([{"name": "a"}]), json!({"cases": [{"name": "a"}]})] {
+        for file in [
+            json!({"name": "a"}),
+            json!([{"name": "a"}]),
+            json!({"cases": [{"name": "a"}]}),
+        ] {
             let names: Vec<&Value> = of_file(&file).iter().map(|case| &case["name"]).collect();
             assert_eq!(names, ["a"]);
         }
         assert!(of_file(&json!([])).is_empty());
-        assert_eq!(of_file(&json!(3)), [json!(3)], "a malformed case still gets its line");
+        assert_eq!(
+            of_file(&json!(3)),
+            [json!(3)],
+            "a malformed case still gets its line"
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ use super::scope::Scopes;
 use crate::consent::{Consents, Datum, Effect, Inquiry, Part2, State, Verdict};
 use crate::label::{Labels, NoteKind, label};
 use crate::law::{
-    self, Agency, Asker, Default, Obligation, Obligations, Outcome, Question, Reason, Regime, Said, Source, Word,
+    self, Agency, Asker, Default, Obligation, Obligations, Outcome, Question, Reason, Regime, Said, Source,
+    Word,
 };
 use crate::profile::DefaultRelease;
 use crate::terminology::{self, Confidentiality};
@@ -60,8 +61,7 @@ pub(super) struct Layers<'a> {
 }
 
 /// `45 CFR 164.522(a)(1)(iv)`: what is asked of whoever received it in an emergency.
-pub(super) const ASK_NO_FURTHER: &str =
-    "Disclosed in an emergency against a restriction agreed with the person (45 CFR 164.522(a)): please do not use or disclose it further.";
+pub(super) const ASK_NO_FURTHER: &str = "Disclosed in an emergency against a restriction agreed with the person (45 CFR 164.522(a)): please do not use or disclose it further.";
 
 impl Layers<'_> {
     /// The bases on which a datum with these labels may leave, or the layer that keeps it back.
@@ -121,7 +121,11 @@ impl Layers<'_> {
     /// Others' consents are not the recipient's business, nor are restrictions the agency agreed to.
     fn may_know_of(&self, consent: &Stored) -> Result<(), Refused> {
         if heard::restriction(&consent.body).is_some() {
-            return Err(Refused::new(Rule::Restriction, None, "an agreement of the agency"));
+            return Err(Refused::new(
+                Rule::Restriction,
+                None,
+                "an agreement of the agency",
+            ));
         }
         if !self.named.names_recipient(&consent.body["provision"]) {
             return Err(Refused::new(Rule::Consent, None, "a consent about others"));
@@ -156,7 +160,11 @@ impl Layers<'_> {
         let obligations = permit.obligations;
         if obligations.has(Obligation::ConsentScope) {
             let permits = verdict.parts.iter().filter(|part| part.effect == Effect::Permit);
-            statements.extend(permits.filter_map(|part| self.scopes.of(part.consent)).map(str::to_owned));
+            statements.extend(
+                permits
+                    .filter_map(|part| self.scopes.of(part.consent))
+                    .map(str::to_owned),
+            );
         }
         if obligations.has(Obligation::StateRedisclosure) {
             statements.extend(self.rules.state.redisclosure_notice().map(str::to_owned));
@@ -176,7 +184,9 @@ impl Layers<'_> {
         let part2 = || Some("42CFRPart2".to_owned());
         match reason.regime {
             Regime::Part2 => match verdict.part2 {
-                Part2::Insufficient(consent) => Refused::new(Rule::Part2, part2(), self.insufficient(consent)),
+                Part2::Insufficient(consent) => {
+                    Refused::new(Rule::Part2, part2(), self.insufficient(consent))
+                }
                 _ => Refused::new(Rule::Part2, part2(), cite),
             },
             Regime::Consent if word == Word::Denies => {
@@ -188,9 +198,15 @@ impl Layers<'_> {
                 let (rule, label) = note(labels.note_kind);
                 Refused::new(rule, Some(label.to_owned()), cite)
             }
-            Regime::Restriction => Refused::new(Rule::Restriction, telling(labels), self.denies(verdict, cite)),
+            Regime::Restriction => {
+                Refused::new(Rule::Restriction, telling(labels), self.denies(verdict, cite))
+            }
             Regime::SelfPay => Refused::new(Rule::SelfPay, Some("HIPAASelfPay".to_owned()), cite),
-            Regime::State => Refused::new(Rule::State, telling(labels), self.state_lacks(word, verdict, cite)),
+            Regime::State => Refused::new(
+                Rule::State,
+                telling(labels),
+                self.state_lacks(word, verdict, cite),
+            ),
             Regime::Capacity => Refused::new(Rule::Capacity, None, cite),
             Regime::Proceedings => Refused::new(Rule::LegalProcess, None, cite),
             Regime::Hipaa if word == Word::Permits => {

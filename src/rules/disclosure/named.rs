@@ -108,7 +108,10 @@ impl<'a> Named<'a> {
         if self.by_identifier(&reference["identifier"]) {
             return true;
         }
-        let (system, value) = (&reference["identifier"]["system"], &reference["identifier"]["value"]);
+        let (system, value) = (
+            &reference["identifier"]["system"],
+            &reference["identifier"]["value"],
+        );
         let identified = match (system.as_str(), value.as_str()) {
             (Some(system), Some(value)) => self.context.identified(system, value),
             _ => Vec::new(),
@@ -187,8 +190,11 @@ mod tests {
     fn a_consent_that_names_others_only_is_not_about_the_recipient() {
         assert!(!about(json!({"actor": actor("Organization/other")})));
         assert!(!about(json!({"actor": actor("CareTeam/t")})));
-        assert!(!about(json!({"actor": actor("Organization/other"), "provision": [{"type": "deny"}]})));
-        let class = json!([{"reference": {"identifier": {"system": RECIPIENT_CLASS, "value": "health-plan"}}}]);
+        assert!(!about(
+            json!({"actor": actor("Organization/other"), "provision": [{"type": "deny"}]})
+        ));
+        let class =
+            json!([{"reference": {"identifier": {"system": RECIPIENT_CLASS, "value": "health-plan"}}}]);
         assert!(!about(json!({ "actor": class })));
     }
 
@@ -208,6 +214,8 @@ mod tests {
         assert!(about(json!({})), "nobody named is everybody");
         let nested = json!({"actor": actor("Organization/other"), "provision": [{"actor": actor("Organization/maple")}]});
         assert!(about(nested));
-        assert!(about(json!({"type": "deny", "provision": [{"actor": actor("Organization/other")}]})));
+        assert!(about(
+            json!({"type": "deny", "provision": [{"actor": actor("Organization/other")}]})
+        ));
     }
 }

@@ -161,7 +161,10 @@ pub fn find_all<'r>(
             add(Basis::Consent, consent);
         }
     }
-    for coverage in record.of_type("Coverage").filter(|c| c.body["status"] == "active") {
+    for coverage in record
+        .of_type("Coverage")
+        .filter(|c| c.body["status"] == "active")
+    {
         let body = &coverage.body;
         if list(&body["payor"]).iter().any(means) && in_period(&body["period"], zone, now) {
             add(Basis::Coverage, coverage);
@@ -186,7 +189,8 @@ fn is_recent(encounter: &Value, zone: &TimeZone, now: &Now) -> bool {
         None => lasts,
         Some(end) => {
             let counts = lasts || encounter["status"] == "finished";
-            counts && end.is_some_and(|end| !now.reached(end.bounds(zone).1.plus_seconds(AFTER_CLOSE_SECONDS)))
+            counts
+                && end.is_some_and(|end| !now.reached(end.bounds(zone).1.plus_seconds(AFTER_CLOSE_SECONDS)))
         }
     }
 }
@@ -397,13 +401,18 @@ mod tests {
     #[test]
     fn insurance_relates_its_payor_while_it_is_in_force() {
         let coverage = |status: &str, payor: Value| {
-            vec![json!({"resourceType": "Coverage", "id": "c", "status": status, "payor": [payor],
-                "period": {"start": "2026-01-01", "end": "2026-11-30"}})]
+            vec![
+                json!({"resourceType": "Coverage", "id": "c", "status": status, "payor": [payor],
+                "period": {"start": "2026-01-01", "end": "2026-11-30"}}),
+            ]
         };
         let by_reference = || json!({"reference": "Organization/maple"});
         let by_number = json!({"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1"}});
         let at = "2026-11-21T00:00:00Z";
-        assert_eq!(basis(coverage("active", by_reference()), at), Some(Basis::Coverage));
+        assert_eq!(
+            basis(coverage("active", by_reference()), at),
+            Some(Basis::Coverage)
+        );
         assert_eq!(basis(coverage("active", by_number), at), Some(Basis::Coverage));
         assert_eq!(basis(coverage("cancelled", by_reference()), at), None);
         assert_eq!(
@@ -421,14 +430,28 @@ mod tests {
         let encounter = |status: &str, period: Value| {
             let by = json!([{"url": "https://postern.example/fhir/StructureDefinition/reported-by",
                 "valueReference": {"reference": "Organization/maple"}}]);
-            vec![json!({"resourceType": "Encounter", "id": "e", "status": status, "period": period, "extension": by})]
+            vec![
+                json!({"resourceType": "Encounter", "id": "e", "status": status, "period": period, "extension": by}),
+            ]
         };
         let at = "2026-11-21T00:00:00Z";
         let reported = Some(Basis::Reported);
-        assert_eq!(basis(encounter("in-progress", json!({"start": "2026-11-20"})), at), reported);
-        assert_eq!(basis(encounter("finished", json!({"end": "2026-11-01"})), at), reported);
-        assert_eq!(basis(encounter("finished", json!({"end": "2026-10-01"})), at), None);
+        assert_eq!(
+            basis(encounter("in-progress", json!({"start": "2026-11-20"})), at),
+            reported
+        );
+        assert_eq!(
+            basis(encounter("finished", json!({"end": "2026-11-01"})), at),
+            reported
+        );
+        assert_eq!(
+            basis(encounter("finished", json!({"end": "2026-10-01"})), at),
+            None
+        );
         assert_eq!(basis(encounter("finished", Value::Null), at), None);
-        assert_eq!(basis(encounter("entered-in-error", json!({"end": "2026-11-20"})), at), None);
+        assert_eq!(
+            basis(encounter("entered-in-error", json!({"end": "2026-11-20"})), at),
+            None
+        );
     }
 }

@@ -17,7 +17,12 @@ impl Scopes {
             "HOPERAT" => "health care operations",
             code => terminology::display(ACT_REASON, code).unwrap_or("the purpose asked for"),
         };
-        Scopes(consents.iter().map(|consent| sentence(consent, purpose)).collect())
+        Scopes(
+            consents
+                .iter()
+                .map(|consent| sentence(consent, purpose))
+                .collect(),
+        )
     }
 
     pub fn of(&self, consent: usize) -> Option<&str> {
@@ -40,7 +45,9 @@ fn until(consent: &Value) -> Option<String> {
     };
     let date = part("date").and_then(|p| p["valueDate"].as_str());
     let date = date.or_else(|| consent["provision"]["period"]["end"].as_str());
-    let date = date.and_then(|text| text.get(..text.len().min(10))).map(str::to_owned);
+    let date = date
+        .and_then(|text| text.get(..text.len().min(10)))
+        .map(str::to_owned);
     date.or_else(|| part("event").map(|_| "the event it names".to_owned()))
 }
 
@@ -56,11 +63,15 @@ mod tests {
         let scopes = Scopes::new(&[&consent], "TREAT");
         assert_eq!(
             scopes.of(0),
-            Some("Disclosed with the person's written consent signed 2026-05-01, for treatment, until 2027-05-01 or until it is revoked.")
+            Some(
+                "Disclosed with the person's written consent signed 2026-05-01, for treatment, until 2027-05-01 or until it is revoked."
+            )
         );
         assert_eq!(
             Scopes::new(&[&json!({})], "COC").of(0),
-            Some("Disclosed with the person's written consent, for coordination of care, until it is revoked.")
+            Some(
+                "Disclosed with the person's written consent, for coordination of care, until it is revoked."
+            )
         );
     }
 }

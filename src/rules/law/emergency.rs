@@ -22,7 +22,10 @@ impl Emergency {
             return Outcome::deny(Regime::Part2, "42 CFR 2.51: not registered as medical personnel");
         }
         if self.refused {
-            return Outcome::deny(Regime::Part2, "42 CFR 2.51(a)(1): consent could be obtained and was refused");
+            return Outcome::deny(
+                Regime::Part2,
+                "42 CFR 2.51(a)(1): consent could be obtained and was refused",
+            );
         }
         Outcome::with(
             "part2-emergency 42 CFR 2.51",

@@ -15,11 +15,11 @@ pub(super) fn judge(question: &Question<'_>) -> Outcome {
     }
     let said = question.said;
     match (said.word, said.authorization) {
-        (Word::Permits, true) => Outcome::with(
-            "hipaa-authorization 45 CFR 164.508",
-            necessary(asker, true),
+        (Word::Permits, true) => Outcome::with("hipaa-authorization 45 CFR 164.508", necessary(asker, true)),
+        (Word::Permits, false) => Outcome::needs(
+            Regime::Hipaa,
+            "45 CFR 164.508(c): an authorization with every element that names the recipient",
         ),
-        (Word::Permits, false) => Outcome::needs(Regime::Hipaa, "45 CFR 164.508(c): an authorization with every element that names the recipient"),
         _ => Outcome::deny(Regime::Hipaa, why_not(asker)),
     }
 }

@@ -24,7 +24,6 @@ mod properties;
 #[cfg(test)]
 mod staff_act_tests;
 
-
 pub use emergency::Emergency;
 pub use facts::{Agency, Asker, Origin, Source};
 pub use hipaa::minimum_necessary;

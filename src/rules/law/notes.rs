@@ -21,9 +21,7 @@ pub(super) fn judge(question: &Question<'_>) -> Outcome {
             Outcome::permit("psychotherapy-notes-authorization 45 CFR 164.508(a)(2)")
         }
         NoteKind::Psychotherapy => Outcome::deny(Regime::Notes, "45 CFR 164.508(a)(2)"),
-        NoteKind::SudCounseling if own_kind => {
-            Outcome::permit("counseling-notes-consent 42 CFR 2.31(b)")
-        }
+        NoteKind::SudCounseling if own_kind => Outcome::permit("counseling-notes-consent 42 CFR 2.31(b)"),
         NoteKind::SudCounseling => Outcome::deny(Regime::Notes, "42 CFR 2.31(b)"),
         NoteKind::Personal => Outcome::deny(Regime::Notes, "740 ILCS 110/3(b)"),
         NoteKind::TestMaterial => Outcome::deny(Regime::Notes, "740 ILCS 110/3(c)"),

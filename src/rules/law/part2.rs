@@ -44,7 +44,9 @@ pub(super) fn judge(question: &Question<'_>) -> Outcome {
         return Outcome::with("part2-qso 42 CFR 2.12(c)(4)", travels);
     }
     match question.said.part2 {
-        Part2Word::Insufficient => Outcome::needs(Regime::Part2, "42 CFR 2.31(a): the consent lacks an element"),
+        Part2Word::Insufficient => {
+            Outcome::needs(Regime::Part2, "42 CFR 2.31(a): the consent lacks an element")
+        }
         _ => Outcome::deny(Regime::Part2, "42 CFR 2.13, 2.31"),
     }
 }

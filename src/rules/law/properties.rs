@@ -34,14 +34,16 @@ fn asker() -> impl Strategy<Value = Asker> {
         Role::Court,
         Role::PublicAuthority,
     ];
-    let codes = vec!["TREAT", "BTG", "COC", "HPAYMT", "CAREMGT", "HOPERAT", "HLEGAL", "HMARKT"];
-    let emergency = prop::option::of(
-        (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(|(refused, overrides, determined)| Emergency {
+    let codes = vec![
+        "TREAT", "BTG", "COC", "HPAYMT", "CAREMGT", "HOPERAT", "HLEGAL", "HMARKT",
+    ];
+    let emergency = prop::option::of((any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(refused, overrides, determined)| Emergency {
             refused,
             overrides_consent: overrides,
             therapist_determined: determined,
-        }),
-    );
+        },
+    ));
     (select(roles), select(codes), any::<[bool; 3]>(), emergency).prop_map(
         |(role, code, [related, in_care_team, medical_personnel], emergency)| Asker {
             role,
@@ -110,7 +112,11 @@ fn said() -> impl Strategy<Value = Said> {
         .prop_map(|(word, part2, default, flags, in_question)| Said {
             word,
             // A consent suffices for Part 2 only where it permits.
-            part2: if word == Word::Permits { part2 } else { Part2Word::None },
+            part2: if word == Word::Permits {
+                part2
+            } else {
+                Part2Word::None
+            },
             restricted: flags[0],
             self_pay: flags[1],
             authorization: flags[2],

@@ -8,8 +8,8 @@ use crate::profile::Role;
 
 pub(super) fn self_pay(question: &Question<'_>) -> Outcome {
     let asker = question.asker;
-    let to_plan = asker.role == Role::HealthPlan
-        && matches!(asker.purpose, Purpose::Payment | Purpose::Operations(_));
+    let to_plan =
+        asker.role == Role::HealthPlan && matches!(asker.purpose, Purpose::Payment | Purpose::Operations(_));
     if question.source.self_pay && to_plan {
         return Outcome::deny(Regime::SelfPay, "45 CFR 164.522(a)(1)(vi)");
     }

@@ -93,7 +93,10 @@ fn capacity(in_question: Option<InQuestion>, purpose: Purpose) -> Outcome {
     match in_question {
         None | Some(InQuestion::Everything) => Outcome::NotApplicable,
         Some(InQuestion::TreatmentOnly) if purpose == Purpose::Treatment => Outcome::NotApplicable,
-        Some(_) => Outcome::needs(Regime::Capacity, "the signer's capacity is in question: policy.json capacityInQuestion"),
+        Some(_) => Outcome::needs(
+            Regime::Capacity,
+            "the signer's capacity is in question: policy.json capacityInQuestion",
+        ),
     }
 }
 
@@ -101,8 +104,10 @@ fn without_asking(question: &Question<'_>) -> Outcome {
     let Question { asker, source, .. } = question;
     let plain = source.note == NoteKind::General;
     // Whoever works for the agency is not a recipient the person is asked about (45 CFR 164.502(e), 42 CFR 2.12(c)(4)).
-    let serves = matches!(asker.role, Role::BusinessAssociate | Role::QualifiedServiceOrganization)
-        && matches!(asker.purpose, Purpose::Payment | Purpose::Operations(_));
+    let serves = matches!(
+        asker.role,
+        Role::BusinessAssociate | Role::QualifiedServiceOrganization
+    ) && matches!(asker.purpose, Purpose::Payment | Purpose::Operations(_));
     match (question.said.default, source.part2) {
         _ if plain && serves && question.agency.serves_qso => Outcome::NotApplicable,
         (Default::Covers, None) if plain => Outcome::NotApplicable,

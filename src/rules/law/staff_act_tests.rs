@@ -23,8 +23,14 @@ fn needs(answer: Answer) -> usize {
 fn every_missing_fact_is_named() {
     let nothing = Stated::default();
     assert_eq!(needs(judge(&nothing, &Ground::Threat(Threat::default()))), 5);
-    assert_eq!(needs(judge(&stated(), &Ground::AbuseReport(AbuseReport::default()))), 2);
-    assert_eq!(needs(judge(&stated(), &Ground::Involvement(Involvement::default()))), 2);
+    assert_eq!(
+        needs(judge(&stated(), &Ground::AbuseReport(AbuseReport::default()))),
+        2
+    );
+    assert_eq!(
+        needs(judge(&stated(), &Ground::Involvement(Involvement::default()))),
+        2
+    );
     assert_eq!(
         needs(judge(&stated(), &Ground::LegalProcess(LegalProcess::default()))),
         3

@@ -42,7 +42,10 @@ pub(super) fn judge(question: &Question<'_>) -> Outcome {
     }
     match (said.word, state.form) {
         (Word::Permits, Some(form)) => {
-            let cite = format!("{}: the consent lacks what the state's form asks", state.cite(form));
+            let cite = format!(
+                "{}: the consent lacks what the state's form asks",
+                state.cite(form)
+            );
             Outcome::needs(Regime::State, cite)
         }
         _ => Outcome::deny(Regime::State, state.cite(needed)),
