@@ -41,6 +41,11 @@ pub enum Command {
     /// Work items: what a member of staff has to do
     #[command(subcommand)]
     Work(WorkCommand),
+    /// Break-glass grants: see them, end them
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Notices that wait to be sent
+    Notices(Acting),
     /// The audit log: verify it, read it
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -53,7 +58,11 @@ pub enum Command {
     /// Check a backup, and put it in place
     Restore(RestoreArgs),
     /// Check configuration, mappings, profiles and policy
-    Config,
+    Config {
+        /// Print each data set: who gets it for what, which elements of which types it releases
+        #[arg(long)]
+        sets: bool,
+    },
 }
 
 #[derive(Args)]
@@ -243,6 +252,21 @@ pub enum WorkCommand {
         id: String,
         #[arg(long)]
         outcome: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum GrantCommand {
+    /// Grants of the last thirty days, the newest first
+    List {
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// From the next request on, it opens nothing
+    End {
+        id: String,
         #[command(flatten)]
         acting: Acting,
     },

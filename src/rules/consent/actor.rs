@@ -1,13 +1,12 @@
 //! Actors: whom a provision names, and who is asking.
 //! <https://hl7.org/fhir/R4/consent-definitions.html#Consent.provision.actor>
 
-use std::collections::HashSet;
-
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::compile::{Problem, span};
 use super::context::{Context, local_part, without_version};
+use super::identity::{Identity, Token};
 use super::rule::Span;
 use crate::fhir::Now;
 
@@ -33,12 +32,12 @@ pub struct Actor {
 /// One name in a provision. What only may be meant counts for a deny alone.
 #[derive(Clone, Debug)]
 struct Name {
-    token: String,
+    token: Token,
     certain: bool,
     /// Membership holds in this span only.
     span: Option<Span>,
     /// Takes part for this organisation, and for no other.
-    behalf: Option<String>,
+    behalf: Option<Token>,
 }
 
 /// The actors of one provision, groups and teams spelt out.
@@ -55,13 +54,6 @@ struct As<'a> {
     certain: bool,
     span: Option<Span>,
     behalf: Option<&'a str>,
-}
-
-/// A requester spelt out, for lookup.
-#[derive(Debug, Default)]
-pub(super) struct Identity {
-    certain: HashSet<String>,
-    possible: HashSet<String>,
 }
 
 impl Names {
@@ -238,10 +230,10 @@ impl Names {
             return Err("too many actors".into());
         }
         self.names.push(Name {
-            token,
+            token: Token::new(token),
             certain: named.certain,
             span: named.span,
-            behalf: named.behalf.map(str::to_owned),
+            behalf: named.behalf.map(|behalf| Token::new(behalf.to_owned())),
         });
         Ok(())
     }
@@ -287,145 +279,6 @@ fn narrower(outer: Option<Span>, inner: Span) -> Span {
     }
 }
 
-impl Identity {
-    pub(super) fn new(actor: &Actor, context: &dyn Context, zone: &TimeZone, now: &Now) -> Identity {
-        let around = Around { context, zone, now };
-        let mut identity = Identity::default();
-        for class in &actor.classes {
-            identity.certain.insert(identifier_token(RECIPIENT_CLASS, class));
-        }
-        for (system, value) in &actor.identifiers {
-            identity.certain.insert(identifier_token(system, value));
-            let references: Vec<String> = context
-                .identified(system, value)
-                .into_iter()
-                .map(str::to_owned)
-                .collect();
-            for reference in references {
-                identity.reference(&reference, true, &around, 0);
-            }
-        }
-        for reference in &actor.references {
-            identity.reference(reference, true, &around, 0);
-        }
-        for reference in &actor.likely {
-            identity.possible.insert(without_version(reference).to_owned());
-        }
-        identity
-    }
-
-    fn is_nobody(&self) -> bool {
-        self.certain.is_empty() && self.possible.is_empty()
-    }
-
-    /// Nothing speaks for another organisation.
-    fn acts_for(&self, organisation: &str) -> bool {
-        self.certain.contains(organisation)
-            || !self
-                .certain
-                .iter()
-                .any(|token| token.starts_with("Organization/"))
-    }
-
-    fn reference(&mut self, reference: &str, certain: bool, around: &Around<'_>, steps: usize) {
-        let reference = without_version(reference);
-        let resource = around.context.resource(reference);
-        // A role that has ended says who the person was.
-        let certain = certain
-            && resource.is_none_or(|r| r["resourceType"] != "PractitionerRole" || around.is_in_force(r));
-        let set = if certain {
-            &mut self.certain
-        } else {
-            &mut self.possible
-        };
-        if steps > MAX_STEPS || !set.insert(reference.to_owned()) {
-            return;
-        }
-        if let Some(local) = local_part(reference) {
-            self.possible.insert(local.to_owned());
-        }
-        if let Some(resource) = resource {
-            self.resource(resource, certain, around, steps);
-        }
-        if reference.starts_with("Practitioner/") {
-            self.organisations_of(reference, certain, around, steps);
-        }
-    }
-
-    fn resource(&mut self, resource: &Value, certain: bool, around: &Around<'_>, steps: usize) {
-        for identifier in resource["identifier"].as_array().into_iter().flatten() {
-            if let Some(value) = identifier["value"].as_str() {
-                let token = identifier_token(identifier["system"].as_str().unwrap_or_default(), value);
-                if certain {
-                    &mut self.certain
-                } else {
-                    &mut self.possible
-                }
-                .insert(token);
-            }
-        }
-        match resource["resourceType"].as_str() {
-            Some("PractitionerRole") => {
-                for member in ["practitioner", "organization"] {
-                    if let Some(reference) = referred_to(resource, member) {
-                        self.reference(reference, certain, around, steps + 1);
-                    }
-                }
-            }
-            Some("Organization") => {
-                if let Some(parent) = referred_to(resource, "partOf") {
-                    self.reference(parent, false, around, steps + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A person acts in a role, and for an organisation, for certain only when it is the only one.
-    fn organisations_of(&mut self, practitioner: &str, certain: bool, around: &Around<'_>, steps: usize) {
-        let mut roles = around.context.roles(practitioner);
-        roles.retain(|role| around.is_in_force(role));
-        let mut organisations: Vec<&str> = roles
-            .iter()
-            .filter_map(|r| referred_to(r, "organization"))
-            .collect();
-        organisations.sort_unstable();
-        organisations.dedup();
-        // Coming from a role, the person acts in that one.
-        let one = organisations.len() == 1;
-        for organisation in organisations {
-            self.reference(organisation, certain && one, around, steps + 1);
-        }
-        for role in &roles {
-            let Some(id) = role["id"].as_str() else { continue };
-            let set = if certain && roles.len() == 1 {
-                &mut self.certain
-            } else {
-                &mut self.possible
-            };
-            set.insert(format!("PractitionerRole/{id}"));
-        }
-    }
-}
-
-/// What a requester is looked up in.
-struct Around<'a> {
-    context: &'a dyn Context,
-    zone: &'a TimeZone,
-    now: &'a Now,
-}
-
-impl Around<'_> {
-    /// Active, and in its period; a period that cannot be read is over.
-    fn is_in_force(&self, role: &Value) -> bool {
-        let within = match &role["period"] {
-            Value::Null => true,
-            period => span(period, self.zone).is_ok_and(|span| span.holds(self.now)),
-        };
-        role["active"] != false && within
-    }
-}
-
 /// Is this the address a resource has by its type and id?
 fn is_at(resource: &Value, address: &str) -> bool {
     address
@@ -433,11 +286,11 @@ fn is_at(resource: &Value, address: &str) -> bool {
         .is_some_and(|(kind, id)| resource["resourceType"] == kind && resource["id"] == id)
 }
 
-fn referred_to<'a>(resource: &'a Value, member: &str) -> Option<&'a str> {
+pub(super) fn referred_to<'a>(resource: &'a Value, member: &str) -> Option<&'a str> {
     resource[member]["reference"].as_str().map(without_version)
 }
 
 /// Neither part can hold a line feed in R4 (`uri`, `string` trimmed), so the pair stays unambiguous.
-fn identifier_token(system: &str, value: &str) -> String {
+pub(super) fn identifier_token(system: &str, value: &str) -> String {
     format!("{system}\n{value}")
 }

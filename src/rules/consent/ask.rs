@@ -1,8 +1,9 @@
 //! A request against compiled consents: everything that does not depend on the datum, once.
 //! <https://hl7.org/fhir/R4/consent.html>
 
-use super::actor::{Actor, Identity};
+use super::actor::Actor;
 use super::facts::{Compiled, Kind, Scope, Status};
+use super::identity::Identity;
 use super::rule::{Code, Rule, Tree};
 use super::signature::Covers;
 use super::{Consents, Context, Dimensions, State};

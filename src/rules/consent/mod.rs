@@ -14,6 +14,7 @@ mod datum;
 mod dimension;
 mod evaluate;
 mod facts;
+mod identity;
 mod label_rule;
 mod part2;
 mod parts;

@@ -108,14 +108,22 @@ fn released<'a>(
         // The name of the type is not the record's.
         .map(|released| released.leaves() - 1)
         .sum();
-    let part2 = candidates.iter().any(|c| c.part2);
+    candidates.iter_mut().for_each(Candidate::take_in_elements);
+    let part2 = candidates.iter().any(Candidate::is_part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
+    let mut bytes = Vec::new();
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
-        resources.extend(finish(candidate, own.into_iter().collect(), rules.lists, &raised));
+        resources.extend(finish(
+            candidate,
+            own.into_iter().collect(),
+            rules.lists,
+            &raised,
+            &mut bytes,
+        ));
     }
     let about = About {
         recipient: recipient.id.clone(),

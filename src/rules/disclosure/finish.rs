@@ -10,63 +10,65 @@ use crate::fhir::Value;
 use crate::fhir::excerpt::{Part, write_string};
 use crate::label::{CodeLists, Labels, label_released, label_stated};
 use crate::search;
-use crate::terminology::{self, Confidentiality};
+use crate::terminology;
 
 /// The released resource as bytes, in the order people read: type, id, meta, text, and the rest as it stood.
+/// `bytes` is where they are written first, one resource after the other.
 pub(super) fn finish(
     candidate: Candidate<'_>,
     basis: Vec<String>,
     lists: &CodeLists,
     raised: &[&str],
+    bytes: &mut Vec<u8>,
 ) -> Option<Undated> {
     let (notice, no_redisclosure) = (candidate.notice(), candidate.no_redisclosure());
     let Candidate {
         stored,
         profile,
-        coded,
-        part2,
-        projected,
+        labelled,
+        mark,
         ..
     } = candidate;
-    let mut excerpt = projected.excerpt;
+    let mut excerpt = candidate.projected.excerpt;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
-    let mut seen = match coded {
-        true => label_released(&stored.body, excerpt.root()?, lists, raised),
+    let seen = match labelled {
+        true => label_released(&stored.body, excerpt.root()?, mark, lists, raised),
         false => label_stated(&stored.body, raised),
     };
-    if part2 && !seen.part2 {
-        // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
-        seen.part2 = true;
-        seen.confidentiality = seen.confidentiality.max(Confidentiality::Restricted);
-    }
+    #[cfg(feature = "planted-leaks")]
+    let seen = super::planted::labels(&stored.body, lists, raised, seen);
     let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
     unknown
         .iter()
         .for_each(|(name, value)| excerpt.value(name, value));
+    #[cfg(feature = "planted-leaks")]
+    super::planted::members(&stored.body, &mut excerpt);
     excerpt.close(0);
     let root = excerpt.root()?;
-    let mut bytes = Vec::with_capacity(4096);
+    bytes.clear();
     bytes.extend_from_slice(b"{\"resourceType\":");
-    write_string(&stored.resource_type, &mut bytes);
+    write_string(&stored.resource_type, bytes);
     if let Some(id) = root.member("id") {
-        write_member(id, &mut bytes);
+        write_member(id, bytes);
     }
     bytes.extend_from_slice(b",\"meta\":{");
     let stamp_at = bytes.len();
     let labels = security(&seen, no_redisclosure, &stored.body);
-    write_meta(profile.url(), labels, &mut bytes);
+    write_meta(profile.url(), labels, bytes);
     bytes.extend_from_slice(b"},\"text\":");
-    narrative::narrative(root, notice.as_deref(), &mut bytes);
+    narrative::narrative(root, notice.as_deref(), bytes);
+    #[cfg(feature = "planted-leaks")]
+    super::planted::narrative(&stored.body, bytes);
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
-        .for_each(|part| write_member(part, &mut bytes));
+        .for_each(|part| write_member(part, bytes));
     bytes.push(b'}');
     Some(Undated {
         resource_type: stored.resource_type.clone(),
         id: stored.id.clone(),
         digest: Sha256::digest(&bytes).into(),
         values: search::extract(root),
-        bytes,
+        bytes: bytes.as_slice().into(),
         stamp_at,
         basis,
     })

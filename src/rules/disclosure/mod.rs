@@ -21,6 +21,8 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(feature = "planted-leaks")]
+pub mod planted;
 #[cfg(test)]
 mod law_cases;
 #[cfg(test)]

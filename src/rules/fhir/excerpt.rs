@@ -112,6 +112,14 @@ impl<'a> Excerpt<'a> {
         self.part(0)
     }
 
+    /// Every scalar in it, where it is stored.
+    pub fn scalars(&self) -> impl Iterator<Item = &'a Value> {
+        self.nodes.iter().filter_map(|node| match node.what {
+            What::Scalar(value) => Some(value),
+            _ => None,
+        })
+    }
+
     fn push(&mut self, name: &'a str, what: What<'a>) -> usize {
         self.nodes.push(Node { name, what });
         self.nodes.len() - 1

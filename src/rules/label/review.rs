@@ -56,6 +56,12 @@ impl ReviewedTexts {
 
 /// The text at a path as suspicions name it (`CarePlan.note[1].text`; `_x` is written `x`); nothing when it is not there.
 pub fn text_at<'r>(resource: &'r Value, path: &str) -> Option<&'r str> {
+    let found = values_at(resource, path)?;
+    found.iter().find_map(|value| value.as_str())
+}
+
+/// What stands at such a path: a value, its `_x`, or both.
+pub fn values_at<'r>(resource: &'r Value, path: &str) -> Option<Vec<&'r Value>> {
     let mut steps = path.split('.');
     steps.next()?;
     let mut found = vec![resource];
@@ -74,7 +80,7 @@ pub fn text_at<'r>(resource: &'r Value, path: &str) -> Option<&'r str> {
             found = found.iter().filter_map(|value| value.get(index)).collect();
         }
     }
-    found.iter().find_map(|value| value.as_str())
+    Some(found)
 }
 
 #[cfg(test)]

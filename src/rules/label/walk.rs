@@ -148,7 +148,7 @@ impl<'a, 'g> Walk<'a, 'g> {
             Value::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
                     let length = self.path.len();
-                    let _ = write!(self.path, "[{i}]");
+                    push_index(&mut self.path, i);
                     match key {
                         "contained" if level == 0 => self.contained_resource(item, depth),
                         _ => self.value(key, item, depth, level),
@@ -167,10 +167,9 @@ impl<'a, 'g> Walk<'a, 'g> {
 
     /// A Coding, or a Quantity-like pair of system and code: both are looked up.
     fn coding(&mut self, key: &str, members: &'a Map<String, Value>, level: usize) {
-        let (Some(system), Some(code)) = (
-            members.get("system").and_then(Value::as_str),
-            members.get("code").and_then(Value::as_str),
-        ) else {
+        // Few members: looking at each is quicker than hashing the names.
+        let text = |name: &str| members.iter().find(|(key, _)| *key == name)?.1.as_str();
+        let (Some(system), Some(code)) = (text("system"), text("code")) else {
             return;
         };
         let Some(hit) = self.by.lists.lookup(system, code) else {
@@ -291,6 +290,15 @@ impl<'a, 'g> Walk<'a, 'g> {
     }
 }
 
+/// Most lists have fewer than ten items.
+fn push_index(path: &mut String, index: usize) {
+    match u8::try_from(index) {
+        Ok(digit @ 0..10) => path.extend(['[', char::from(b'0' + digit), ']']),
+        // Writing to a String does not fail.
+        _ => drop(write!(path, "[{index}]")),
+    }
+}
+
 fn says_something(labels: &Labels) -> bool {
     labels.part2
         || labels.note_kind != NoteKind::General
@@ -362,6 +370,9 @@ fn add(labels: &mut Labels, found: &Found<'_>) {
 
 /// What of `found` is neither above, below nor equivalent to anything `known`.
 fn unsaid(found: Sensitivities, known: Sensitivities) -> Sensitivities {
+    if known.is_empty() {
+        return found;
+    }
     let known_widely = known.denied_with();
     let new = found.codes().filter_map(Sensitivities::of);
     let new = new.filter(|code| !known.intersects(code.denied_with()) && !known_widely.intersects(*code));
