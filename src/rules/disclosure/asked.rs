@@ -43,7 +43,11 @@ impl<'a> Asked<'a> {
         Asked {
             record,
             recipient,
-            purpose: if emergency.is_some() { purpose } else { without_grant(purpose) },
+            purpose: if emergency.is_some() {
+                purpose
+            } else {
+                without_grant(purpose)
+            },
             rules,
             now,
             emergency,
@@ -139,7 +143,9 @@ fn therapist_determined(patient: &Value, rules: &Rules, now: &Now) -> bool {
         let mut parts = determination["extension"].as_array().into_iter().flatten();
         parts.find(|part| part["url"] == name)
     };
-    let says = |name: &str| part(name).is_some_and(|p| p["valueString"].as_str().is_some_and(|t| !t.trim().is_empty()));
+    let says = |name: &str| {
+        part(name).is_some_and(|p| p["valueString"].as_str().is_some_and(|t| !t.trim().is_empty()))
+    };
     let until = part("until").and_then(|p| PartialDate::parse(p["valueDateTime"].as_str()?));
     let lasts = until.is_some_and(|until| !now.reached(until.bounds(&rules.zone).1));
     says("therapist") && says("ground") && lasts

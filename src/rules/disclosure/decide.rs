@@ -66,7 +66,9 @@ fn released<'a>(
     }
     .ok_or(Refusal::PurposeNotServed)?;
     let raised: Vec<&str> = policy.raised().iter().map(String::as_str).collect();
-    let relationship = layers.first_known(related, &raised).or_else(|| under_grant(recipient, emergency));
+    let relationship = layers
+        .first_known(related, &raised)
+        .or_else(|| under_grant(recipient, emergency));
     let relationship = relationship.ok_or(Refusal::NoRelationship)?;
     if relationship.basis == Basis::Reported && emergency.is_none() {
         // Known only from the recipient's own message: no more than the way to the scene needs.

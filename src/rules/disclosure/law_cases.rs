@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::Rules;
 use super::asked::Asked;
 use super::grant::{Grant, Obtainable};
 use super::record::{Recipient, Record, Stored};
-use super::Rules;
 use crate::fhir::{Instant, Now};
 use crate::label::{CodeLists, label};
 use crate::law::{self, StateLaw};
@@ -74,14 +74,21 @@ fn run(case: &Value) -> (Vec<String>, Vec<(String, String, String)>) {
         .to_owned();
     let record = Record {
         patient: patient.clone(),
-        resources: list("consents").iter().chain(&asked_for).filter_map(stored).collect(),
+        resources: list("consents")
+            .iter()
+            .chain(&asked_for)
+            .filter_map(stored)
+            .collect(),
         directory: list("context").iter().chain([&own]).filter_map(stored).collect(),
         ..Record::default()
     };
     let as_of = Instant::parse(case["asOf"].as_str().expect("asOf")).expect("an instant");
     let rules = rules(case);
     let recipient = recipient(case, &patient, as_of.plus_seconds(3600));
-    let (now, purpose) = (Now::new(as_of), case["request"]["purposeOfUse"].as_str().unwrap_or_default());
+    let (now, purpose) = (
+        Now::new(as_of),
+        case["request"]["purposeOfUse"].as_str().unwrap_or_default(),
+    );
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
     let asked = Asked::new(&record, &recipient, purpose, &rules, &now);
     let ids: HashSet<&str> = asked_for.iter().filter_map(|r| r["id"].as_str()).collect();
@@ -97,7 +104,9 @@ fn run(case: &Value) -> (Vec<String>, Vec<(String, String, String)>) {
                     notices(case, &stored.id, &permitted);
                     visible.push(stored.id.clone());
                 }
-                Err(refused) => withheld.push((stored.id.clone(), refused.rule.code().to_owned(), refused.basis)),
+                Err(refused) => {
+                    withheld.push((stored.id.clone(), refused.rule.code().to_owned(), refused.basis))
+                }
             }
         }
         (visible, withheld)
