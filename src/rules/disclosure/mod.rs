@@ -21,6 +21,7 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+pub mod case;
 #[cfg(feature = "planted-leaks")]
 pub mod planted;
 #[cfg(test)]
