@@ -122,6 +122,10 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         mappings.names().len(),
         rules.data_sets.len()
     );
+    for loaded in rules.lists.loaded() {
+        let list = &loaded.list;
+        println!("code list {} {}: {} codes ({})", list.name, list.version, loaded.codes, loaded.file);
+    }
     println!("FHIR base: {}", config.base());
     Ok(0)
 }

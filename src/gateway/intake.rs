@@ -12,7 +12,7 @@ use postern_rules::mapping::{Conversion, Problem, Settings};
 use super::caller::ACTIVE;
 use super::{Error, Gateway};
 use crate::auth::Bearer;
-use crate::store::{Change, Lane, Put, Refused, ResourceRow};
+use crate::store::{Change, Lane, Put, Refused, ResourceRow, Work};
 
 /// A record as it arrives.
 pub struct Intake<'a> {
@@ -88,7 +88,8 @@ impl Gateway {
             if plan.is_empty() {
                 return Ok(accepted);
             }
-            match self.keep(intake, plan, version, bulk).await {
+            let sentences = self.sentences_to_label(intake, &plan, &resources).await?;
+            match self.keep(intake, plan, sentences, version, bulk).await {
                 Ok(()) => return Ok(accepted),
                 Err(Refused::Stale) => {}
                 Err(refused) => return Err(Rejected::Failed(refused.into())),
@@ -125,7 +126,10 @@ impl Gateway {
                 return Err(of_another_person(resource_type));
             }
             // A shared resource belongs to no record: who wrote it last is no reason to write it again.
-            if shared && stored.is_some_and(|row| !row.deleted && row.body == body) {
+            if shared && stored.as_ref().is_some_and(|row| !row.deleted && row.body == body) {
+                continue;
+            }
+            if resource_type == "Patient" && stored.as_ref().is_some_and(|row| self.known_otherwise(intake, row)) {
                 continue;
             }
             puts.push(Put {
@@ -146,6 +150,16 @@ impl Gateway {
         Ok(puts)
     }
 
+    /// Does another source, not a Part 2 program as a whole, know this person? Then that one's Patient stands: the
+    /// program's word would hide the person from those who rightly know them, and theirs says nothing of the program.
+    fn known_otherwise(&self, intake: &Intake<'_>, row: &ResourceRow) -> bool {
+        let other = row.source.split('/').next().unwrap_or_default();
+        !row.deleted
+            && other != intake.source
+            && self.mappings.part2_whole(intake.source)
+            && !self.mappings.part2_whole(other)
+    }
+
     /// The person and the version of that person's record; none for a record of shared resources.
     async fn version_of(&self, patient: Option<&str>) -> Result<Option<(String, i64)>, Error> {
         let Some(patient) = patient else { return Ok(None) };
@@ -159,6 +173,7 @@ impl Gateway {
         &self,
         intake: &Intake<'_>,
         puts: Vec<Put>,
+        sentences: Vec<Work>,
         version: Option<(String, i64)>,
         bulk: bool,
     ) -> Result<(), Refused> {
@@ -180,6 +195,7 @@ impl Gateway {
         let update = version.as_ref().is_none_or(|(_, version)| *version > 0);
         change.expects.extend(version);
         change.puts = puts;
+        change.work = sentences;
         let name = format!("{}/{}", intake.source, intake.record);
         let mapping = name.as_str();
         let mapping_of = self.mappings.get(intake.source, intake.record);

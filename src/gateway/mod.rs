@@ -14,6 +14,7 @@ mod explain;
 mod intake;
 mod import;
 mod work;
+mod label_review;
 mod registration;
 mod log;
 mod metadata;

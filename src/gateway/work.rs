@@ -5,6 +5,7 @@ use postern_rules::fhir::{Issue, IssueCode};
 use serde_json::{Value, json};
 
 use super::caller::ACTIVE;
+use super::label_review::LABEL_SENTENCE;
 use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Work, WorkFilter, WorkItem};
@@ -89,7 +90,11 @@ impl Gateway {
             Vec::new(),
         )
         .await?;
-        Ok(WorkView(view(&item)))
+        let mut shown = view(&item);
+        if item.kind == LABEL_SENTENCE {
+            shown["text"] = json!(self.sentence_of(&item).await?);
+        }
+        Ok(WorkView(shown))
     }
 
     /// Makes the item this person's own. One that somebody else has is a conflict.
@@ -121,6 +126,10 @@ impl Gateway {
             return Err(Error::Invalid(vec![issue]));
         }
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
+        if item.kind == LABEL_SENTENCE {
+            let details = "say which labels the sentence gets, or that it gets none";
+            return Err(Error::Invalid(vec![Issue::error(IssueCode::Required, "labels", details)]));
+        }
         if item.state != TAKEN || item.owner.as_deref() != Some(&staff.id) {
             return Err(Error::Conflict);
         }
@@ -211,7 +220,7 @@ fn patient_of(item: &WorkItem) -> String {
         .unwrap_or_default()
 }
 
-fn view(item: &WorkItem) -> Value {
+pub(super) fn view(item: &WorkItem) -> Value {
     json!({
         "id": item.id,
         "kind": item.kind,

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Rules;
 use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Refused};
+use super::{Rules, inline};
 use super::record::{Record, Stored};
 use super::relationship::{self, Relationship};
 use crate::fhir::Now;
-use crate::label::{Labels, label};
+use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
 use crate::profile::{self, DataSet, Profile};
 use crate::terminology::{Confidentiality, Sensitivities};
 
@@ -25,6 +25,8 @@ pub(super) struct Candidate<'a> {
     pub basis: BTreeSet<String>,
     /// The resource, or a released element of it, is content under 42 CFR Part 2.
     pub part2: bool,
+    /// What the labels of its released elements add to its own.
+    pub elements: HighWater,
 }
 
 pub(super) struct Work<'a> {
@@ -32,6 +34,7 @@ pub(super) struct Work<'a> {
     pub raised: Vec<&'a str>,
     pub data_set: &'a DataSet,
     pub layers: Layers<'a>,
+    pub reviewed: &'a ReviewedTexts,
     pub withheld: Vec<Withheld>,
 }
 
@@ -40,16 +43,21 @@ impl<'a> Work<'a> {
     pub fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
         let all = relationship::find_all(record, self.layers.means_recipient, &self.rules.zone, now);
         let known = all.into_iter().find(|(_, evidence)| {
-            let labels = label(&evidence.body, self.rules.lists, &self.raised);
+            let labels = self.labels(evidence);
             self.layers.judge(evidence, &labels).is_ok()
         });
         known.map(|(relationship, _)| relationship)
     }
 
+    fn labels(&self, stored: &Stored) -> Labels {
+        let reviews = self.reviewed.of(&stored.resource_type, &stored.id);
+        label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews)
+    }
+
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
-        let labels = label(&stored.body, self.rules.lists, &self.raised);
+        let labels = self.labels(stored);
         let permitted = self.layers.judge(stored, &labels);
         let basis = match permitted {
             Ok(basis) => basis,
@@ -68,17 +76,14 @@ impl<'a> Work<'a> {
         }
         let mut basis: BTreeSet<String> = basis.into_iter().collect();
         let hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
-        let part2 = labels.part2
-            || labels
-                .elements
-                .iter()
-                .any(|(path, own)| own.part2 && !hidden.contains(path));
         let mut texts: BTreeSet<String> = BTreeSet::new();
         if !hidden.is_empty() {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
-            let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
+            let labelled = labels.elements.iter().map(|(path, _)| path);
+            let own: BTreeSet<&str> = labelled.chain(&labels.cleared).map(String::as_str).collect();
             profile::free_text(&stored.body, &mut |path| {
-                if !own.contains(path) {
+                // An Annotation is one element here, and its sentence was read.
+                if !own.contains(path) && !own.contains(format!("{path}.text").as_str()) {
                     texts.insert(path.to_owned());
                 }
             });
@@ -102,13 +107,15 @@ impl<'a> Work<'a> {
             );
             return None;
         };
+        let elements = inline::released(profile, stored, &labels, &keeps_back, &body);
         Some(Candidate {
             stored,
             profile,
-            body,
             shared,
             basis,
-            part2,
+            part2: labels.part2 || elements.part2,
+            body,
+            elements,
         })
     }
 

@@ -77,6 +77,7 @@ pub fn decide(
         raised,
         data_set,
         layers,
+        reviewed: &record.reviewed,
         withheld: Vec::new(),
     };
     let relationship = work.relationship(record, now).ok_or(Refusal::NoRelationship)?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::consider::Candidate;
 use super::{Rules, narrative};
 use crate::label::{Labels, label_codes};
-use crate::terminology::{self, Confidentiality};
+use crate::terminology;
 
 /// Labels, profile and narrative, computed again from what is released.
 pub(super) fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
@@ -14,17 +14,14 @@ pub(super) fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -
         stored,
         profile,
         part2,
+        elements,
         mut body,
         ..
     } = candidate;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
     let mut seen = label_codes(&body, rules.lists, raised);
-    if part2 && !seen.part2 {
-        // An element stands for the whole it is read in: `42 CFR 2.32` binds what accompanies it.
-        seen.part2 = true;
-        seen.confidentiality = seen.confidentiality.max(Confidentiality::Restricted);
-    }
+    elements.raise(&mut seen);
     let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
     profile.complete(&mut body);
     let text = narrative::narrative(&body, part2.then_some(narrative::PART2_NOTICE));

@@ -10,6 +10,7 @@ mod elements;
 mod layers;
 mod references;
 mod narrative;
+mod inline;
 mod consider;
 mod finish;
 mod decide;
