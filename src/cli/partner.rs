@@ -75,7 +75,7 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
             .iter()
             .map(|(partner, state, clients)| {
                 let clients: Vec<&str> = clients.iter().map(|c| c.client_id.as_str()).collect();
-                json!({"partner": partner, "state": state, "clients": clients})
+                json!({"partner": partner, "inLaw": in_law(gateway, partner), "state": state, "clients": clients})
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
@@ -94,6 +94,7 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
                 partner.id.clone(),
                 partner.name.clone(),
                 partner.class.clone(),
+                in_law(gateway, partner),
                 npi.to_owned(),
                 partner.purposes.join(" "),
                 state.clone(),
@@ -102,10 +103,23 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
         })
         .collect();
     table::print(
-        &["Id", "Name", "Class", "NPI", "Purposes", "State", "Clients"],
+        &[
+            "Id", "Name", "Class", "In law", "NPI", "Purposes", "State", "Clients",
+        ],
         &rows,
     );
     Ok(0)
+}
+
+/// Its role in law, and whether it is registered as medical personnel (42 CFR 2.51).
+fn in_law(gateway: &Gateway, partner: &Partner) -> String {
+    let recipient = partner.recipient(&gateway.rules.policy);
+    let medical = if recipient.medical_personnel {
+        ", medical personnel"
+    } else {
+        ""
+    };
+    format!("{}{medical}", recipient.role.name())
 }
 
 /// What an operator wants to know before telling a partner "it works".
@@ -121,6 +135,7 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
         good &= ok;
     };
     say("state", state == crate::gateway::ACTIVE, state.clone());
+    say("in law", true, in_law(gateway, &partner));
     for client in &clients {
         let body: Value = serde_json::from_str(&client.body).unwrap_or(Value::Null);
         match parse_jwks(&body["jwks"]) {

@@ -81,6 +81,10 @@ pub struct Agency {
     pub name: String,
     /// IANA zone in which dates without a time begin and end.
     pub zone: String,
+    /// The person responsible for what the gateway discloses in an emergency (42 CFR 2.51(c)(2)): name and office.
+    pub responsible: String,
+    /// Who is told of break-glass at once: roles of staff, ids of staff, or addresses.
+    pub notify: Vec<String>,
 }
 
 impl Default for Server {
@@ -129,6 +133,8 @@ impl Default for Agency {
         Agency {
             name: "This agency".to_owned(),
             zone: "America/Chicago".to_owned(),
+            responsible: String::new(),
+            notify: vec!["compliance".to_owned()],
         }
     }
 }

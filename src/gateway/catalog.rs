@@ -139,7 +139,9 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     let Some(state) = states.get(policy.state()).cloned() else {
         let folder = config.paths.profiles.join("law").display().to_string();
         let name = policy.state();
-        problems.push(format!("{folder}: no state file named {name}, which policy.json chooses"));
+        problems.push(format!(
+            "{folder}: no state file named {name}, which policy.json chooses"
+        ));
         return None;
     };
     Some(Rules {

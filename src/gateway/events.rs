@@ -16,6 +16,8 @@ use super::{Gateway, Partner};
 pub enum Interaction {
     Read,
     Search,
+    /// `$match` and the like.
+    Operation,
 }
 
 impl Interaction {
@@ -23,6 +25,7 @@ impl Interaction {
         match self {
             Interaction::Read => "read",
             Interaction::Search => "search-type",
+            Interaction::Operation => "operation",
         }
     }
 }
@@ -226,7 +229,7 @@ fn request_event(
             }
             .event(occasion, salt)
         }
-        Interaction::Search => {
+        Interaction::Search | Interaction::Operation => {
             let query = call.line.as_bytes();
             audit::Query {
                 caller,

@@ -8,6 +8,10 @@ use postern_rules::search::{Kind, parameters};
 use serde_json::{Value, json};
 
 use super::Gateway;
+use super::emergency::BREAK_GLASS;
+use super::find_person::MATCH;
+use super::parameters::Operation;
+use super::request_more::REQUEST_MORE;
 
 /// The day this statement's form last changed; its content follows the data sets.
 const DATE: &str = "2026-11-21";
@@ -32,7 +36,7 @@ impl Gateway {
         let resources: Vec<Value> = self
             .served_types()
             .into_iter()
-            .map(|(t, p)| resource(&t, &p))
+            .map(|(t, p)| resource(&t, &p, &self.config.base()))
             .collect();
         let base = self.config.base();
         json!({
@@ -58,6 +62,12 @@ impl Gateway {
                 "resource": resources
             }]
         })
+    }
+
+    /// Definition of one of our operations, as served at `/fhir/OperationDefinition/[code]`.
+    pub fn operation_definition(&self, code: &str) -> Option<Value> {
+        let operation = OPERATIONS.iter().find(|operation| operation.code == code)?;
+        Some(operation.definition(&self.config.base(), DATE))
     }
 
     pub fn smart_configuration(&self) -> Value {
@@ -88,7 +98,22 @@ impl Gateway {
     }
 }
 
-fn resource(resource_type: &str, profiles: &[String]) -> Value {
+/// What can be called on `Patient`.
+const OPERATIONS: [&Operation; 3] = [&MATCH, &BREAK_GLASS, &REQUEST_MORE];
+
+/// R4 defines `$match` itself; the others are ours.
+fn operations(base: &str) -> Vec<Value> {
+    let definition = |code: &str| match code {
+        "match" => "http://hl7.org/fhir/OperationDefinition/Patient-match".to_owned(),
+        own => format!("{base}/OperationDefinition/{own}"),
+    };
+    let listed = OPERATIONS.iter().map(|operation| {
+        json!({"name": operation.code, "definition": definition(operation.code), "documentation": operation.about})
+    });
+    listed.collect()
+}
+
+fn resource(resource_type: &str, profiles: &[String], base: &str) -> Value {
     let mut known = vec![json!({"name": "_id", "type": "token"})];
     known.extend(parameters(resource_type).iter().map(|parameter| {
         let kind = match parameter.kind {
@@ -97,12 +122,16 @@ fn resource(resource_type: &str, profiles: &[String]) -> Value {
         };
         json!({"name": parameter.code, "type": kind})
     }));
-    json!({
+    let mut statement = json!({
         "type": resource_type,
         "supportedProfile": profiles,
         "interaction": [{"code": "read"}, {"code": "search-type"}],
         "versioning": "versioned",
         "readHistory": false,
         "searchParam": known
-    })
+    });
+    if resource_type == "Patient" {
+        statement["operation"] = Value::Array(operations(base));
+    }
+    statement
 }

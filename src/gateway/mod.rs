@@ -10,6 +10,12 @@ mod release_cache;
 mod release;
 mod pull;
 mod token;
+mod parameters;
+mod emergency;
+mod find_person;
+mod break_glass;
+mod grant;
+mod request_more;
 mod explain;
 mod intake;
 mod import;
@@ -24,9 +30,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use postern_rules::disclosure::Rules;
 use postern_rules::log::{Digest, Signer, digest::hex};
+use postern_rules::search::CursorKey;
 
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
+pub use emergency::{NATURE, NATURES};
 pub use error::Error;
 pub use events::Interaction;
 pub use import::{ImportLine, ImportReport};
@@ -51,6 +59,7 @@ pub struct Gateway {
     pub entropy: Entropy,
     keys: Keys,
     signer: Signer,
+    cursors: CursorKey,
     rules_version: String,
     releases: release_cache::ReleaseCache,
     tokens: caller::KnownTokens,
@@ -77,6 +86,7 @@ impl Gateway {
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
             requests: AtomicU64::new(0),
+            cursors: CursorKey::derive(&keys.id),
             config,
             store,
             rules,

@@ -1,4 +1,5 @@
-//! Whose resource is it? Remembered, because a resource never changes the person it belongs to.
+//! Whose resource is it? Remembered for the recipient that was shown it, because a resource never changes the person it
+//! belongs to. What was never shown is looked up each time, like what is not there.
 //! <https://hl7.org/fhir/R4/compartmentdefinition-patient.html>
 
 use std::collections::HashMap;
@@ -15,15 +16,19 @@ impl People {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn get(&self, resource_type: &str, id: &str) -> Option<String> {
-        self.known().get(&format!("{resource_type}/{id}")).cloned()
+    pub fn get(&self, recipient: &str, resource_type: &str, id: &str) -> Option<String> {
+        self.known().get(&key(recipient, resource_type, id)).cloned()
     }
 
-    pub fn keep(&self, resource_type: &str, id: &str, patient: &str) {
+    pub fn keep(&self, recipient: &str, resource_type: &str, id: &str, patient: &str) {
         let mut known = self.known();
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(format!("{resource_type}/{id}"), patient.to_owned());
+        known.insert(key(recipient, resource_type, id), patient.to_owned());
     }
+}
+
+fn key(recipient: &str, resource_type: &str, id: &str) -> String {
+    format!("{recipient} {resource_type}/{id}")
 }

@@ -7,7 +7,7 @@ use postern_rules::fhir::{Instant, Issue, IssueCode, Now};
 use postern_rules::search::Query;
 
 use super::events::Interaction;
-use super::release::{Found, Trust};
+use super::release::{Found, Trust, is_shared};
 use super::{Call, Error, Gateway};
 use crate::store::{Change, Refused};
 
@@ -21,7 +21,7 @@ pub struct Reply {
 }
 
 /// A change that meets a moved version is decided again this often.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 impl Gateway {
     /// `GET /[type]/[id]`. `known` is the value of `If-None-Match`.
@@ -45,6 +45,14 @@ impl Gateway {
                 .iter()
                 .find_map(|f| f.release.as_ref().ok().filter(|r| holds(r)))
                 .cloned();
+            match &release {
+                Some(_) if is_shared(resource_type) => {}
+                Some(release) => {
+                    let (recipient, patient) = (&call.caller.recipient.id, &release.about().patient);
+                    self.people.keep(recipient, resource_type, id, patient);
+                }
+                None => self.pay_for_a_miss(&call, id, &found).await?,
+            }
             let answer = Answer::read(release, resource_type, id, known, &call.request);
             if let Some(reply) = self.record(&call, Interaction::Read, answer, found, &now).await? {
                 return Ok(reply);
@@ -59,6 +67,7 @@ impl Gateway {
         if !call.caller.scopes.may_search(query.resource_type) {
             return Err(Error::OutOfScope);
         }
+        let query = &self.with_pages(call, query)?;
         let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
@@ -69,6 +78,9 @@ impl Gateway {
                 .filter_map(|f| f.release.as_ref().ok().cloned())
                 .collect();
             let answer = Answer::search(releases, query, &self.config.base(), &call.request);
+            if query.patients.is_none() && answer.subjects().is_empty() {
+                self.pay_for_a_miss(&call, "", &found).await?;
+            }
             if let Some(reply) = self
                 .record(&call, Interaction::Search, answer, found, &now)
                 .await?
@@ -80,8 +92,17 @@ impl Gateway {
         Err(Error::Unavailable)
     }
 
-    /// Whose release could hold this resource: its own person's, or, for a shared one, those in which this
-    /// recipient was shown it. Unknown ids lead nowhere, like foreign ones.
+    /// The query with pages of its own; a cursor of another client, purpose or query is 400.
+    fn with_pages(&self, call: &Call, query: &Query) -> Result<Query, Error> {
+        let caller = &call.caller;
+        let bound = query
+            .clone()
+            .bound(&self.cursors, &caller.client, &caller.purpose, &self.clock.now());
+        bound.map_err(|issue| Error::Invalid(vec![issue]))
+    }
+
+    /// Whose release could hold this resource. Unknown ids lead nowhere, like foreign ones. Only who was shown it before
+    /// finds it without a read: so absent, foreign and withheld cost the same.
     async fn people_of(
         &self,
         call: &Call,
@@ -89,22 +110,22 @@ impl Gateway {
         id: &str,
         trust: Trust,
     ) -> Result<Vec<String>, Error> {
-        let known = self.people.get(resource_type, id);
+        let known = self.people.get(&call.caller.recipient.id, resource_type, id);
         if let (Trust::Memory, Some(patient)) = (trust, known) {
             return Ok(vec![patient]);
         }
-        match self.store.person_of(resource_type, id).await? {
-            None => Ok(Vec::new()),
-            Some(Some(patient)) => {
-                self.people.keep(resource_type, id, &patient);
-                Ok(vec![patient])
-            }
-            Some(None) => {
-                let caller = &call.caller;
-                let (recipient, purpose) = (&caller.recipient.id, &caller.purpose);
-                Ok(self.store.shown_in(recipient, purpose, resource_type, id).await?)
-            }
+        let caller = &call.caller;
+        let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
+        Ok(self.store.people_holding(reader, resource_type, id).await?)
+    }
+
+    /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
+    /// withheld takes the same number of reads, whatever is in memory.
+    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found]) -> Result<(), Error> {
+        if found.iter().any(Found::was_built) {
+            return Ok(());
         }
+        self.read_as_if_building(&call.caller, id).await
     }
 
     async fn people_searched(&self, call: &Call, query: &Query, trust: Trust) -> Result<Vec<String>, Error> {
@@ -120,10 +141,15 @@ impl Gateway {
             people.extend(self.people_of(call, query.resource_type, id, trust).await?);
         }
         for (system, value) in query.identifiers() {
-            let rows = self.store.find_identifier(&system, &value).await?;
-            for (resource_type, id, _) in rows.iter().filter(|(t, _, _)| t == query.resource_type) {
-                people.extend(self.people_of(call, resource_type, id, trust).await?);
-            }
+            let caller = &call.caller;
+            let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
+            let identifier = (system.as_str(), value.as_str());
+            let store = &self.store;
+            people.extend(
+                store
+                    .people_identified(reader, query.resource_type, identifier)
+                    .await?,
+            );
         }
         if ids.is_empty() && query.identifiers().is_empty() {
             let details = match query.resource_type {
@@ -157,7 +183,7 @@ impl Gateway {
     }
 
     /// Records the answer and opens it; `None` when a version moved and the use case has to run again.
-    async fn record(
+    pub(super) async fn record(
         &self,
         call: &Call,
         interaction: Interaction,
@@ -167,6 +193,13 @@ impl Gateway {
     ) -> Result<Option<Reply>, Error> {
         // Token, releases and answer have to come from one state of what is shared.
         if found.iter().any(|f| f.versions.world != call.caller.world) {
+            return Ok(None);
+        }
+        // A grant that ended while this was decided opens nothing any more.
+        if found
+            .iter()
+            .any(|f| f.ends.is_some_and(|end| self.clock.now().reached(end)))
+        {
             return Ok(None);
         }
         let mut change = Change::at(now.stamp());

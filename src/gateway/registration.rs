@@ -63,7 +63,16 @@ impl Gateway {
             state: ACTIVE.to_owned(),
             body: json!({ "jwks": new.jwks }).to_string(),
         });
-        let details = [("class", partner.class.as_str()), ("client", client_id.as_str())];
+        let recipient = partner.recipient(&self.rules.policy);
+        let details = [
+            ("class", partner.class.as_str()),
+            ("role", recipient.role.name()),
+            (
+                "medical-personnel",
+                if recipient.medical_personnel { "yes" } else { "no" },
+            ),
+            ("client", client_id.as_str()),
+        ];
         self.operate(change, Kind::PartnerAdded, operator, partner, &details)
             .await
             .map_err(|error| match error {

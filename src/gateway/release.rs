@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use postern_rules::disclosure::{Moved, Record, Refusal, Release, Shown, Stored, decide};
+use postern_rules::disclosure::{Grant, Moved, Recipient, Record, Refusal, Release, Shown, Stored, decide};
 use postern_rules::fhir::{Instant, Now, Value, json};
 
 use tokio::sync::OwnedMutexGuard;
@@ -19,6 +19,8 @@ pub struct Found {
     pub release: Result<Arc<Release>, Refusal>,
     /// How `released` moves; nothing when the release came from the cache.
     pub moved: Moved,
+    /// When the grant ends under which it was decided; such a release is never kept.
+    pub ends: Option<Instant>,
     key: Key,
     /// Held from building to recording: who waits for the same release finds it in the cache then.
     building: Option<OwnedMutexGuard<()>>,
@@ -31,6 +33,9 @@ pub enum Trust {
     Database,
 }
 
+/// Role → organisation → the organisation it is part of: as far as shared resources usually lead.
+const STEPS: usize = 3;
+
 /// Types that are shared between people: a record refers to them, it does not contain them.
 const SHARED: &[&str] = &[
     "Practitioner",
@@ -40,6 +45,11 @@ const SHARED: &[&str] = &[
     "HealthcareService",
     "Endpoint",
 ];
+
+/// Does it belong to no person?
+pub fn is_shared(resource_type: &str) -> bool {
+    SHARED.contains(&resource_type)
+}
 
 impl Gateway {
     pub async fn find_release(
@@ -54,13 +64,18 @@ impl Gateway {
             purpose: caller.purpose.clone(),
             patient: patient.to_owned(),
         };
+        // Asked each time: a grant is never remembered, and what it opens is never kept.
+        if let Some(grant) = self.grant_in_force(caller, patient, now).await? {
+            let building = self.releases.build(&key).await;
+            return self.build_release(caller, Some(grant), key, building, now).await;
+        }
         if let Some(found) = self.remembered(&key, trust, now).await? {
             return Ok(found);
         }
         let building = self.releases.build(&key).await;
         match self.remembered(&key, Trust::Database, now).await? {
             Some(found) => Ok(found),
-            None => self.build_release(caller, key, building, now).await,
+            None => self.build_release(caller, None, key, building, now).await,
         }
     }
 
@@ -76,6 +91,7 @@ impl Gateway {
             versions: kept.versions,
             release: Ok(kept.release),
             moved: Moved::default(),
+            ends: None,
             key: key.clone(),
             building: None,
         }))
@@ -84,20 +100,27 @@ impl Gateway {
     async fn build_release(
         &self,
         caller: &Caller,
+        grant: Option<Grant>,
         key: Key,
         building: OwnedMutexGuard<()>,
         now: &Now,
     ) -> Result<Found, Error> {
         let record = self.load_record(&key.patient).await?;
+        let before = self.shown(&key).await?;
         let versions = Versions {
             record: record.version,
             world: record.world,
         };
-        let decided = decide(&record, &caller.recipient, &caller.purpose, &self.rules, now);
+        let ends = grant.as_ref().map(|grant| grant.until);
+        let under_grant = grant.map(|grant| Recipient {
+            grant: Some(grant),
+            ..caller.recipient.clone()
+        });
+        let recipient = under_grant.as_ref().unwrap_or(&caller.recipient);
+        let decided = decide(&record, recipient, &caller.purpose, &self.rules, now);
         let (release, moved) = match decided {
             Err(refusal) => (Err(refusal), Moved::default()),
             Ok(decision) => {
-                let before = self.shown(&key).await?;
                 let (release, moved) = decision.dated(&before, now);
                 (Ok(Arc::new(release)), moved)
             }
@@ -108,9 +131,22 @@ impl Gateway {
             versions,
             release,
             moved,
+            ends,
             key,
             building: Some(building),
         })
+    }
+
+    /// The reads of a build about nobody: what a miss costs when nothing has to be built.
+    pub async fn read_as_if_building(&self, caller: &Caller, id: &str) -> Result<(), Error> {
+        let key = Key {
+            recipient: caller.recipient.id.clone(),
+            purpose: caller.purpose.clone(),
+            patient: id.to_owned(),
+        };
+        self.load_record(&key.patient).await?;
+        self.shown(&key).await?;
+        Ok(())
     }
 
     /// The person's resources and the shared ones they lead to, with the versions of both.
@@ -131,7 +167,8 @@ impl Gateway {
         })
     }
 
-    /// Follows references to shared resources; roles lead on to practitioners and organisations.
+    /// Follows references to shared resources; roles lead on to practitioners and organisations. The first steps are
+    /// made whether or not they lead anywhere: how far a record leads is not to be seen in the number of reads.
     async fn load_directory(&self, resources: &[Stored]) -> Result<Vec<Stored>, Error> {
         let mut known: BTreeSet<(String, String)> = BTreeSet::new();
         let mut directory: Vec<Stored> = Vec::new();
@@ -139,8 +176,14 @@ impl Gateway {
         resources
             .iter()
             .for_each(|stored| shared_references(&stored.body, &mut wanted));
-        while !wanted.is_empty() {
-            let ask: Vec<(String, String)> = wanted.iter().cloned().collect();
+        let mut steps = 0;
+        while !wanted.is_empty() || steps < STEPS {
+            steps += 1;
+            let nobody = || vec![(String::new(), String::new())];
+            let ask: Vec<(String, String)> = match wanted.is_empty() {
+                true => nobody(),
+                false => wanted.iter().cloned().collect(),
+            };
             known.append(&mut wanted);
             for row in self.store.load_shared(&ask).await? {
                 let one = stored(&row)?;
@@ -175,6 +218,11 @@ impl Gateway {
 }
 
 impl Found {
+    /// Was it loaded for this request?
+    pub fn was_built(&self) -> bool {
+        self.building.is_some()
+    }
+
     /// The rows of `released` this release moves.
     pub fn rows(&self, caller: &Caller) -> Vec<store::Released> {
         let row = |resource_type: &str, id: &str, digest: Option<[u8; 32]>| store::Released {
@@ -198,7 +246,7 @@ impl Found {
     /// Keeps a fresh release, now that its dates are recorded, and lets go of who waits for it.
     pub fn keep(self, gateway: &Gateway) {
         let Some(building) = self.building else { return };
-        if let Ok(release) = self.release {
+        if let (Ok(release), None) = (self.release, self.ends) {
             let kept = Kept {
                 release,
                 versions: self.versions,
@@ -232,7 +280,7 @@ fn shared_references(value: &Value, found: &mut BTreeSet<(String, String)>) {
                     .filter(|_| name == "reference")
                     .and_then(|r| r.split_once('/'))
                 {
-                    Some((kind, id)) if SHARED.contains(&kind) => {
+                    Some((kind, id)) if is_shared(kind) => {
                         found.insert((kind.to_owned(), id.to_owned()));
                     }
                     Some(_) => {}

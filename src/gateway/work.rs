@@ -177,7 +177,7 @@ impl Gateway {
         clippy::too_many_arguments,
         reason = "the facts of one event, each named at the call"
     )]
-    async fn record_act(
+    pub(super) async fn record_act(
         &self,
         staff: &StaffMember,
         kind: Kind,

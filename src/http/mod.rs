@@ -4,6 +4,7 @@
 mod respond;
 mod request;
 mod fhir;
+mod operation;
 mod smart;
 mod intake;
 mod staff;
@@ -38,6 +39,16 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/fhir/metadata", get(fhir::metadata))
         .route("/fhir/.well-known/smart-configuration", get(smart::configuration))
         .route("/fhir/StructureDefinition/{id}", get(fhir::structure_definition))
+        .route("/fhir/OperationDefinition/{id}", get(operation::definition))
+        .route("/fhir/Patient/$match", post(operation::match_person))
+        .route("/fhir/Patient/%24match", post(operation::match_person))
+        .route("/fhir/Patient/$break-glass", post(operation::break_glass))
+        .route("/fhir/Patient/%24break-glass", post(operation::break_glass))
+        .route("/fhir/Patient/{id}/$request-more", post(operation::request_more))
+        .route(
+            "/fhir/Patient/{id}/%24request-more",
+            post(operation::request_more),
+        )
         .route("/fhir/{type}", get(fhir::search))
         .route("/fhir/{type}/_search", post(fhir::search_form))
         .route("/fhir/{type}/{id}", get(fhir::read))
@@ -46,6 +57,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/staff/work/{id}", get(staff::show))
         .route("/staff/work/{id}/take", post(staff::take))
         .route("/staff/work/{id}/settle", post(staff::settle))
+        .route("/staff/grants", get(staff::grants))
+        .route("/staff/grants/{id}/end", post(staff::end_grant))
+        .route("/staff/notices", get(staff::notices))
         .fallback(respond::no_such_route)
         .method_not_allowed_fallback(respond::no_such_method)
         .layer(CatchPanicLayer::custom(respond::panicked))

@@ -96,6 +96,37 @@ fn labels(stated: &Value) -> Result<Option<Vec<String>>, Error> {
     list.map(Some).ok_or_else(|| Error::Invalid(vec![issue()]))
 }
 
+/// Break-glass grants of the last thirty days.
+pub async fn grants(State(gateway): State<Arc<Gateway>>, facts: Facts) -> Response {
+    let listed = async {
+        let staff = gateway.staff(facts.bearer()).await?;
+        gateway.grants(&staff, &facts.request).await
+    };
+    answer(listed.await)
+}
+
+/// Ends a grant before its time.
+pub async fn end_grant(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(id): Path<String>,
+) -> Response {
+    let ended = async {
+        let staff = gateway.staff(facts.bearer()).await?;
+        gateway.end_grant(&staff, &id, &facts.request).await
+    };
+    answer(ended.await)
+}
+
+/// Notices that wait to be sent.
+pub async fn notices(State(gateway): State<Arc<Gateway>>, facts: Facts) -> Response {
+    let listed = async {
+        let staff = gateway.staff(facts.bearer()).await?;
+        gateway.notices(&staff, &facts.request).await
+    };
+    answer(listed.await)
+}
+
 fn answer(result: Result<Value, Error>) -> Response {
     match result {
         Ok(body) => respond::plain(StatusCode::OK, JSON, Bytes::from(body.to_string())),

@@ -77,7 +77,8 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
         }
     }
     for ended in &change.ended_grants {
-        let sql = "UPDATE break_glass SET ended = $2, ended_by = $3 WHERE id = $1 AND ended IS NULL AND until > $2";
+        let sql =
+            "UPDATE break_glass SET ended = $2, ended_by = $3 WHERE id = $1 AND ended IS NULL AND until > $2";
         if conn
             .execute(sql, args![&ended.id, change.now.0, &ended.by])
             .await?
@@ -120,10 +121,7 @@ impl Store {
         let sql = grants!(
             "WHERE recipient = $1 AND patient = $2 AND until > $3 AND ended IS NULL ORDER BY opened DESC, id"
         );
-        let rows = self
-            .readers()
-            .rows(sql, args![recipient, patient, now.0])
-            .await?;
+        let rows = self.readers().rows(sql, args![recipient, patient, now.0]).await?;
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
     }
 

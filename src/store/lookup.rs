@@ -16,31 +16,39 @@ impl Store {
         Ok(row.get(0)?)
     }
 
-    /// Whose a resource is, without reading it: `Some(None)` for a shared one, `None` for one that is not there.
-    pub async fn person_of(
+    /// Whose releases could hold a resource: its own person's; of a shared one, those in which this recipient was last
+    /// shown it for this purpose. One read, whatever is there.
+    pub async fn people_holding(
         &self,
-        resource_type: &str,
-        id: &str,
-    ) -> Result<Option<Option<String>>, Unavailable> {
-        let sql = "SELECT patient FROM resource WHERE type = $1 AND id = $2 AND deleted = 0";
-        let row = self.readers().row(sql, args![resource_type, id]).await?;
-        Ok(row.map(|row| row.get(0)).transpose()?)
-    }
-
-    /// The people in whose releases this recipient was last shown a resource, for this purpose.
-    pub async fn shown_in(
-        &self,
-        recipient: &str,
-        purpose: &str,
+        (recipient, purpose): (&str, &str),
         resource_type: &str,
         id: &str,
     ) -> Result<Vec<String>, Unavailable> {
-        let sql = "SELECT patient FROM released WHERE recipient = $1 AND purpose = $2 AND type = $3 AND id = $4 \
-                   AND gone = 0 ORDER BY patient";
-        let rows = self
-            .readers()
-            .rows(sql, args![recipient, purpose, resource_type, id])
-            .await?;
+        let sql = "SELECT patient FROM resource WHERE type = $3 AND id = $4 AND deleted = 0 AND patient IS NOT NULL \
+                   UNION SELECT patient FROM released WHERE recipient = $1 AND purpose = $2 AND type = $3 AND id = $4 \
+                   AND gone = 0 ORDER BY 1";
+        let args = args![recipient, purpose, resource_type, id];
+        let rows = self.readers().rows(sql, args).await?;
+        Ok(rows
+            .iter()
+            .map(|row| row.get(0))
+            .collect::<Result<_, sqlx::Error>>()?)
+    }
+
+    /// The same by an identifier that resources of this type carry.
+    pub async fn people_identified(
+        &self,
+        (recipient, purpose): (&str, &str),
+        resource_type: &str,
+        (system, value): (&str, &str),
+    ) -> Result<Vec<String>, Unavailable> {
+        let sql = "SELECT r.patient FROM identifier i JOIN resource r ON r.type = i.type AND r.id = i.id \
+                   WHERE i.system = $4 AND i.value = $5 AND i.type = $3 AND r.deleted = 0 AND r.patient IS NOT NULL \
+                   UNION SELECT s.patient FROM identifier i JOIN released s ON s.type = i.type AND s.id = i.id \
+                   WHERE i.system = $4 AND i.value = $5 AND i.type = $3 AND s.recipient = $1 AND s.purpose = $2 \
+                   AND s.gone = 0 ORDER BY 1";
+        let args = args![recipient, purpose, resource_type, system, value];
+        let rows = self.readers().rows(sql, args).await?;
         Ok(rows
             .iter()
             .map(|row| row.get(0))

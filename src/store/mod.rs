@@ -24,15 +24,16 @@ mod checkpoint;
 mod upkeep;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use audit::AuditEntry;
 pub use change::{Change, Guard, Put, Released, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
+pub use failure::{OpenError, Refused, Unavailable};
 pub use grant::{EndedGrant, GrantRow};
 pub use notice::Notice;
-pub use person::Candidate;
-pub use failure::{OpenError, Refused, Unavailable};
 pub use parties::{AccessToken, Client, Partner, Source, Staff, TokenUse};
+pub use person::Candidate;
 pub use receipt::Receipt;
 pub use released::ReleasedRow;
 pub use resource::ResourceRow;
@@ -95,6 +96,7 @@ pub struct Store {
 struct Shared {
     address: Address,
     readers: Pool,
+    reads: AtomicU64,
     queue: Queue,
 }
 
@@ -125,6 +127,7 @@ impl Store {
             shared: Arc::new(Shared {
                 address,
                 readers,
+                reads: AtomicU64::new(0),
                 queue,
             }),
         })
@@ -146,7 +149,14 @@ impl Store {
         self.shared.readers.close().await;
     }
 
+    /// How often this store was read: for tests of what a miss costs.
+    #[doc(hidden)]
+    pub fn reads(&self) -> u64 {
+        self.shared.reads.load(Ordering::Relaxed)
+    }
+
     fn readers(&self) -> &Pool {
+        self.shared.reads.fetch_add(1, Ordering::Relaxed);
         &self.shared.readers
     }
 }

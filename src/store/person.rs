@@ -33,7 +33,11 @@ static PUT: Bulk = Bulk::new(
 /// Keeps the index in step with the `Patient` resources of a change.
 pub(super) async fn put(conn: &mut Conn, puts: &[Put]) -> Result<(), Stop> {
     let own = |put: &&Put| put.resource_type == "Patient" && put.patient.as_ref() == Some(&put.id);
-    let latest: BTreeMap<&str, &Put> = puts.iter().filter(own).map(|put| (put.id.as_str(), put)).collect();
+    let latest: BTreeMap<&str, &Put> = puts
+        .iter()
+        .filter(own)
+        .map(|put| (put.id.as_str(), put))
+        .collect();
     for (patient, put) in latest {
         conn.execute("DELETE FROM person_key WHERE patient = $1", args![patient])
             .await?;
@@ -46,7 +50,8 @@ pub(super) async fn put(conn: &mut Conn, puts: &[Put]) -> Result<(), Stop> {
 
 /// Indexes everyone who was kept before there was an index.
 pub(super) async fn index_all(conn: &mut Conn) -> Result<(), sqlx::Error> {
-    let sql = "SELECT id, body FROM resource WHERE type = 'Patient' AND patient = id AND deleted = 0 ORDER BY id";
+    let sql =
+        "SELECT id, body FROM resource WHERE type = 'Patient' AND patient = id AND deleted = 0 ORDER BY id";
     for row in conn.rows(sql, args![]).await? {
         let (patient, body): (String, String) = (row.get(0)?, row.get(1)?);
         index(conn, &patient, &body).await?;

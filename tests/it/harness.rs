@@ -3,6 +3,7 @@
 //! When a world ends it is settled: `harness/settle.rs` says what must hold after every test.
 //! <https://hl7.org/fhir/R4/http.html>
 
+mod disk;
 mod exchange;
 mod kept;
 mod logs;
@@ -11,12 +12,13 @@ mod people;
 mod settle;
 mod world;
 
+pub use disk::folder as database_folder;
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
 pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, key_of, references_in};
 pub use people::{DemoRecord, Person, demo_record, records};
-pub use world::{Engine, World};
+pub use world::{Door, Engine, World};
 
 /// Each story once per engine: `sqlite::…` and `postgres::…`.
 macro_rules! stories {

@@ -58,7 +58,8 @@ impl Server {
     /// A server of one test's own, for what the others must not feel; ends when dropped.
     pub fn start() -> Option<Server> {
         let programs = programs()?;
-        let folder = output(as_postgres("mktemp").arg("-d").arg("/tmp/postern-pg.XXXXXX"))?;
+        let folder = crate::harness::database_folder().join("postern-pg.XXXXXX");
+        let folder = output(as_postgres("mktemp").arg("-d").arg(folder))?;
         let folder = PathBuf::from(folder.trim());
         let watch = watchdog(&programs, &folder)?;
         let data = folder.join("data");

@@ -114,6 +114,7 @@ fn class(kind: Kind) -> (&'static str, &'static str, &'static str) {
         Kind::Export | Kind::Backup => ("110106", "Export", "R"),
         Kind::IntakeRefused | Kind::Restore => ("110107", "Import", "C"),
         Kind::BreakGlass => ("110127", "Emergency Override Started", "E"),
+        Kind::GrantEnded => ("110138", "Emergency Override Stopped", "E"),
         _ => ("110100", "Application Activity", "E"),
     }
 }

@@ -173,12 +173,28 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             .event(occasion, salt),
         );
     }
+    for kind in [Kind::BreakGlass, Kind::RequestMore] {
+        let details = [("nature", text), ("affiliation", "x"), ("blank", "")];
+        let reason = if patient.is_empty() { "nobody meant" } else { "" };
+        let outcome = Outcome::Success;
+        let called = Operation {
+            kind,
+            caller,
+            purpose,
+            patient,
+            details: &details,
+            outcome,
+            reason,
+        };
+        events.push(called.event(occasion, salt));
+    }
     for kind in [
         Kind::WorkTaken,
         Kind::PartnerAdded,
         Kind::AuditRead,
         Kind::Export,
         Kind::BreakGlass,
+        Kind::GrantEnded,
         Kind::Started,
     ] {
         events.push(Act::of(kind, Person::default()).event(occasion, salt));

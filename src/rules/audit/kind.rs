@@ -27,11 +27,16 @@ pub enum Kind {
     Export,
     Backup,
     Restore,
+    /// A partner asked for an emergency grant (42 CFR 2.51), given or not.
     BreakGlass,
+    /// Staff ended a grant before its time.
+    GrantEnded,
+    /// A recipient asked staff for more than its data set.
+    RequestMore,
     Started,
 }
 
-const KINDS: [(Kind, &str); 20] = [
+const KINDS: [(Kind, &str); 22] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
     (Kind::Disclosure, "disclosure"),
@@ -51,6 +56,8 @@ const KINDS: [(Kind, &str); 20] = [
     (Kind::Backup, "backup"),
     (Kind::Restore, "restore"),
     (Kind::BreakGlass, "break-glass"),
+    (Kind::GrantEnded, "grant-ended"),
+    (Kind::RequestMore, "request-more"),
     (Kind::Started, "started"),
 ];
 

@@ -11,7 +11,7 @@
 //! ```compile_fail,E0451
 //! // A release cannot be made by hand: only `disclosure::decide` makes what becomes one.
 //! fn forge(about: postern_rules::disclosure::About) -> postern_rules::disclosure::Release {
-//!     postern_rules::disclosure::Release { about, resources: vec![], weight: 0 }
+//!     postern_rules::disclosure::Release { about, resources: vec![], by_name: vec![], by_type: vec![], weight: 0 }
 //! }
 //! ```
 
@@ -37,6 +37,10 @@ pub struct Subject {
 }
 
 impl Subject {
+    pub(super) fn of(release: Arc<Release>, chosen: Vec<usize>) -> Subject {
+        Subject { release, chosen }
+    }
+
     pub fn release(&self) -> &Release {
         &self.release
     }
@@ -136,7 +140,7 @@ impl Answer {
         Answer::new(404, None, None, Vec::new(), body.into(), request)
     }
 
-    fn new(
+    pub(super) fn new(
         status: u16,
         etag: Option<String>,
         last_modified: Option<Instant>,
@@ -207,38 +211,44 @@ struct Page {
 
 impl Page {
     fn of(releases: &[Arc<Release>], query: &Query) -> Page {
+        match releases {
+            [one] => Page::of_one(one, query),
+            _ => Page::of_several(releases, query),
+        }
+    }
+
+    /// One person's release holds its matches in order: nothing is kept of those on other pages.
+    fn of_one(release: &Release, query: &Query) -> Page {
+        let fits = |at: &usize| {
+            let one = &release.resources[*at];
+            query.matches(&one.id, &one.values)
+        };
+        let mut page = Filling::new(query);
+        for at in release.of_type(query.resource_type).filter(fits) {
+            let one = &release.resources[at];
+            page.take(one.changed_at, &one.id, (0, at));
+        }
+        page.page
+    }
+
+    fn of_several(releases: &[Arc<Release>], query: &Query) -> Page {
         let mut seen: HashSet<&str> = HashSet::new();
         let mut matches: Vec<(Instant, &str, (usize, usize))> = Vec::new();
         for (at, release) in releases.iter().enumerate() {
-            for (index, one) in release.resources.iter().enumerate() {
-                let fits = one.resource_type == query.resource_type && query.matches(&one.id, &one.values);
+            for index in release.of_type(query.resource_type) {
+                let one = &release.resources[index];
                 // A shared resource can stand in the releases of several people; it is one match.
-                if fits && seen.insert(&one.id) {
+                if query.matches(&one.id, &one.values) && seen.insert(&one.id) {
                     matches.push((one.changed_at, &one.id, (at, index)));
                 }
             }
         }
         matches.sort_unstable();
-        let total = matches.len();
-        let begun = |at: Instant, id: &str| {
-            query
-                .after
-                .as_ref()
-                .is_none_or(|after| (at, id) > (after.changed_at, after.id.as_str()))
-        };
-        let rest: Vec<_> = matches.into_iter().filter(|(at, id, _)| begun(*at, id)).collect();
-        let more = rest.len() > query.count && query.count > 0;
-        let last = rest.get(query.count.saturating_sub(1)).filter(|_| more);
-        let next = last.map(|(at, id, _)| Position {
-            changed_at: *at,
-            id: (*id).to_owned(),
-        });
-        let places = rest
-            .iter()
-            .take(query.count)
-            .map(|(_, _, place)| *place)
-            .collect();
-        Page { places, total, next }
+        let mut page = Filling::new(query);
+        matches
+            .into_iter()
+            .for_each(|(changed_at, id, place)| page.take(changed_at, id, place));
+        page.page
     }
 
     fn chosen_of(&self, release: usize) -> Vec<usize> {
@@ -247,6 +257,47 @@ impl Page {
             .filter(|(at, _)| *at == release)
             .map(|(_, index)| *index)
             .collect()
+    }
+}
+
+/// A page while its matches come in, in order.
+struct Filling<'q> {
+    query: &'q Query,
+    page: Page,
+    last: Option<Position>,
+}
+
+impl<'q> Filling<'q> {
+    fn new(query: &'q Query) -> Filling<'q> {
+        let places = Vec::with_capacity(query.count.min(64));
+        Filling {
+            query,
+            page: Page {
+                places,
+                total: 0,
+                next: None,
+            },
+            last: None,
+        }
+    }
+
+    fn take(&mut self, changed_at: Instant, id: &str, place: (usize, usize)) {
+        self.page.total += 1;
+        let after = self.query.after.as_ref();
+        let begun = after.is_none_or(|after| (changed_at, id) > (after.changed_at, after.id.as_str()));
+        if !begun {
+            return;
+        }
+        if self.page.places.len() < self.query.count {
+            self.page.places.push(place);
+            if self.page.places.len() == self.query.count {
+                let id = id.to_owned();
+                self.last = Some(Position { changed_at, id });
+            }
+        } else if self.page.next.is_none() {
+            // There is more: the next page begins after the last match of this one.
+            self.page.next = self.last.take();
+        }
     }
 }
 
@@ -262,10 +313,10 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
     out.extend_from_slice(page.total.to_string().as_bytes());
     out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    push_json(&link(query, base, query.after.as_ref()), &mut out);
-    if page.next.is_some() {
+    push_json(&link(query, base, query.cursor.as_deref()), &mut out);
+    if let Some(cursor) = page.next.as_ref().and_then(|next| query.cursor_after(next)) {
         out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-        push_json(&link(query, base, page.next.as_ref()), &mut out);
+        push_json(&link(query, base, Some(&cursor)), &mut out);
     }
     out.extend_from_slice(b"}],\"entry\":[");
     for one in matches() {
@@ -291,7 +342,7 @@ fn push_json(text: &str, out: &mut Vec<u8>) {
 }
 
 /// The query as understood, percent-encoded to unreserved characters.
-fn link(query: &Query, base: &str, after: Option<&Position>) -> String {
+fn link(query: &Query, base: &str, after: Option<&str>) -> String {
     let mut url = format!("{base}/{}", query.resource_type);
     for (index, (name, value)) in query.applied.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });

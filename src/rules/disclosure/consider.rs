@@ -3,8 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Refused};
 use super::{Rules, inline};
@@ -12,21 +10,57 @@ use super::record::{Record, Stored};
 use super::relationship::{self, Relationship};
 use crate::fhir::Now;
 use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
-use crate::profile::{self, DataSet, Profile};
+use crate::profile::{self, DataSet, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// A resource that survived its layers and its projection.
 pub(super) struct Candidate<'a> {
     pub stored: &'a Stored,
     pub profile: &'a Profile,
-    pub body: Value,
+    pub projected: Projected<'a>,
+    /// Some code in it implies a label of the whole.
+    pub coded: bool,
+    /// Paths of elements and texts in it that may not leave.
+    pub hidden: BTreeSet<String>,
     pub shared: bool,
     /// Legal basis of each layer that permitted it, or an element of it.
     pub basis: BTreeSet<String>,
-    /// The resource, or a released element of it, is content under 42 CFR Part 2.
+    /// The resource as a whole is content under 42 CFR Part 2.
     pub part2: bool,
+    /// Labelled elements that this recipient may have, if the data set holds them.
+    pub labelled: Vec<(String, HighWater)>,
+}
+
+impl<'a> Candidate<'a> {
     /// What the labels of its released elements add to its own.
-    pub elements: HighWater,
+    pub fn elements(&self) -> HighWater {
+        inline::released(self.stored, &self.labelled, &self.projected.excerpt)
+    }
+
+    /// It, or a released element of it, is content under 42 CFR Part 2.
+    pub fn is_part2(&self) -> bool {
+        self.part2 || self.elements().part2
+    }
+
+    /// Projected again, without what `link` says leads nowhere.
+    pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
+        project(self.profile, self.stored, &self.hidden, link)
+    }
+}
+
+fn project<'a>(
+    profile: &'a Profile,
+    stored: &'a Stored,
+    hidden: &BTreeSet<String>,
+    link: Option<&dyn Fn(Option<&str>) -> bool>,
+) -> Option<Projected<'a>> {
+    let keeps_back = |path: &str| hidden.contains(path);
+    let element: Option<&dyn Fn(&str) -> bool> = if hidden.is_empty() {
+        None
+    } else {
+        Some(&keeps_back)
+    };
+    profile.excerpt(&stored.body, profile::Withheld { element, link })
 }
 
 pub(super) struct Work<'a> {
@@ -66,7 +100,7 @@ impl<'a> Work<'a> {
                 return None;
             }
         };
-        let Some(profile) = self.data_set.profile(&stored.resource_type) else {
+        let Some(profile) = self.data_set.profile_of(&stored.body) else {
             let refused = Refused::new(Rule::DataSet, None, self.data_set.name());
             self.keep_back(stored.reference(), refused, shared);
             return None;
@@ -75,31 +109,25 @@ impl<'a> Work<'a> {
             return None;
         }
         let mut basis: BTreeSet<String> = basis.into_iter().collect();
-        let hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
-        let mut texts: BTreeSet<String> = BTreeSet::new();
-        if !hidden.is_empty() {
+        let mut hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
+        let labelled = labels.elements.iter().filter(|(path, _)| !hidden.contains(path));
+        let labelled = labelled
+            .map(|(path, own)| (path.clone(), HighWater::of(own)))
+            .collect();
+        let sensitive = !hidden.is_empty();
+        if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
-            let labelled = labels.elements.iter().map(|(path, _)| path);
-            let own: BTreeSet<&str> = labelled.chain(&labels.cleared).map(String::as_str).collect();
+            let own = labels.elements.iter().map(|(path, _)| path);
+            let own: BTreeSet<&str> = own.chain(&labels.cleared).map(String::as_str).collect();
             profile::free_text(&stored.body, &mut |path| {
                 // An Annotation is one element here, and its sentence was read.
                 if !own.contains(path) && !own.contains(format!("{path}.text").as_str()) {
-                    texts.insert(path.to_owned());
+                    hidden.insert(path.to_owned());
                 }
             });
         }
-        let keeps_back = |path: &str| hidden.contains(path) || texts.contains(path);
-        let projected = if hidden.is_empty() {
-            profile.project_all(&stored.body)
-        } else {
-            profile.project(&stored.body, &keeps_back)
-        };
-        let Some(body) = projected else {
-            let rule = if hidden.is_empty() {
-                Rule::DataSet
-            } else {
-                Rule::Shape
-            };
+        let Some(projected) = project(profile, stored, &hidden, None) else {
+            let rule = if sensitive { Rule::Shape } else { Rule::DataSet };
             self.keep_back(
                 stored.reference(),
                 Refused::new(rule, None, self.data_set.name()),
@@ -107,15 +135,16 @@ impl<'a> Work<'a> {
             );
             return None;
         };
-        let elements = inline::released(profile, stored, &labels, &keeps_back, &body);
         Some(Candidate {
             stored,
             profile,
+            projected,
+            coded: labels.is_coded(),
+            hidden,
             shared,
             basis,
-            part2: labels.part2 || elements.part2,
-            body,
-            elements,
+            part2: labels.part2,
+            labelled,
         })
     }
 

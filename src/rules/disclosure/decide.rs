@@ -103,16 +103,18 @@ pub fn decide(
     let elements_released = candidates
         .iter()
         .filter(|c| !c.shared)
-        .map(|c| elements::leaves(&c.body))
+        .filter_map(|c| c.projected.excerpt.root())
+        // The name of the type is not the record's.
+        .map(|released| released.leaves() - 1)
         .sum();
-    let part2 = candidates.iter().any(|c| c.part2);
+    let part2 = candidates.iter().any(Candidate::is_part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
-        resources.push((finish(candidate, rules, &raised), own.into_iter().collect()));
+        resources.extend(finish(candidate, own.into_iter().collect(), rules.lists, &raised));
     }
     let about = About {
         recipient: recipient.id.clone(),

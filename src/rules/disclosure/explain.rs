@@ -93,3 +93,10 @@ pub struct Withheld {
     /// Where the rule stands: a provision (`Consent/x provision[0]`), a data set, a section of law.
     pub basis: String,
 }
+
+impl Withheld {
+    /// Bytes held, for the cache's weight.
+    pub(super) fn weight(&self) -> usize {
+        self.path.len() + self.basis.len() + self.label.as_ref().map_or(0, String::len) + 80
+    }
+}

@@ -1,53 +1,103 @@
-//! The last step of a decision: labels, profile and narrative of a released resource, computed again from what is released.
-//! <https://hl7.org/fhir/R4/security-labels.html>, <https://hl7.org/fhir/R4/narrative.html>
+//! The last step of a decision: labels, profile and narrative of a released resource, computed again from what is released,
+//! and the whole of it written once. <https://hl7.org/fhir/R4/security-labels.html>, <https://hl7.org/fhir/R4/narrative.html>
 
-use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::consider::Candidate;
-use super::{Rules, narrative};
-use crate::label::{Labels, label_codes};
+use super::narrative;
+use super::release::Undated;
+use crate::fhir::excerpt::{Part, write_string};
+use crate::label::{CodeLists, Labels, label_released, label_stated};
+use crate::search;
 use crate::terminology;
 
-/// Labels, profile and narrative, computed again from what is released.
-pub(super) fn finish(candidate: Candidate<'_>, rules: &Rules, raised: &[&str]) -> Value {
+/// The released resource as bytes, in the order people read: type, id, meta, text, and the rest as it stood.
+pub(super) fn finish(
+    candidate: Candidate<'_>,
+    basis: Vec<String>,
+    lists: &CodeLists,
+    raised: &[&str],
+) -> Option<Undated> {
+    let elements = candidate.elements();
     let Candidate {
         stored,
         profile,
-        part2,
-        elements,
-        mut body,
+        coded,
+        projected,
         ..
     } = candidate;
+    let mut excerpt = projected.excerpt;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
-    body["meta"] = json!({ "security": stored.body["meta"]["security"] });
-    let mut seen = label_codes(&body, rules.lists, raised);
+    let mut seen = match coded {
+        true => label_released(&stored.body, excerpt.root()?, lists, raised),
+        false => label_stated(&stored.body, raised),
+    };
     elements.raise(&mut seen);
-    let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
-    profile.complete(&mut body);
-    let text = narrative::narrative(&body, part2.then_some(narrative::PART2_NOTICE));
-    if let Value::Object(object) = &mut body {
-        object.shift_remove("meta");
-        // In the order people read: type, id, meta, text, and the rest as it stood.
-        let id = object.keys().position(|name| name == "id");
-        if let Some(value) = id.filter(|at| *at != 1).and_then(|_| object.shift_remove("id")) {
-            object.shift_insert(1, "id".to_owned(), value);
-        }
-        let next = 1 + usize::from(id.is_some());
-        object.shift_insert(next, "meta".to_owned(), meta);
-        object.shift_insert(next + 1, "text".to_owned(), text);
+    let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
+    unknown
+        .iter()
+        .for_each(|(name, value)| excerpt.value(name, value));
+    excerpt.close(0);
+    let root = excerpt.root()?;
+    let mut bytes = Vec::with_capacity(4096);
+    bytes.extend_from_slice(b"{\"resourceType\":");
+    write_string(&stored.resource_type, &mut bytes);
+    if let Some(id) = root.member("id") {
+        write_member(id, &mut bytes);
     }
-    body
+    bytes.extend_from_slice(b",\"meta\":{");
+    let stamp_at = bytes.len();
+    write_meta(profile.url(), &seen, &mut bytes);
+    bytes.extend_from_slice(b"},\"text\":");
+    narrative::narrative(root, seen.part2.then_some(narrative::PART2_NOTICE), &mut bytes);
+    root.parts()
+        .filter(|part| !matches!(part.name(), "resourceType" | "id"))
+        .for_each(|part| write_member(part, &mut bytes));
+    bytes.push(b'}');
+    Some(Undated {
+        resource_type: stored.resource_type.clone(),
+        id: stored.id.clone(),
+        digest: Sha256::digest(&bytes).into(),
+        values: search::extract(root),
+        bytes,
+        stamp_at,
+        basis,
+    })
+}
+
+fn write_member(part: Part<'_, '_>, out: &mut Vec<u8>) {
+    out.push(b',');
+    part.write_name(out);
+    part.write(out);
+}
+
+/// The members of `meta`; version and date come before them when they are known.
+fn write_meta(profile: &str, labels: &Labels, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"profile\":[");
+    write_string(profile, out);
+    out.extend_from_slice(b"],\"security\":[");
+    for (index, (system, code)) in security(labels).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"system\":");
+        write_string(system, out);
+        out.extend_from_slice(b",\"code\":");
+        write_string(code, out);
+        out.push(b'}');
+    }
+    out.push(b']');
 }
 
 /// Labels that travel: confidentiality, sensitivities, and for Part 2 content the law and the refrain that its
 /// notice states (<https://hl7.org/fhir/R4/security-labels.html>).
-fn security(labels: &Labels) -> Vec<Value> {
-    let act = |code: &str| json!({"system": terminology::ACT_CODE, "code": code});
-    let mut codings =
-        vec![json!({"system": terminology::CONFIDENTIALITY, "code": labels.confidentiality.code()})];
-    codings.extend(labels.sensitivity.codes().map(act));
-    if labels.part2 {
-        codings.extend([act("42CFRPart2"), act("NORDSCLCD")]);
-    }
-    codings
+fn security(labels: &Labels) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let part2: &[&str] = if labels.part2 {
+        &["42CFRPart2", "NORDSCLCD"]
+    } else {
+        &[]
+    };
+    let confidentiality = (terminology::CONFIDENTIALITY, labels.confidentiality.code());
+    let acts = labels.sensitivity.codes().chain(part2.iter().copied());
+    std::iter::once(confidentiality).chain(acts.map(|code| (terminology::ACT_CODE, code)))
 }

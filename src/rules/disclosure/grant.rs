@@ -12,6 +12,39 @@ pub enum Obtainable {
     Unknown,
 }
 
+const OBTAINABLE: [(&str, Obtainable); 3] = [
+    ("no", Obtainable::No),
+    ("refused", Obtainable::Refused),
+    ("unknown", Obtainable::Unknown),
+];
+
+impl Obtainable {
+    /// By its code.
+    pub fn named(code: &str) -> Option<Obtainable> {
+        OBTAINABLE
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map(|(_, stated)| *stated)
+    }
+
+    pub fn code(self) -> &'static str {
+        OBTAINABLE
+            .iter()
+            .find(|(_, stated)| *stated == self)
+            .map_or("", |(code, _)| code)
+    }
+
+    /// Of two grants in force at once the stricter statement counts: whoever refused has refused.
+    pub fn stricter(self, other: Obtainable) -> Obtainable {
+        let rank = |stated| match stated {
+            Obtainable::Refused => 2,
+            Obtainable::Unknown => 1,
+            Obtainable::No => 0,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 /// A grant as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {

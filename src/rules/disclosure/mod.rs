@@ -16,13 +16,20 @@ mod finish;
 mod decide;
 mod release;
 mod answer;
+mod operation;
 mod rules;
+#[cfg(test)]
+mod necessary;
+
+#[cfg(test)]
+mod finish_by_value;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};
 pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
+pub use operation::{Granted, NOBODY_MEANT};
 pub use record::{Recipient, Record, Stored};
 pub use relationship::{Basis, Relationship};
 pub use release::{About, Decision, Moved, Release, Released, Shown, version_id};

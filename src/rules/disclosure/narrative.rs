@@ -2,11 +2,12 @@
 //! <https://hl7.org/fhir/R4/narrative.html>
 
 use crate::fhir::Value;
+use crate::fhir::excerpt::Part;
 
 /// `42 CFR 2.32(a)(2)`, verbatim: the short statement that accompanies each disclosure of Part 2 content.
 pub const PART2_NOTICE: &str = "42 CFR part 2 prohibits unauthorized use or disclosure of these records.";
 
-const SKIPPED: &[&str] = &[
+pub(super) const SKIPPED: &[&str] = &[
     "resourceType",
     "id",
     "meta",
@@ -15,146 +16,235 @@ const SKIPPED: &[&str] = &[
     "extension",
     "identifier",
 ];
-const DEEPEST: usize = 12;
+pub(super) const DEEPEST: usize = 12;
 
-/// `Narrative` with status `generated` for a released resource. `notice` is a statement that must travel.
-pub fn narrative(resource: &Value, notice: Option<&str>) -> Value {
-    let mut html = String::with_capacity(512);
-    html.push_str("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p><b>");
-    escape(resource["resourceType"].as_str().unwrap_or("Resource"), &mut html);
-    html.push_str("</b></p>");
-    if let Value::Object(object) = resource {
-        members(
-            object
-                .iter()
-                .filter(|(name, _)| !SKIPPED.contains(&name.as_str())),
-            0,
-            &mut html,
-        );
-    }
+/// Writes a `Narrative` with status `generated` for a released resource, as JSON. `notice` is a statement that must travel.
+pub(super) fn narrative(resource: Part<'_, '_>, notice: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        br#"{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p><b>"#,
+    );
+    let resource_type = resource.member("resourceType").and_then(Part::as_str);
+    escape(resource_type.unwrap_or("Resource"), out);
+    out.extend_from_slice(b"</b></p>");
+    members(resource, SKIPPED, 0, out);
     if let Some(notice) = notice {
-        html.push_str("<p>");
-        escape(notice, &mut html);
-        html.push_str("</p>");
+        out.extend_from_slice(b"<p>");
+        escape(notice, out);
+        out.extend_from_slice(b"</p>");
     }
-    html.push_str("</div>");
-    serde_json::json!({"status": "generated", "div": html})
+    out.extend_from_slice(b"</div>\"}");
 }
 
-fn members<'a>(list: impl Iterator<Item = (&'a String, &'a Value)>, depth: usize, html: &mut String) {
+fn members(object: Part<'_, '_>, skipped: &[&str], depth: usize, out: &mut Vec<u8>) {
     let mut open = false;
-    for (name, value) in list.filter(|(name, _)| !name.starts_with('_')) {
+    for part in object.parts() {
+        let name = part.name();
+        if name.starts_with('_') || skipped.contains(&name) {
+            continue;
+        }
         if !open {
-            html.push_str("<ul>");
+            out.extend_from_slice(b"<ul>");
             open = true;
         }
-        html.push_str("<li>");
-        escape(&words(name), html);
-        html.push_str(": ");
-        render(value, depth, html);
-        html.push_str("</li>");
+        out.extend_from_slice(b"<li>");
+        words(name, out);
+        out.extend_from_slice(b": ");
+        render(part, depth, out);
+        out.extend_from_slice(b"</li>");
     }
     if open {
-        html.push_str("</ul>");
+        out.extend_from_slice(b"</ul>");
     }
 }
 
-fn render(value: &Value, depth: usize, html: &mut String) {
-    match value {
-        Value::Null => {}
-        Value::String(text) => escape(text, html),
-        Value::Bool(_) | Value::Number(_) => escape(&value.to_string(), html),
-        Value::Array(items) => {
-            for (index, item) in items.iter().filter(|item| !item.is_null()).enumerate() {
+fn render(part: Part<'_, '_>, depth: usize, out: &mut Vec<u8>) {
+    match part.scalar() {
+        Some(Value::Null) => {}
+        Some(Value::String(text)) => escape(text, out),
+        Some(Value::Number(number)) => escape(number.as_str(), out),
+        Some(other) => escape(&other.to_string(), out),
+        None if part.is_list() => {
+            for (index, item) in part.parts().filter(|item| !item.is_null()).enumerate() {
                 if index > 0 {
-                    html.push_str("; ");
+                    out.extend_from_slice(b"; ");
                 }
-                render(item, depth, html);
+                render(item, depth, out);
             }
         }
-        Value::Object(_) if depth >= DEEPEST => html.push('…'),
-        Value::Object(object) => match in_words(value) {
-            Some(text) => escape(&text, html),
-            None => members(
-                object.iter().filter(|(name, _)| *name != "extension"),
-                depth + 1,
-                html,
-            ),
-        },
+        None if depth >= DEEPEST => out.extend_from_slice("…".as_bytes()),
+        None if Phrase::of(part).is_some_and(|phrase| phrase.write(out)) => {}
+        None => members(part, &["extension"], depth + 1, out),
     }
 }
 
-/// The datatypes people read as one phrase: concepts, codings, references, names, periods, quantities.
-fn in_words(value: &Value) -> Option<String> {
-    let text = |name: &str| value[name].as_str();
-    if let Some(codings) = value["coding"].as_array() {
-        return text("text")
-            .map(str::to_owned)
-            .or_else(|| codings.first().and_then(in_words));
+/// The members by which people read a concept, coding, reference, name, period or quantity as one phrase.
+#[derive(Default)]
+struct Phrase<'e, 'a> {
+    members: usize,
+    coding: Option<Part<'e, 'a>>,
+    given: Option<Part<'e, 'a>>,
+    value: Option<&'a str>,
+    text: Option<&'a str>,
+    reference: Option<&'a str>,
+    display: Option<&'a str>,
+    code: Option<&'a str>,
+    system: Option<&'a str>,
+    unit: Option<&'a str>,
+    family: Option<&'a str>,
+    start: Option<&'a str>,
+    end: Option<&'a str>,
+}
+
+impl<'e, 'a> Phrase<'e, 'a> {
+    fn of(part: Part<'e, 'a>) -> Option<Phrase<'e, 'a>> {
+        let mut phrase = Phrase::default();
+        for member in part.parts() {
+            phrase.members += 1;
+            let text = member.as_str();
+            match member.name() {
+                "coding" => phrase.coding = Some(member).filter(|m| m.is_list()),
+                "given" => phrase.given = Some(member).filter(|m| m.is_list()),
+                "value" => phrase.value = member.scalar().and_then(Value::as_number).map(|n| n.as_str()),
+                "text" => phrase.text = text,
+                "reference" => phrase.reference = text,
+                "display" => phrase.display = text,
+                "code" => phrase.code = text,
+                "system" => phrase.system = text,
+                "unit" => phrase.unit = text,
+                "family" => phrase.family = text,
+                "start" => phrase.start = text,
+                "end" => phrase.end = text,
+                _ => {}
+            }
+        }
+        part.is_object().then_some(phrase)
     }
-    if let Some(reference) = text("reference") {
-        return Some(text("display").unwrap_or(reference).to_owned());
-    }
-    if let Some(code) = text("code").filter(|_| value["system"].is_string()) {
-        return match value["value"].as_number() {
-            Some(number) => Some(format!("{number} {}", text("unit").unwrap_or(code))),
-            None => Some(text("display").unwrap_or(code).to_owned()),
+
+    /// `false` when it is none of them; then nothing is written.
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        let said = |text: &str, out: &mut Vec<u8>| {
+            escape(text, out);
+            true
         };
-    }
-    if value["family"].is_string() || value["given"].is_array() {
-        let given = value["given"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let parts = given.iter().filter_map(Value::as_str).chain(text("family"));
-        return Some(parts.collect::<Vec<_>>().join(" "));
-    }
-    match (text("start"), text("end")) {
-        (None, None) => text("text")
-            .filter(|_| value.as_object().is_some_and(|o| o.len() == 1))
-            .map(str::to_owned),
-        (start, end) => Some(format!("{} – {}", start.unwrap_or("…"), end.unwrap_or("…"))),
+        if let Some(codings) = self.coding {
+            let first = || codings.parts().next().and_then(Phrase::of);
+            return match self.text {
+                Some(text) => said(text, out),
+                None => first().is_some_and(|coding| coding.write(out)),
+            };
+        }
+        if let Some(reference) = self.reference {
+            return said(self.display.unwrap_or(reference), out);
+        }
+        if let (Some(code), Some(_)) = (self.code, self.system) {
+            let Some(number) = self.value else {
+                return said(self.display.unwrap_or(code), out);
+            };
+            escape(number, out);
+            out.push(b' ');
+            return said(self.unit.unwrap_or(code), out);
+        }
+        if self.family.is_some() || self.given.is_some() {
+            let given = self
+                .given
+                .into_iter()
+                .flat_map(Part::parts)
+                .filter_map(Part::as_str);
+            for (index, name) in given.chain(self.family).enumerate() {
+                if index > 0 {
+                    out.push(b' ');
+                }
+                escape(name, out);
+            }
+            return true;
+        }
+        match (self.start, self.end, self.text) {
+            (None, None, Some(text)) if self.members == 1 => said(text, out),
+            (None, None, _) => false,
+            (start, end, _) => {
+                escape(start.unwrap_or("…"), out);
+                out.extend_from_slice(" – ".as_bytes());
+                said(end.unwrap_or("…"), out)
+            }
+        }
     }
 }
 
 /// `dosageInstruction` → `dosage instruction`
-fn words(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            out.push(' ');
+fn words(name: &str, out: &mut Vec<u8>) {
+    for byte in name.bytes() {
+        if byte.is_ascii_uppercase() {
+            out.push(b' ');
         }
-        out.push(c.to_ascii_lowercase());
+        out.push(byte.to_ascii_lowercase());
     }
-    out
 }
 
-fn escape(text: &str, html: &mut String) {
-    for c in text.chars() {
-        match c {
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '&' => html.push_str("&amp;"),
-            '"' => html.push_str("&quot;"),
-            _ => html.push(c),
+/// Text as it stands in HTML that stands in a JSON string.
+fn escape(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest
+        .iter()
+        .position(|b| *b < 0x20 || matches!(b, b'<' | b'>' | b'&' | b'"' | b'\\'))
+    {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'"' => out.extend_from_slice(b"&quot;"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            // No other control character may stand in R4's strings; serde_json has two more short forms.
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
         }
+        rest = &rest[at + 1..];
     }
+    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fhir::excerpt::Excerpt;
     use serde_json::json;
+
+    fn div(resource: &Value, notice: Option<&str>) -> String {
+        let mut excerpt = Excerpt::default();
+        excerpt.value("", resource);
+        let mut out = Vec::new();
+        narrative(excerpt.root().expect("a resource"), notice, &mut out);
+        let written: Value = serde_json::from_slice(&out).expect("JSON");
+        written["div"].as_str().expect("a div").to_owned()
+    }
 
     #[test]
     fn a_narrative_says_what_is_there_and_nothing_else() {
         let goal = json!({"resourceType": "Goal", "id": "g", "lifecycleStatus": "active",
             "text": {"div": "<div>an old secret</div>"},
             "description": {"coding": [{"system": "s", "code": "c"}], "text": "sleep < 8 hours"}});
-        let div = narrative(&goal, Some(PART2_NOTICE))["div"]
-            .as_str()
-            .expect("div")
-            .to_owned();
+        let div = div(&goal, Some(PART2_NOTICE));
         assert!(div.contains("lifecycle status: active") && div.contains("sleep &lt; 8 hours"));
         assert!(div.contains(PART2_NOTICE) && !div.contains("secret"));
         assert!(div.starts_with("<div xmlns=\"http://www.w3.org/1999/xhtml\">") && div.ends_with("</div>"));
+    }
+
+    #[test]
+    fn datatypes_are_read_as_phrases() {
+        let observation = json!({"resourceType": "Observation", "code": {"coding": [{"system": "s", "code": "c", "display": "D"}]},
+            "subject": {"reference": "Patient/p"}, "effectivePeriod": {"start": "2026"}, "component": [{"valueQuantity":
+            {"value": 1.5, "unit": "mg", "system": "u", "code": "mg"}}, null, {"valueBoolean": true}],
+            "contact": {"given": ["A", "B"], "family": "C"}, "note": [{"text": "a\t\"b\" \\ c\u{1}"}]});
+        assert_eq!(
+            div(&observation, None).split_once("</p>").expect("a head").1,
+            "<ul><li>code: D</li><li>subject: Patient/p</li><li>effective period: 2026 – …</li>\
+            <li>component: <ul><li>value quantity: 1.5 mg</li></ul>; <ul><li>value boolean: true</li></ul></li>\
+            <li>contact: A B C</li><li>note: a\t&quot;b&quot; \\ c\u{1}</li></ul></div>"
+        );
     }
 
     #[test]
@@ -163,10 +253,6 @@ mod tests {
         for _ in 0..60 {
             value = json!({ "a": value });
         }
-        assert!(
-            narrative(&value, None)["div"]
-                .as_str()
-                .is_some_and(|d| d.contains('…'))
-        );
+        assert!(div(&value, None).contains('…'));
     }
 }

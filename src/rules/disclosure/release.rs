@@ -4,14 +4,13 @@
 //! released, `lastUpdated` the moment that digest first appeared for this recipient and purpose. So a hidden
 //! change shows in neither (<https://hl7.org/fhir/R4/resource.html#Meta>).
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-use sha2::{Digest as _, Sha256};
 
 use super::explain::Withheld;
 use super::relationship::Relationship;
-use crate::fhir::{Instant, Now, Value};
-use crate::search::{self, Values};
+use crate::fhir::{Instant, Now};
+use crate::search::Values;
 
 /// What a recipient was shown before: one row of `released`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +40,22 @@ impl Moved {
 #[derive(Debug)]
 pub struct Decision {
     pub(super) about: About,
-    /// Each with the legal basis it leaves on.
-    pub(super) resources: Vec<(Value, Vec<String>)>,
+    pub(super) resources: Vec<Undated>,
+}
+
+/// One resource as released, before it has a date.
+#[derive(Debug)]
+pub(super) struct Undated {
+    pub resource_type: String,
+    pub id: String,
+    /// Of `bytes`.
+    pub digest: [u8; 32],
+    /// The resource without version and date, which belong at `stamp_at`, before other members of its `meta`.
+    pub bytes: Vec<u8>,
+    pub stamp_at: usize,
+    pub values: Values,
+    /// Legal basis of each layer that permitted it.
+    pub basis: Vec<String>,
 }
 
 /// What a release is about: for whom, why, from which versions, on which basis, and what it keeps back.
@@ -84,6 +97,10 @@ pub struct Release {
     pub(super) about: About,
     /// In the default order of every answer: last changed, then type and id.
     pub(super) resources: Vec<Released>,
+    /// Places in `resources` by type and id.
+    by_name: Vec<u32>,
+    /// Places in `resources` by type, and within a type in the default order.
+    by_type: Vec<u32>,
     weight: usize,
 }
 
@@ -95,74 +112,83 @@ impl Decision {
     /// Gives each resource its version and date. `before` is what this recipient was last shown of this
     /// person for this purpose; the second result is how that changes.
     pub fn dated(self, before: &[Shown], now: &Now) -> (Release, Moved) {
-        let mut moved = Moved::default();
-        let mut released: Vec<Released> = Vec::with_capacity(self.resources.len());
-        for (resource, basis) in self.resources {
-            let (one, change) = date_one(resource, basis, before, now);
-            moved.shown.extend(change);
-            released.push(one);
-        }
-        let kept = |s: &&Shown| {
-            !released
-                .iter()
-                .any(|r| r.resource_type == s.resource_type && r.id == s.id)
-        };
-        moved.gone = before
+        let known: HashMap<(&str, &str), &Shown> = before
             .iter()
-            .filter(kept)
-            .map(|s| (s.resource_type.clone(), s.id.clone()))
+            .map(|s| ((s.resource_type.as_str(), s.id.as_str()), s))
             .collect();
+        let mut moved = Moved::default();
+        let mut stamps = Stamps::default();
+        let mut released: Vec<Released> = Vec::with_capacity(self.resources.len());
+        for resource in self.resources {
+            let name = (resource.resource_type.as_str(), resource.id.as_str());
+            let same = known.get(&name).filter(|shown| shown.digest == resource.digest);
+            let changed_at = same.map_or_else(|| milliseconds(now.stamp()), |shown| shown.changed_at);
+            if same.is_none() {
+                moved.shown.push(resource.shown(changed_at));
+            }
+            released.push(resource.dated(changed_at, &mut stamps));
+        }
+        let kept: HashSet<(&str, &str)> = released.iter().map(Released::name).collect();
+        let gone = before
+            .iter()
+            .map(|s| (s.resource_type.as_str(), s.id.as_str()))
+            .filter(|name| !kept.contains(name));
+        moved.gone = gone.map(|(t, id)| (t.to_owned(), id.to_owned())).collect();
         released.sort_by(|a, b| {
             (a.changed_at, &a.resource_type, &a.id).cmp(&(b.changed_at, &b.resource_type, &b.id))
         });
-        let weight = 512
-            + released
-                .iter()
-                .map(|r| r.body.len() + r.values.weight() + 256)
-                .sum::<usize>();
-        (
-            Release {
-                about: self.about,
-                resources: released,
-                weight,
-            },
-            moved,
-        )
+        (Release::new(self.about, released), moved)
     }
 }
 
-fn date_one(resource: Value, basis: Vec<String>, before: &[Shown], now: &Now) -> (Released, Option<Shown>) {
-    let resource_type = resource["resourceType"].as_str().unwrap_or_default().to_owned();
-    let id = resource["id"].as_str().unwrap_or_default().to_owned();
-    let bytes = serde_json::to_vec(&resource).expect("a JSON tree can be written");
-    let digest: [u8; 32] = Sha256::digest(&bytes).into();
-    let known = before
-        .iter()
-        .find(|s| s.digest == digest && s.resource_type == resource_type && s.id == id);
-    let changed_at = known.map_or_else(|| milliseconds(now.stamp()), |s| s.changed_at);
-    let values = search::extract(&resource);
-    let change = match known {
-        Some(_) => None,
-        None => Some(Shown {
-            resource_type: resource_type.clone(),
-            id: id.clone(),
-            digest,
+impl Undated {
+    fn shown(&self, changed_at: Instant) -> Shown {
+        Shown {
+            resource_type: self.resource_type.clone(),
+            id: self.id.clone(),
+            digest: self.digest,
             changed_at,
-        }),
-    };
-    let body: Arc<[u8]> = stamped(resource, &bytes, &digest, changed_at).into();
-    (
+        }
+    }
+
+    fn dated(self, changed_at: Instant, stamps: &mut Stamps) -> Released {
+        let (head, rest) = self.bytes.split_at(self.stamp_at);
+        let version = version_id(&self.digest);
+        let date = stamps.of(changed_at);
+        let parts: [&[u8]; 6] = [
+            head,
+            b"\"versionId\":\"",
+            version.as_bytes(),
+            b"\",\"lastUpdated\":\"",
+            date.as_bytes(),
+            b"\",",
+        ];
+        let mut body = Vec::with_capacity(self.bytes.len() + 96);
+        parts.iter().for_each(|part| body.extend_from_slice(part));
+        body.extend_from_slice(rest);
         Released {
-            resource_type,
-            id,
-            digest,
+            resource_type: self.resource_type,
+            id: self.id,
+            digest: self.digest,
             changed_at,
-            body,
-            values,
-            basis,
-        },
-        change,
-    )
+            body: body.into(),
+            values: self.values,
+            basis: self.basis,
+        }
+    }
+}
+
+/// The last date written: most resources of a release have the same one.
+#[derive(Default)]
+struct Stamps(Option<(Instant, String)>);
+
+impl Stamps {
+    fn of(&mut self, t: Instant) -> &str {
+        if self.0.as_ref().is_none_or(|(last, _)| *last != t) {
+            self.0 = None;
+        }
+        &self.0.get_or_insert_with(|| (t, t.to_fhir())).1
+    }
 }
 
 /// `lastUpdated` is written in milliseconds; what is kept is what was written.
@@ -170,56 +196,35 @@ fn milliseconds(t: Instant) -> Instant {
     Instant(t.0 - t.0.rem_euclid(1000))
 }
 
-/// How `meta` begins in what is written. In a string its quotes would be escaped, so where it first stands it is one.
-const META: &[u8] = b"\"meta\":{";
-
-/// The resource as bytes with version and date at the head of its `meta`. `bytes` is the resource without them: they
-/// are spliced in, so that it is written once.
-fn stamped(resource: Value, bytes: &[u8], digest: &[u8; 32], changed_at: Instant) -> Vec<u8> {
-    let stamp = format!(
-        "\"versionId\":\"{}\",\"lastUpdated\":\"{}\"",
-        version_id(digest),
-        changed_at.to_fhir()
-    );
-    let top = resource
-        .as_object()
-        .and_then(|object| object.get("meta"))
-        .and_then(Value::as_object);
-    let mut before = resource
-        .as_object()
-        .into_iter()
-        .flatten()
-        .take_while(|(name, _)| *name != "meta");
-    let leads = before.all(|(_, value)| value.is_string());
-    let found = bytes.windows(META.len()).position(|window| window == META);
-    match (top, found) {
-        (Some(meta), Some(at)) if leads => {
-            let (head, rest) = bytes.split_at(at + META.len());
-            let comma: &[u8] = if meta.is_empty() { b"" } else { b"," };
-            [head, stamp.as_bytes(), comma, rest].concat()
-        }
-        _ => written_out(resource, digest, changed_at),
-    }
-}
-
-/// The same for a resource whose `meta` is absent or does not stand at its head.
-fn written_out(mut resource: Value, digest: &[u8; 32], changed_at: Instant) -> Vec<u8> {
-    let mut meta = serde_json::Map::new();
-    meta.insert("versionId".to_owned(), version_id(digest).into());
-    meta.insert("lastUpdated".to_owned(), changed_at.to_fhir().into());
-    if let Some(Value::Object(rest)) = resource.get_mut("meta").map(Value::take) {
-        meta.extend(rest);
-    }
-    resource["meta"] = Value::Object(meta);
-    resource.to_string().into_bytes()
-}
-
 /// The first 64 bits of the digest, in hexadecimal: short enough for an ETag.
 pub fn version_id(digest: &[u8; 32]) -> String {
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = digest[..8].iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 impl Release {
+    /// `resources` in the default order.
+    fn new(about: About, resources: Vec<Released>) -> Release {
+        let weights = resources
+            .iter()
+            .map(|r| r.body.len() + r.values.weight() + r.basis_weight() + 256);
+        let weight =
+            512 + weights.sum::<usize>() + about.withheld.iter().map(Withheld::weight).sum::<usize>();
+        let places = || (0u32..).take(resources.len()).collect::<Vec<u32>>();
+        let (mut by_name, mut by_type) = (places(), places());
+        by_name.sort_unstable_by_key(|at| resources[*at as usize].name());
+        by_type.sort_by_key(|at| resources[*at as usize].resource_type.as_str());
+        Release {
+            about,
+            resources,
+            by_name,
+            by_type,
+            weight,
+        }
+    }
+
     pub fn about(&self) -> &About {
         &self.about
     }
@@ -239,13 +244,33 @@ impl Release {
     }
 
     pub(super) fn find(&self, resource_type: &str, id: &str) -> Option<usize> {
-        self.resources
-            .iter()
-            .position(|r| r.resource_type == resource_type && r.id == id)
+        let name = |at: &u32| self.resources[*at as usize].name();
+        let at = self
+            .by_name
+            .binary_search_by(|at| name(at).cmp(&(resource_type, id)))
+            .ok()?;
+        Some(self.by_name[at] as usize)
+    }
+
+    /// Places of the resources of one type, in the default order.
+    pub(super) fn of_type(&self, resource_type: &str) -> impl Iterator<Item = usize> {
+        let type_at = |at: &u32| self.resources[*at as usize].resource_type.as_str();
+        let first = self.by_type.partition_point(|at| type_at(at) < resource_type);
+        let rest = &self.by_type[first..];
+        let those = rest.partition_point(|at| type_at(at) == resource_type);
+        rest[..those].iter().map(|at| *at as usize)
     }
 }
 
 impl Released {
+    fn name(&self) -> (&str, &str) {
+        (&self.resource_type, &self.id)
+    }
+
+    fn basis_weight(&self) -> usize {
+        self.basis.iter().map(|basis| basis.len() + 24).sum()
+    }
+
     pub fn reference(&self) -> String {
         format!("{}/{}", self.resource_type, self.id)
     }
@@ -254,27 +279,25 @@ impl Released {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
-    fn splicing_the_version_in_gives_the_bytes_of_writing_it_out() {
+    fn version_and_date_stand_at_the_head_of_meta_and_not_in_the_digest() {
         let now = Instant::parse("2026-11-21T10:00:00.123Z").expect("an instant");
-        for resource in [
-            json!({"resourceType": "Goal", "id": "g", "meta": {"profile": ["p"]}, "text": {"div": "\"meta\":{"}}),
-            json!({"resourceType": "Goal", "meta": {}, "note": [{"meta": {}}]}),
-            json!({"resourceType": "Goal", "id": "\"meta\":{", "meta": {"security": []}}),
-            json!({"resourceType": "Goal", "id": "g", "a": {"meta": {}}, "meta": {"profile": ["p"]}}),
-            json!({"resourceType": "Goal", "id": "g"}),
-        ] {
-            let bytes = serde_json::to_vec(&resource).expect("JSON");
-            let spliced = stamped(resource.clone(), &bytes, &[7; 32], now);
-            let parsed: Value = serde_json::from_slice(&spliced).expect("JSON");
-            assert_eq!(
-                spliced,
-                written_out(resource.clone(), &[7; 32], now),
-                "{resource}"
-            );
-            assert_eq!(parsed["meta"]["versionId"], version_id(&[7; 32]), "{resource}");
-        }
+        let bytes =
+            br#"{"resourceType":"Goal","meta":{"profile":["p"]},"text":{"div":"\"meta\":{"}}"#.to_vec();
+        let undated = Undated {
+            resource_type: "Goal".to_owned(),
+            id: "g".to_owned(),
+            digest: [0x0a; 32],
+            stamp_at: 31,
+            bytes,
+            values: Values::default(),
+            basis: Vec::new(),
+        };
+        let released = undated.dated(now, &mut Stamps::default());
+        assert_eq!(
+            std::str::from_utf8(&released.body).expect("UTF-8"),
+            r#"{"resourceType":"Goal","meta":{"versionId":"0a0a0a0a0a0a0a0a","lastUpdated":"2026-11-21T10:00:00.123Z","profile":["p"]},"text":{"div":"\"meta\":{"}}"#
+        );
     }
 }

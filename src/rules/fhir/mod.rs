@@ -11,6 +11,7 @@ mod xhtml;
 pub mod primitive;
 mod json_scan;
 pub mod json;
+pub mod excerpt;
 pub mod gate;
 mod xml_open;
 mod xml_read;

@@ -34,7 +34,11 @@ pub fn agreement(stated: &Stated, patient: &Value) -> Option<How> {
     if contradicts(stated, &known) {
         return None;
     }
-    if stated.identifiers.iter().any(|one| known.identifiers.contains(one)) {
+    if stated
+        .identifiers
+        .iter()
+        .any(|one| known.identifiers.contains(one))
+    {
         return named_alike(stated, &known).then_some(How::Identifier);
     }
     let same_name = stated
@@ -147,8 +151,7 @@ mod tests {
         ] {
             assert_eq!(how(with(more.clone())), None, "{more}");
         }
-        let former =
-            json!({"name": [{"family": "Reyes", "given": ["Ana"]}], "birthDate": "1990-02-03", "gender": "female"});
+        let former = json!({"name": [{"family": "Reyes", "given": ["Ana"]}], "birthDate": "1990-02-03", "gender": "female"});
         assert_eq!(how(former), Some(How::Demographics));
     }
 
@@ -158,7 +161,8 @@ mod tests {
         assert_eq!(how(number(MRN, "7")), Some(How::Identifier));
         assert_eq!(how(number(MRN, "8")), None);
         assert_eq!(how(number("urn:other", "7")), None);
-        let two = json!({"identifier": [{"system": MRN, "value": "7"}, {"system": "urn:medicaid", "value": "M2"}]});
+        let two =
+            json!({"identifier": [{"system": MRN, "value": "7"}, {"system": "urn:medicaid", "value": "M2"}]});
         assert_eq!(how(two), None, "a contradiction in another system vetoes");
         let mut named = number(MRN, "7");
         named["name"] = json!([{"family": "Marsh", "given": ["Jordan"]}]);
@@ -171,7 +175,11 @@ mod tests {
         veto["identifier"] = json!([{"system": MRN, "value": "8"}]);
         assert_eq!(how(veto.clone()), None, "a number vetoes what demographics say");
         veto["identifier"] = json!([{"system": "urn:their-own", "value": "8"}]);
-        assert_eq!(how(veto), Some(How::Demographics), "a number of theirs says nothing");
+        assert_eq!(
+            how(veto),
+            Some(How::Demographics),
+            "a number of theirs says nothing"
+        );
     }
 
     #[test]
@@ -181,7 +189,9 @@ mod tests {
         let mut patient = ana();
         patient["address"][0]["extension"] = label.clone();
         patient["_gender"] = json!({"extension": label});
-        let stated = Stated::of(&with(json!({"gender": "female", "address": [{"postalCode": "62701"}]})));
+        let stated = Stated::of(&with(
+            json!({"gender": "female", "address": [{"postalCode": "62701"}]}),
+        ));
         assert_eq!(agreement(&stated, &patient), None);
         patient["_birthDate"] = json!({"extension": patient["_gender"]["extension"]});
         assert!(keys(&patient).is_empty());
@@ -190,14 +200,20 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         assert_eq!(Stated::of(&json!({})).missing().len(), 4);
-        assert!(Stated::of(&with(json!({"gender": "female"}))).missing().is_empty());
+        assert!(
+            Stated::of(&with(json!({"gender": "female"})))
+                .missing()
+                .is_empty()
+        );
         assert!(
             Stated::of(&json!({"identifier": [{"system": "s", "value": "v"}]}))
                 .missing()
                 .is_empty()
         );
         assert_eq!(
-            Stated::of(&json!({"identifier": [{"value": "v"}]})).missing().len(),
+            Stated::of(&json!({"identifier": [{"value": "v"}]}))
+                .missing()
+                .len(),
             4
         );
     }

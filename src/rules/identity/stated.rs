@@ -116,10 +116,7 @@ impl Stated {
                 && self.lines.is_empty());
         let wanted = [
             (self.families().next().is_some(), "name.family"),
-            (
-                self.names.iter().any(|name| !name.given.is_empty()),
-                "name.given",
-            ),
+            (self.names.iter().any(|name| !name.given.is_empty()), "name.given"),
             (self.birth_date.is_some(), "birthDate (year, month and day)"),
             (
                 corroborated,

@@ -46,13 +46,25 @@ fn differences(expected: &Value, labels: &Labels) -> Vec<String> {
     let whole = codes(labels.sensitivity).join(",");
     compare("labels", codes(set(&expected["labels"])).join(","), whole);
     let stated = expected["confidentiality"].as_str().unwrap_or("N");
-    compare("confidentiality", stated.to_owned(), labels.confidentiality.code().to_owned());
+    compare(
+        "confidentiality",
+        stated.to_owned(),
+        labels.confidentiality.code().to_owned(),
+    );
     let part2 = expected["part2"] == true;
     compare("part2", part2.to_string(), labels.part2.to_string());
     let elements = by_path(labels.elements.iter().map(|(path, own)| (path, own.sensitivity)));
-    compare("elements", format!("{:?}", wanted(&expected["elements"])), format!("{elements:?}"));
+    compare(
+        "elements",
+        format!("{:?}", wanted(&expected["elements"])),
+        format!("{elements:?}"),
+    );
     let suspicions = by_path(labels.suspicions.iter().map(|s| (&s.path, s.sensitivity)));
-    compare("suspicions", format!("{:?}", wanted(&expected["suspicions"])), format!("{suspicions:?}"));
+    compare(
+        "suspicions",
+        format!("{:?}", wanted(&expected["suspicions"])),
+        format!("{suspicions:?}"),
+    );
     wrong
 }
 
@@ -80,7 +92,10 @@ fn run(case: &Value) -> Vec<String> {
         .chain(labels.suspicions.iter().map(|s| (&s.path, s.sensitivity)))
     {
         for code in sensitivity.codes() {
-            if !grounds.iter().any(|g| g.path.starts_with(path.as_str()) && g.label == code) {
+            if !grounds
+                .iter()
+                .any(|g| g.path.starts_with(path.as_str()) && g.label == code)
+            {
                 wrong.push(format!("{path} {code} has no ground"));
             }
         }

@@ -60,7 +60,10 @@ const SYSTEMS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("loinc", &["http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"]),
-    ("snomed", &["http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"]),
+    (
+        "snomed",
+        &["http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"],
+    ),
     ("cvx", &["http://hl7.org/fhir/sid/cvx"]),
     ("ndc", &["http://hl7.org/fhir/sid/ndc"]),
 ];
@@ -196,7 +199,9 @@ impl CodeLists {
             .find(|(short, _)| *short == system)
             .map_or(&[][..], |(_, a)| *a);
         if addresses.is_empty() && !system.contains(':') {
-            return Err("the system is neither a short name (icd-10-cm, hcpcs, rxnorm, loinc, snomed …) nor an address");
+            return Err(
+                "the system is neither a short name (icd-10-cm, hcpcs, rxnorm, loinc, snomed …) nor an address",
+            );
         }
         let index = u32::try_from(self.lines.len()).map_err(|_| "too many lines")?;
         let shown = expand(codes, WITH_RANGES.contains(&system))?;
@@ -241,7 +246,8 @@ impl CodeLists {
 
     /// What the lists say about a coding; `None` when nothing, or when its line clears it (`-`).
     pub fn lookup(&self, system: &str, code: &str) -> Option<Hit> {
-        self.line_of(system, code).filter(|hit| !hit.sensitivity.is_empty())
+        self.line_of(system, code)
+            .filter(|hit| !hit.sensitivity.is_empty())
     }
 
     /// Does any line, also one that clears, speak of this code?
@@ -398,7 +404,11 @@ mod tests {
         let mut text = String::from("# list: large 1\n");
         for code in 0..120_000 {
             use std::fmt::Write as _;
-            let _ = writeln!(text, "snomed\t{}\tPSY\tunverified\tmade for a test", 10_000_000 + code);
+            let _ = writeln!(
+                text,
+                "snomed\t{}\tPSY\tunverified\tmade for a test",
+                10_000_000 + code
+            );
         }
         let mut lists = CodeLists::shipped().clone();
         lists.load("large.tsv", &text).expect("good");

@@ -75,7 +75,9 @@ pub fn basis(
 impl Grounds<'_> {
     /// What a source, or staff, states at one place.
     pub(super) fn stated(&mut self, path: &str, stated: &Stated) {
-        let Some(grounds) = self.0.as_deref_mut() else { return };
+        let Some(grounds) = self.0.as_deref_mut() else {
+            return;
+        };
         let note = match stated.note_kind {
             NoteKind::General => None,
             NoteKind::Psychotherapy => Some("PSYTHPN"),
@@ -99,9 +101,13 @@ impl Grounds<'_> {
 
     /// What the lists say about one coding.
     pub(super) fn code(&mut self, lists: &CodeLists, found: &Found<'_>) {
-        let Some(grounds) = self.0.as_deref_mut() else { return };
+        let Some(grounds) = self.0.as_deref_mut() else {
+            return;
+        };
         let line = lists.reason(found.line).unwrap_or_default();
-        let Some(list) = lists.list(found.line) else { return };
+        let Some(list) = lists.list(found.line) else {
+            return;
+        };
         grounds.extend(found.sensitivity.codes().map(|label| Ground {
             path: found.path.clone(),
             label: label.to_owned(),
@@ -116,7 +122,9 @@ impl Grounds<'_> {
 
     /// A confidentiality that follows from other labels.
     pub(super) fn rule(&mut self, path: &str, labels: &Labels) {
-        let Some(grounds) = self.0.as_deref_mut() else { return };
+        let Some(grounds) = self.0.as_deref_mut() else {
+            return;
+        };
         grounds.push(Ground {
             path: path.to_owned(),
             label: labels.confidentiality.code().to_owned(),

@@ -12,6 +12,7 @@ mod review;
 mod provenance;
 mod source;
 mod walk;
+mod released;
 mod ground;
 mod high_water;
 
@@ -26,8 +27,9 @@ pub use codes::{CodeLists, Hit, ListName, Loaded};
 pub use ground::{Ground, Why, basis};
 pub use high_water::HighWater;
 pub use provenance::{Programs, Provenance, Received};
-pub use review::{ReviewedTexts, TextReviews, text_at, text_digest};
+pub use review::{ReviewedTexts, TextReviews, at, text_at, text_digest};
 
+use crate::fhir::excerpt::Part;
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// Sensitivities that the shipped policy raises to `R` when the source states no confidentiality.
@@ -131,6 +133,21 @@ pub fn label_codes(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labe
     walk::label_resource(resource, lists, set_of(raised), walk::Texts::Skipped, None)
 }
 
+/// The labels that travel with a released resource: what its source states of the whole (`stored`), and what the codes
+/// imply that are released. As [`label_codes`] of the released resource, without labels of elements.
+pub fn label_released(stored: &Value, released: Part<'_, '_>, lists: &CodeLists, raised: &[&str]) -> Labels {
+    walk::compose(
+        source::Stated::of_meta(stored),
+        &released::codes(released, lists),
+        set_of(raised),
+    )
+}
+
+/// As [`label_released`] where no code implies a label.
+pub fn label_stated(stored: &Value, raised: &[&str]) -> Labels {
+    walk::compose(source::Stated::of_meta(stored), &[], set_of(raised))
+}
+
 fn set_of(raised: &[&str]) -> Sensitivities {
     let raised = raised
         .iter()
@@ -140,6 +157,11 @@ fn set_of(raised: &[&str]) -> Sensitivities {
 }
 
 impl Labels {
+    /// Does a code of the resource itself, or of the element, imply a label?
+    pub fn is_coded(&self) -> bool {
+        self.reasons.iter().any(|r| matches!(r.basis, Basis::Code { .. }))
+    }
+
     /// Reasons of a given sensitivity, for explanations.
     pub fn reasons_of(&self, sensitivity: Sensitivities) -> impl Iterator<Item = &Reason> {
         self.reasons

@@ -71,7 +71,11 @@ fn the_public_list_is_labelled_with_its_category_or_excepted() {
             }
             None => {
                 let found: Vec<&str> = labels.codes().collect();
-                wrong.push(format!("{system}|{code} {category}, here {}: {}", found.join(","), of("display")));
+                wrong.push(format!(
+                    "{system}|{code} {category}, here {}: {}",
+                    found.join(","),
+                    of("display")
+                ));
             }
         }
     }

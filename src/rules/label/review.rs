@@ -56,20 +56,34 @@ impl ReviewedTexts {
 
 /// The text at a path as suspicions name it (`CarePlan.note[1].text`; `_x` is written `x`); nothing when it is not there.
 pub fn text_at<'r>(resource: &'r Value, path: &str) -> Option<&'r str> {
+    at(resource, path).into_iter().find_map(Value::as_str)
+}
+
+/// The element at a path as labels name it: its value, and what stands beside a primitive (`_x`).
+pub fn at<'r>(resource: &'r Value, path: &str) -> Vec<&'r Value> {
+    elements(resource, path).unwrap_or_default()
+}
+
+fn elements<'r>(resource: &'r Value, path: &str) -> Option<Vec<&'r Value>> {
     let mut steps = path.split('.');
     steps.next()?;
     let mut found = vec![resource];
     for step in steps {
         let (name, indexes) = step.split_once('[').unwrap_or((step, ""));
         let beside = format!("_{name}");
-        let members = found.iter().flat_map(|value| [value.get(name), value.get(&beside)]);
+        let members = found
+            .iter()
+            .flat_map(|value| [value.get(name), value.get(&beside)]);
         found = members.flatten().collect();
-        for index in indexes.split_terminator(['[', ']']).filter(|part| !part.is_empty()) {
+        for index in indexes
+            .split_terminator(['[', ']'])
+            .filter(|part| !part.is_empty())
+        {
             let index: usize = index.parse().ok()?;
             found = found.iter().filter_map(|value| value.get(index)).collect();
         }
     }
-    found.iter().find_map(|value| value.as_str())
+    Some(found)
 }
 
 #[cfg(test)]
@@ -91,7 +105,13 @@ mod tests {
         ] {
             assert_eq!(text_at(&resource, path), Some(text), "{path}");
         }
-        for path in ["CarePlan", "CarePlan.note[7].text", "CarePlan.note[x].text", "", "CarePlan.note"] {
+        for path in [
+            "CarePlan",
+            "CarePlan.note[7].text",
+            "CarePlan.note[x].text",
+            "",
+            "CarePlan.note",
+        ] {
             assert_eq!(text_at(&resource, path), None, "{path}");
         }
     }

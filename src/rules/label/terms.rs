@@ -45,7 +45,14 @@ struct Spelling {
 }
 
 /// Letters that are heard alike: who writes a medicine down from hearing writes one for the other.
-const HEARD_ALIKE: [(&str, &str); 6] = [("ph", "f"), ("x", "ks"), ("y", "i"), ("th", "t"), ("c", "k"), ("z", "s")];
+const HEARD_ALIKE: [(&str, &str); 6] = [
+    ("ph", "f"),
+    ("x", "ks"),
+    ("y", "i"),
+    ("th", "t"),
+    ("c", "k"),
+    ("z", "s"),
+];
 
 static TERMS: LazyLock<Terms> = LazyLock::new(|| Terms::read(TEXT));
 
@@ -65,7 +72,10 @@ impl Terms {
             near_sieve: Sieve::new(),
         };
         for line in text.lines() {
-            if let Some((name, version)) = line.strip_prefix("# list:").and_then(|l| l.trim().split_once(' ')) {
+            if let Some((name, version)) = line
+                .strip_prefix("# list:")
+                .and_then(|l| l.trim().split_once(' '))
+            {
                 (terms.list.name, terms.list.version) = (name.to_owned(), version.to_owned());
             }
             match line.split_once('\t').filter(|_| !line.starts_with('#')) {
@@ -238,7 +248,15 @@ mod tests {
         for text in ["attends an AA meeting", "methadone clinic, 8:00", "uses heroin"] {
             assert!(!suspect(text).is_empty(), "{text}");
         }
-        for text in ["the heroine of the play", "aa batteries", "in addition", "it mattered", "walks daily", "", "…"] {
+        for text in [
+            "the heroine of the play",
+            "aa batteries",
+            "in addition",
+            "it mattered",
+            "walks daily",
+            "",
+            "…",
+        ] {
             assert!(suspect(text).is_empty(), "{text}");
         }
     }

@@ -36,7 +36,7 @@ const NO_TEXT: [&str; 14] = [
 /// A coding that stands on a list: path of the coded element, how deep it stands below the resource, what the list says.
 pub(super) struct Found<'a> {
     pub path: String,
-    level: usize,
+    pub level: usize,
     pub sensitivity: Sensitivities,
     pub line: u32,
     pub system: &'a str,
@@ -300,7 +300,7 @@ fn says_something(labels: &Labels) -> bool {
 }
 
 /// Labels from what is stated and what codes imply; the source's word is kept when it says the same more exactly.
-fn compose(stated: Stated, codes: &[Found<'_>], raised: Sensitivities) -> Labels {
+pub(super) fn compose(stated: Stated, codes: &[Found<'_>], raised: Sensitivities) -> Labels {
     let mut labels = Labels {
         confidentiality: Confidentiality::Normal,
         confidentiality_basis: ConfidentialityBasis::Default,

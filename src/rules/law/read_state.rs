@@ -104,10 +104,13 @@ impl Reader {
             let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
             texts.collect::<Option<Vec<_>>>()
         });
-        texts.flatten().filter(|list| !list.is_empty()).unwrap_or_else(|| {
-            self.add(at, &format!("needs {key}, a list of texts"));
-            Vec::new()
-        })
+        texts
+            .flatten()
+            .filter(|list| !list.is_empty())
+            .unwrap_or_else(|| {
+                self.add(at, &format!("needs {key}, a list of texts"));
+                Vec::new()
+            })
     }
 
     fn rule(&mut self, of: &Value) {
@@ -172,7 +175,10 @@ impl Reader {
         for code in self.list(id, of, "programs") {
             match Programs::named(&code) {
                 Some(program) => self.law.scope = self.law.scope.with(program),
-                None => self.add(id, "programs are mental-health, developmental-disability, substance-use"),
+                None => self.add(
+                    id,
+                    "programs are mental-health, developmental-disability, substance-use",
+                ),
             }
         }
     }
@@ -257,7 +263,10 @@ mod tests {
             "needs notes",
             "needs a scope",
         ] {
-            assert!(problems.iter().any(|p| p.contains(wanted)), "{wanted}: {problems:?}");
+            assert!(
+                problems.iter().any(|p| p.contains(wanted)),
+                "{wanted}: {problems:?}"
+            );
         }
         assert!(load(&json!(null)).is_err() && load(&json!([])).is_err());
     }

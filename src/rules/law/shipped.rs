@@ -8,7 +8,10 @@ use crate::fhir::{Issue, IssueCode};
 
 const FILES: [(&str, &str); 2] = [
     ("neutral.json", include_str!("../../../profiles/law/neutral.json")),
-    ("illinois.json", include_str!("../../../profiles/law/illinois.json")),
+    (
+        "illinois.json",
+        include_str!("../../../profiles/law/illinois.json"),
+    ),
 ];
 
 /// The shipped states by name, loaded and checked.

@@ -120,10 +120,7 @@ pub fn judge(stated: &Stated, ground: &Ground) -> Answer {
     let mut missing = Missing(Vec::new());
     missing.unless(!stated.decider.trim().is_empty(), "who decides");
     missing.unless(!stated.recipient.trim().is_empty(), "who receives it");
-    missing.unless(
-        !stated.basis.trim().is_empty(),
-        "the facts the decision rests on",
-    );
+    missing.unless(!stated.basis.trim().is_empty(), "the facts the decision rests on");
     match ground {
         Ground::Threat(threat) => missing.threat(threat),
         Ground::AbuseReport(report) => missing.abuse(report),
@@ -152,7 +149,9 @@ pub fn covers(ground: &Ground, source: &Source) -> Result<(), &'static str> {
         NoteKind::Personal => return Err("personal notes are no part of the record (740 ILCS 110/3(b))"),
         NoteKind::TestMaterial => return Err("test material goes to no one by this way (740 ILCS 110/3(c))"),
         NoteKind::Unclassified => return Err("nobody has said yet what kind of note it is"),
-        NoteKind::SudCounseling => return Err("SUD counseling notes need a consent of their own (42 CFR 2.31(b))"),
+        NoteKind::SudCounseling => {
+            return Err("SUD counseling notes need a consent of their own (42 CFR 2.31(b))");
+        }
         // 164.508(a)(2)(ii) names (j)(1)(i) and what law requires, not 512(c)(1)(iii), 512(e) or 510(b).
         NoteKind::Psychotherapy if !matches!(ground, Ground::Threat(_)) => {
             return Err("psychotherapy notes need an authorization (45 CFR 164.508(a)(2))");

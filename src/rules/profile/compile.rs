@@ -46,10 +46,9 @@ pub(super) fn compile(root: &'static Type, named: &Named, problems: &mut Vec<Iss
     compiler.check_names(named, &[Content::Complex(root)], root.name);
     compiler.node(Content::Complex(root), named, Reach::Named, root.name);
     compiler.resolve();
-    let mut plan = Plan {
+    let plan = Plan {
         nodes: compiler.nodes,
     };
-    plan.mark_links();
     plan
 }
 
@@ -441,6 +440,7 @@ fn opened(element: &'static Element, def: Option<&Def>, min: u32, max: u32, form
         min,
         max,
         modifier,
+        bit: 0,
         demand,
         forms,
         slices,

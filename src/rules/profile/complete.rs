@@ -8,6 +8,7 @@
 use serde_json::{Value, json};
 
 use super::plan::{Opened, Plan};
+use crate::fhir::excerpt::Part;
 
 const EXTENSION: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 const CODES: &str = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
@@ -71,19 +72,17 @@ fn stand_in(opened: &Opened) -> Option<Absent> {
     })
 }
 
-/// Fills what is absent, in the order of definition, after everything that is there.
-pub(super) fn complete(absent: &[Absent], released: &mut Value) {
-    let Some(map) = released.as_object_mut() else {
-        return;
-    };
-    for element in absent {
-        if !map.contains_key(&element.key) && !map.contains_key(&element.shadow) {
-            let key = if element.twin {
-                &element.shadow
-            } else {
-                &element.key
-            };
-            map.insert(key.clone(), element.stands_in.clone());
-        }
-    }
+/// What stands in for what is absent, in the order of definition.
+pub(super) fn unknown<'a>(
+    absent: &'a [Absent],
+    released: Part<'_, 'a>,
+) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    let there = move |name: &str| released.member(name).is_some();
+    let missing = absent.iter().filter(move |a| !there(&a.key) && !there(&a.shadow));
+    missing.map(|a| {
+        (
+            if a.twin { a.shadow.as_str() } else { a.key.as_str() },
+            &a.stands_in,
+        )
+    })
 }

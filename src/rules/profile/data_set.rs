@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Profile;
 use super::closed::hex;
+use super::problem::nearest;
 use crate::fhir::element::table;
 use crate::fhir::{Issue, IssueCode};
 
@@ -19,9 +20,22 @@ pub struct DataSet {
     profiles: HashMap<String, Profile>,
     order: Vec<String>,
     directory: Vec<String>,
+    excluded: Vec<Sufficient>,
     sufficient: Vec<Sufficient>,
     digest: String,
 }
+
+/// What `data-set.json` may say; anything else is a slip of the pen.
+const KEYS: &[&str] = &[
+    "name",
+    "title",
+    "description",
+    "version",
+    "order",
+    "directory",
+    "excluded",
+    "sufficient",
+];
 
 /// Something a recipient of this data set should find. Not finding it is a named gap in the staff view and
 /// never shows in what the recipient gets.
@@ -94,7 +108,14 @@ impl DataSet {
             })
         };
         let (order, directory) = (read("order"), read("directory"));
-        let sufficient = sufficient(name, set, &mut problems);
+        let excluded = named_resources(name, set, "excluded", &mut problems);
+        let sufficient = named_resources(name, set, "sufficient", &mut problems);
+        if sufficient.is_empty() {
+            problems.push(problem(name, "sufficient", "names what a recipient should find"));
+        }
+        for (key, why) in unknown_keys(set, KEYS) {
+            problems.push(problem(name, &key, why));
+        }
         let title = set
             .get("title")
             .and_then(Value::as_str)
@@ -110,7 +131,7 @@ impl DataSet {
         let named = order
             .iter()
             .chain(&directory)
-            .chain(sufficient.iter().map(|s| &s.resource_type));
+            .chain(excluded.iter().chain(&sufficient).map(|s| &s.resource_type));
         for t in named.filter(|t| !profiles.contains_key(*t)) {
             let why = if table().resource(t).is_some() {
                 "has no profile here"
@@ -134,6 +155,7 @@ impl DataSet {
                 profiles,
                 order,
                 directory,
+                excluded,
                 sufficient,
                 digest,
             }),
@@ -153,6 +175,19 @@ impl DataSet {
     /// `None`: resources of this type are not released.
     pub fn profile(&self, resource_type: &str) -> Option<&Profile> {
         self.profiles.get(resource_type)
+    }
+
+    /// The profile this stored resource is released by; `None`: it is not released, because its type has none here or
+    /// because the set excludes what it is.
+    pub fn profile_of(&self, stored: &Value) -> Option<&Profile> {
+        let profile = self.profile(stored.get("resourceType")?.as_str()?)?;
+        let stays = self.excluded.iter().any(|item| item.met_by(stored));
+        (!stays).then_some(profile)
+    }
+
+    /// Resources that stay at home although their type has a profile.
+    pub fn excluded(&self) -> &[Sufficient] {
+        &self.excluded
     }
 
     /// All profiles in reading order.
@@ -189,9 +224,9 @@ impl DataSet {
     }
 }
 
-fn sufficient(name: &str, set: &Value, problems: &mut Vec<Issue>) -> Vec<Sufficient> {
+fn named_resources(name: &str, set: &Value, key: &str, problems: &mut Vec<Issue>) -> Vec<Sufficient> {
     let items = set
-        .get("sufficient")
+        .get(key)
         .and_then(Value::as_array)
         .map(Vec::as_slice)
         .unwrap_or_default();
@@ -211,14 +246,27 @@ fn sufficient(name: &str, set: &Value, problems: &mut Vec<Issue>) -> Vec<Suffici
         })
     };
     let read: Vec<Sufficient> = items.iter().filter_map(read).collect();
-    if read.len() != items.len() || read.is_empty() {
+    let list = set.get(key).is_none_or(Value::is_array);
+    if read.len() != items.len() || !list {
         problems.push(problem(
             name,
-            "sufficient",
+            key,
             "each item has a type and a label, and system and code or neither",
         ));
     }
     read
+}
+
+/// The keys of `of` that are not among `known`, each with what is wrong with it.
+pub(super) fn unknown_keys(of: &Value, known: &[&str]) -> Vec<(String, String)> {
+    let keys = of.as_object().into_iter().flat_map(serde_json::Map::keys);
+    keys.filter(|key| !known.contains(&key.as_str()))
+        .map(|key| {
+            let near = nearest(key, known.iter().copied());
+            let hint = near.map(|near| format!("; nearest: {near}")).unwrap_or_default();
+            (key.clone(), format!("{key} is not a key of this file{hint}"))
+        })
+        .collect()
 }
 
 /// A list of strings, empty when absent.

@@ -13,7 +13,6 @@ mod compile;
 mod checks;
 mod closed;
 mod project;
-mod links;
 mod complete;
 mod validate;
 mod data_set;
@@ -27,13 +26,14 @@ use serde_json::Value;
 
 pub use data_set::{DataSet, Sufficient};
 pub use free_text::free_text;
-pub use links::Link;
 pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
+pub use project::{Projected, Withheld};
 
 use crate::fhir::Issue;
 use crate::fhir::element::table;
+use crate::fhir::excerpt::Part;
 use complete::Absent;
 use plan::Plan;
 use validate::Closed;
@@ -92,31 +92,31 @@ impl Profile {
     }
 
     /// The part of `resource` that passes, without `meta` and `text` (computed later), or `None` when it is
-    /// withheld whole. `withheld` is asked for each opened element and list item by its path in the given
+    /// withheld whole. Borrowed: nothing is cloned.
+    pub fn excerpt<'a>(&'a self, resource: &'a Value, withheld: Withheld<'_>) -> Option<Projected<'a>> {
+        project::project(&self.plan, resource, withheld)
+    }
+
+    /// The same as a tree of its own. `withheld` is asked for each opened element and list item by its path in the given
     /// resource: JSON names and indexes, `CarePlan.activity[2].detail`, `Observation.valueQuantity`.
     pub fn project(&self, resource: &Value, withheld: &dyn Fn(&str) -> bool) -> Option<Value> {
-        project::project(&self.plan, resource, Some(withheld))
+        let element = Some(withheld);
+        self.tree(resource, Withheld { element, link: None })
     }
 
-    /// The same where nothing is withheld beyond the profile; builds no paths.
+    /// The same where nothing is withheld beyond the profile.
     pub fn project_all(&self, resource: &Value) -> Option<Value> {
-        project::project(&self.plan, resource, None)
+        self.tree(resource, Withheld::default())
     }
 
-    /// Takes the elements at some paths out of a released resource, with whatever cannot stand without them.
-    pub fn remove(&self, released: &Value, gone: &dyn Fn(&str) -> bool) -> Option<Value> {
-        project::project(&self.plan, released, Some(gone))
+    fn tree(&self, resource: &Value, withheld: Withheld<'_>) -> Option<Value> {
+        Some(self.excerpt(resource, withheld)?.excerpt.root()?.to_value())
     }
 
-    /// Says *unknown* of each element that US Core requires and the release does not have. To be called last,
-    /// when nothing more is taken out; it changes nothing the second time.
-    pub fn complete(&self, released: &mut Value) {
-        complete::complete(&self.absent, released);
-    }
-
-    /// Shows each Reference, canonical and url of a released resource with the path that `remove` takes.
-    pub fn links<'v>(&self, released: &'v Value, see: &mut dyn FnMut(&str, Link<'v>)) {
-        links::visit(&self.plan, released, see);
+    /// What says *unknown* of each element that US Core requires and `released` does not have, with its name: to be put
+    /// after everything that is there, when nothing more is taken out.
+    pub fn unknown<'a>(&'a self, released: Part<'_, 'a>) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        complete::unknown(&self.absent, released)
     }
 
     /// Every way in which a released resource differs from R4 or from the closed profile; empty is valid.
@@ -152,4 +152,4 @@ fn check_header(sd: &Value, resource_type: &str, problems: &mut Vec<Issue>) {
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,9 @@
 //! <https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.pattern_x_>,
 //! <https://hl7.org/fhir/R4/profiling.html#discriminator>
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::fhir::excerpt::Part;
 
 /// What a value must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +15,63 @@ pub(super) enum Demand {
     Pattern(Value),
 }
 
+/// A value held against a demand: as it is stored, or as it was projected.
+pub(super) trait Seen: Copy {
+    fn scalar(&self) -> Option<&Value>;
+    fn is_object(self) -> bool;
+    fn is_list(self) -> bool;
+    /// Members of an object or items of a list.
+    fn parts(self) -> impl Iterator<Item = Self>;
+    fn member(self, name: &str) -> Option<Self>;
+}
+
+impl Seen for &Value {
+    fn scalar(&self) -> Option<&Value> {
+        (!self.is_object() && !self.is_array()).then_some(*self)
+    }
+
+    fn is_object(self) -> bool {
+        Value::is_object(self)
+    }
+
+    fn is_list(self) -> bool {
+        self.is_array()
+    }
+
+    fn parts(self) -> impl Iterator<Item = Self> {
+        let members = self.as_object().into_iter().flat_map(Map::values);
+        self.as_array().into_iter().flatten().chain(members)
+    }
+
+    fn member(self, name: &str) -> Option<Self> {
+        self.get(name)
+    }
+}
+
+impl Seen for Part<'_, '_> {
+    fn scalar(&self) -> Option<&Value> {
+        Part::scalar(*self)
+    }
+
+    fn is_object(self) -> bool {
+        Part::is_object(self)
+    }
+
+    fn is_list(self) -> bool {
+        Part::is_list(self)
+    }
+
+    fn parts(self) -> impl Iterator<Item = Self> {
+        Part::parts(self)
+    }
+
+    fn member(self, name: &str) -> Option<Self> {
+        Part::member(self, name)
+    }
+}
+
 impl Demand {
-    pub(super) fn met_by(&self, value: &Value) -> bool {
+    pub(super) fn met_by(&self, value: impl Seen) -> bool {
         match self {
             Demand::Fixed(fixed) => same(fixed, value),
             Demand::Pattern(pattern) => conforms(pattern, value),
@@ -29,24 +86,32 @@ impl Demand {
 }
 
 /// Every part of the pattern is found: members by name, list items somewhere in the list.
-fn conforms(pattern: &Value, value: &Value) -> bool {
-    match (pattern, value) {
-        (Value::Object(p), Value::Object(v)) => {
-            p.iter().all(|(k, p)| v.get(k).is_some_and(|v| conforms(p, v)))
+fn conforms(pattern: &Value, value: impl Seen) -> bool {
+    match pattern {
+        Value::Object(p) => {
+            value.is_object()
+                && p.iter()
+                    .all(|(k, p)| value.member(k).is_some_and(|v| conforms(p, v)))
         }
-        (Value::Array(p), Value::Array(v)) => p.iter().all(|p| v.iter().any(|v| conforms(p, v))),
-        (p, v) => p == v,
+        Value::Array(p) => value.is_list() && p.iter().all(|p| value.parts().any(|v| conforms(p, v))),
+        p => value.scalar() == Some(p),
     }
 }
 
 /// Equal but for the order of members.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, a)| b.get(k).is_some_and(|b| same(a, b)))
+fn same(fixed: &Value, value: impl Seen) -> bool {
+    match fixed {
+        Value::Object(f) => {
+            value.is_object()
+                && f.len() == value.parts().count()
+                && f.iter().all(|(k, f)| value.member(k).is_some_and(|v| same(f, v)))
         }
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (a, b) => a == b,
+        Value::Array(f) => {
+            value.is_list()
+                && f.len() == value.parts().count()
+                && f.iter().zip(value.parts()).all(|(f, v)| same(f, v))
+        }
+        f => value.scalar() == Some(f),
     }
 }
 
@@ -58,24 +123,17 @@ pub(super) struct Want {
 }
 
 impl Want {
-    pub(super) fn met_by(&self, item: &Value) -> bool {
+    pub(super) fn met_by(&self, item: impl Seen) -> bool {
         anywhere(item, &self.path, &self.demand)
     }
 }
 
 /// Lists on the way are searched: one item that fits is enough.
-fn anywhere(value: &Value, path: &[String], demand: &Demand) -> bool {
-    if let (Value::Array(items), false) = (value, path.is_empty()) {
-        return items.iter().any(|v| anywhere(v, path, demand));
-    }
+fn anywhere(value: impl Seen, path: &[String], demand: &Demand) -> bool {
     match path {
-        [] => match value {
-            Value::Array(items) => demand.met_by(value) || items.iter().any(|v| demand.met_by(v)),
-            _ => demand.met_by(value),
-        },
-        [first, rest @ ..] => value
-            .get(first.as_str())
-            .is_some_and(|v| anywhere(v, rest, demand)),
+        [] => demand.met_by(value) || value.is_list() && value.parts().any(|v| demand.met_by(v)),
+        _ if value.is_list() => value.parts().any(|v| anywhere(v, path, demand)),
+        [first, rest @ ..] => value.member(first).is_some_and(|v| anywhere(v, rest, demand)),
     }
 }
 

@@ -21,12 +21,22 @@ pub(super) struct Node {
     pub content: Content,
     /// Opened elements in definition order.
     pub opened: Vec<Opened>,
-    /// JSON key → (position in `opened`, position in its forms), sorted by key.
-    pub keys: Vec<(String, usize, usize)>,
+    /// JSON keys, sorted.
+    keys: Vec<Key>,
     /// Positions in `opened` of what must be there.
     pub required: Vec<usize>,
-    /// A Reference, canonical or url can stand here or below.
-    pub links: bool,
+    /// A bit for each of `required`, in order.
+    pub complete: u128,
+}
+
+/// What a JSON key stands for. Keys are told apart by their first eight bytes, as one number, before they are compared.
+#[derive(Debug)]
+struct Key {
+    head: u64,
+    name: String,
+    /// Positions in `opened`, and in its forms.
+    opened: usize,
+    form: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +63,8 @@ pub(super) struct Opened {
     pub max: u32,
     /// Never dropped while what holds it stays.
     pub modifier: bool,
+    /// Its bit in `Node::complete`; none when it is optional.
+    pub bit: u128,
     pub demand: Option<Demand>,
     /// One for each type that may pass; one where there is no choice.
     pub forms: Vec<Form>,
@@ -107,56 +119,47 @@ impl Node {
             opened: Vec::new(),
             keys: Vec::new(),
             required: Vec::new(),
-            links: false,
+            complete: 0,
         }
     }
 
     /// What a JSON key (without leading underscore) stands for, if it may pass.
     pub(super) fn find(&self, key: &str) -> Option<(&Opened, &Form)> {
-        let at = self.keys.binary_search_by(|(k, _, _)| k.as_str().cmp(key)).ok()?;
-        let (_, opened, form) = self.keys[at];
-        Some((&self.opened[opened], &self.opened[opened].forms[form]))
+        let head = head(key);
+        let at = self
+            .keys
+            .binary_search_by(|k| k.head.cmp(&head).then_with(|| k.name.as_str().cmp(key)))
+            .ok()?;
+        let opened = &self.opened[self.keys[at].opened];
+        Some((opened, &opened.forms[self.keys[at].form]))
     }
 
     /// Fills what is looked up while projecting; called once, when `opened` is complete.
     pub(super) fn index(&mut self) {
-        for (o, opened) in self.opened.iter().enumerate() {
-            self.keys.extend(
-                opened
-                    .forms
-                    .iter()
-                    .enumerate()
-                    .map(|(f, form)| (form.key.clone(), o, f)),
-            );
+        for (o, opened) in self.opened.iter_mut().enumerate() {
+            self.keys
+                .extend(opened.forms.iter().enumerate().map(|(f, form)| Key {
+                    head: head(&form.key),
+                    name: form.key.clone(),
+                    opened: o,
+                    form: f,
+                }));
             if opened.min > 0 {
+                // No type of R4 requires a hundred elements.
+                opened.bit = 1 << self.required.len();
+                self.complete |= opened.bit;
                 self.required.push(o);
             }
         }
-        self.keys.sort();
+        self.keys
+            .sort_by(|a, b| (a.head, &a.name).cmp(&(b.head, &b.name)));
     }
 }
 
-impl Plan {
-    /// Marks each node below which a link can stand; a walk for links enters no other.
-    pub(super) fn mark_links(&mut self) {
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for n in 0..self.nodes.len() {
-                if !self.nodes[n].links && self.may_link(n) {
-                    self.nodes[n].links = true;
-                    changed = true;
-                }
-            }
-        }
-    }
-
-    fn may_link(&self, n: NodeId) -> bool {
-        let node = &self.nodes[n];
-        matches!(node.content.name(), "Reference" | "canonical" | "url")
-            || node.opened.iter().any(|o| {
-                o.forms.iter().any(|f| self.nodes[f.node].links)
-                    || o.slices.iter().any(|s| self.nodes[s.node].links)
-            })
-    }
+/// The first eight bytes of a name, in an order that is that of names.
+fn head(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = name.len().min(8);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    u64::from_be_bytes(bytes)
 }

@@ -54,7 +54,12 @@ impl LawPolicy {
             true,
             "coveredEntity is true or false",
         );
-        let serves_qso = flag("agency", &agency["servesQso"], false, "servesQso is true or false");
+        let serves_qso = flag(
+            "agency",
+            &agency["servesQso"],
+            false,
+            "servesQso is true or false",
+        );
         let overrides_consent = flag(
             "breakGlass",
             &policy["breakGlass"]["overridesConsent"],
@@ -67,7 +72,10 @@ impl LawPolicy {
             _ => false,
         };
         if !known(agency) {
-            problems.push(("agency", "has coveredEntity, programs, servesQso and nothing else"));
+            problems.push((
+                "agency",
+                "has coveredEntity, programs, servesQso and nothing else",
+            ));
         }
         let in_question = &policy["capacityInQuestion"];
         let only_permits = |value: &Value| value.as_object().is_some_and(|object| object.len() == 1);
@@ -108,7 +116,10 @@ impl LawPolicy {
 fn programs(list: &Value, problems: &mut Vec<(&'static str, &'static str)>) -> Vec<String> {
     let codes: Option<Vec<String>> = match list {
         Value::Null => Some(Vec::new()),
-        Value::Array(items) => items.iter().map(|code| code.as_str().map(str::to_owned)).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|code| code.as_str().map(str::to_owned))
+            .collect(),
         _ => None,
     };
     match codes.filter(|codes| codes.iter().all(|code| PROGRAMS.contains(&code.as_str()))) {
@@ -141,7 +152,8 @@ mod tests {
 
     #[test]
     fn what_is_misspelt_is_a_problem() {
-        let (law, problems) = LawPolicy::read(&json!({"state": 5, "agency": {"program": [], "programs": ["mh"]},
+        let (law, problems) =
+            LawPolicy::read(&json!({"state": 5, "agency": {"program": [], "programs": ["mh"]},
             "breakGlass": {"overridesConsent": "yes"}, "capacityInQuestion": {"permits": "some"}}));
         assert_eq!(problems.len(), 5, "{problems:?}");
         assert_eq!(law.in_question, InQuestion::Nothing);

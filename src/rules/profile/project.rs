@@ -1,15 +1,35 @@
-//! Projection: the part of a resource that a compiled profile lets pass.
+//! Projection: the part of a resource that a compiled profile lets pass, as an excerpt of what is stored.
 //! Postern's semantics, sections 1.4 to 1.8 (README.md beside this file).
 //!
 //! What stays is decided bottom-up and does not depend on the order of members: an element that cannot be
 //! kept takes with it what requires it, and an unlisted modifier withholds the resource only where the part
-//! it stands in would otherwise have been released.
+//! it stands in would otherwise have been released. Everything is put into the excerpt as it is met and cut off again
+//! when it turns out that it cannot stand.
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
 use super::plan::{Content, Form, Node, Opened, Plan};
+use crate::fhir::excerpt::Excerpt;
+
+/// What may not pass although the profile opens it.
+#[derive(Clone, Copy, Default)]
+pub struct Withheld<'h> {
+    /// Asked for each opened element and list item by its path in the given resource: JSON names and indexes,
+    /// `CarePlan.activity[2].detail`, `Observation.valueQuantity`.
+    pub element: Option<&'h dyn Fn(&str) -> bool>,
+    /// Asked for each Reference, canonical and url by what it leads to; `None`: a Reference that names no place.
+    pub link: Option<&'h dyn Fn(Option<&str>) -> bool>,
+}
+
+/// The released part of a resource, without `meta` and `text`, and what it leads to.
+#[derive(Clone, Debug)]
+pub struct Projected<'a> {
+    pub excerpt: Excerpt<'a>,
+    /// Targets of its References, canonicals and urls; `None`: a Reference that names no place.
+    pub links: Vec<Option<&'a str>>,
+}
 
 /// Why something is not in the output.
 enum Gone {
@@ -19,65 +39,97 @@ enum Gone {
     Resource,
 }
 
-/// A value and its `_` twin.
-type Pair = (Option<Value>, Option<Value>);
-
-struct Walk<'a> {
-    plan: &'a Plan,
-    withheld: Option<&'a dyn Fn(&str) -> bool>,
-    /// Kept only when someone asks by path.
-    path: String,
+/// What of an item was put into the excerpt: its value, then its `_` twin.
+struct Kept {
+    value: bool,
+    /// Where the twin begins.
+    twin: Option<usize>,
 }
 
-/// The released part of `resource`, without `meta` and `text`; `None` when it is withheld whole.
-pub(super) fn project(
-    plan: &Plan,
-    resource: &Value,
-    withheld: Option<&dyn Fn(&str) -> bool>,
-) -> Option<Value> {
+struct Walk<'a, 'h> {
+    plan: &'a Plan,
+    withheld: Withheld<'h>,
+    /// Kept only when someone asks by path.
+    path: String,
+    out: Excerpt<'a>,
+    links: Vec<Option<&'a str>>,
+}
+
+/// The released part of `resource`; `None` when it is withheld whole.
+pub(super) fn project<'a>(
+    plan: &'a Plan,
+    resource: &'a Value,
+    withheld: Withheld<'_>,
+) -> Option<Projected<'a>> {
     let root = plan.nodes.first()?;
     let map = resource.as_object()?;
-    let resource_type = map.get("resourceType").and_then(Value::as_str)?;
-    let given = |key| map.get(key).is_some_and(|v: &Value| !v.is_null());
-    if resource_type != root.content.name() || given("implicitRules") || given("_implicitRules") {
+    let given = |key| member(map, key).filter(|v| !v.is_null());
+    let stated = given("resourceType")?;
+    let resource_type = stated.as_str()?;
+    if resource_type != root.content.name()
+        || given("implicitRules").is_some()
+        || given("_implicitRules").is_some()
+    {
         return None;
     }
     let mut walk = Walk {
         plan,
         withheld,
         path: String::new(),
+        out: Excerpt::with_capacity(4 * map.len()),
+        links: Vec::new(),
     };
-    if withheld.is_some() {
+    if withheld.element.is_some() {
         walk.path.push_str(resource_type);
         if walk.is_withheld() {
             return None;
         }
     }
-    let mut out = Map::with_capacity(map.len());
-    out.insert("resourceType".to_owned(), Value::String(resource_type.to_owned()));
-    walk.object(root, map, &mut out).ok()?;
-    let bare = out.keys().all(|k| k == "resourceType" || k == "id");
-    (!bare).then_some(Value::Object(out))
+    let at = walk.out.open_object("");
+    walk.out.scalar("resourceType", stated);
+    walk.object(root, map).ok()?;
+    walk.out.close(at);
+    let Walk { out, links, .. } = walk;
+    let bare = out
+        .root()?
+        .parts()
+        .all(|p| matches!(p.name(), "resourceType" | "id"));
+    (!bare).then_some(Projected { excerpt: out, links })
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a, '_> {
     fn is_withheld(&self) -> bool {
-        self.withheld.is_some_and(|withheld| withheld(&self.path))
+        self.withheld.element.is_some_and(|withheld| withheld(&self.path))
     }
 
-    fn object(
-        &mut self,
-        node: &Node,
-        map: &Map<String, Value>,
-        out: &mut Map<String, Value>,
-    ) -> Result<(), Gone> {
-        if points_inside(node, map) {
+    /// Can a pointer not stand, because of where it leads? One that can is noted.
+    fn leads_nowhere(&mut self, target: Option<&'a str>) -> bool {
+        self.links.push(target);
+        self.withheld.link.is_some_and(|withheld| withheld(target))
+    }
+
+    fn cut(&mut self, (nodes, links): (usize, usize)) {
+        self.out.cut(nodes);
+        self.links.truncate(links);
+    }
+
+    fn mark(&self) -> (usize, usize) {
+        (self.out.len(), self.links.len())
+    }
+
+    /// The members of an object. What was put in by then is the caller's to cut off when it cannot stand.
+    fn object(&mut self, node: &'a Node, map: &'a Map<String, Value>) -> Result<(), Gone> {
+        let begun = self.out.len();
+        let reference = node.content.name() == "Reference";
+        if reference && points_inside(map) {
             return Err(Gone::Element);
         }
-        let held = out.len();
+        let twins = map.keys().any(|key| key.starts_with('_'));
         // Whether the resource goes is said only when this object stays.
-        let mut poisoned = map.contains_key("modifierExtension") && node.find("modifierExtension").is_none();
-        let mut poisoned_keys: Vec<&str> = Vec::new();
+        let mut poisoned = false;
+        let mut there = 0;
+        let mut only_url = true;
+        let mut target = None;
         for (key, value) in map {
             let (name, twin) = match key.strip_prefix('_') {
                 Some(name) if map.contains_key(name) => continue,
@@ -85,138 +137,161 @@ impl Walk<'_> {
                 None => (key.as_str(), false),
             };
             let Some((opened, form)) = node.find(name) else {
+                poisoned |= key == "modifierExtension";
                 continue;
             };
-            let (plain, shadow) = if twin {
-                (None, Some(value))
-            } else {
-                (Some(value), map.get(&form.shadow))
+            let (plain, shadow) = match twin {
+                true => (None, Some(value)),
+                false if twins => (Some(value), map.get(&form.shadow)),
+                false => (Some(value), None),
             };
             match self.member(opened, form, plain, shadow) {
-                Ok(Some((value, shadow))) => {
-                    if let Some(value) = value {
-                        out.insert(form.key.clone(), value);
-                    }
-                    if let Some(shadow) = shadow {
-                        out.insert(form.shadow.clone(), shadow);
+                Ok(true) => {
+                    there |= opened.bit;
+                    only_url &= name == "url";
+                    if name == "reference" {
+                        target = plain.and_then(Value::as_str);
                     }
                 }
-                Ok(None) if opened.modifier || opened.min > 0 => return Err(Gone::Element),
-                Ok(None) | Err(Gone::Element) => {}
+                Ok(false) if opened.modifier || opened.min > 0 => return Err(Gone::Element),
+                Ok(false) | Err(Gone::Element) => {}
                 Err(Gone::Resource) => {
                     poisoned = true;
-                    poisoned_keys.push(name);
+                    there |= opened.bit;
                 }
             }
         }
-        let there = |form: &Form| {
-            out.contains_key(&form.key)
-                || out.contains_key(&form.shadow)
-                || poisoned_keys.contains(&form.key.as_str())
-        };
-        let complete = node
-            .required
-            .iter()
-            .all(|o| node.opened[*o].forms.iter().any(there));
-        match (complete, poisoned) {
-            (false, _) => Err(Gone::Element),
-            (true, true) => Err(Gone::Resource),
-            (true, false) if out.len() == held || says_nothing(node, out) => Err(Gone::Element),
-            (true, false) => Ok(()),
+        if there != node.complete {
+            return Err(Gone::Element);
         }
+        if poisoned {
+            return Err(Gone::Resource);
+        }
+        // An extension of which only the url is left says nothing (ext-1).
+        let nothing = self.out.len() == begun || only_url && node.content.name() == "Extension";
+        if nothing || reference && self.leads_nowhere(target) {
+            return Err(Gone::Element);
+        }
+        Ok(())
     }
 
-    /// One member of an object; `Ok(None)` when nothing of it stays.
+    /// One member of an object; `false` when nothing of it stays.
     fn member(
         &mut self,
-        opened: &Opened,
-        form: &Form,
-        plain: Option<&Value>,
-        shadow: Option<&Value>,
-    ) -> Result<Option<Pair>, Gone> {
-        let mark = self.path.len();
-        if self.withheld.is_some() {
+        opened: &'a Opened,
+        form: &'a Form,
+        plain: Option<&'a Value>,
+        shadow: Option<&'a Value>,
+    ) -> Result<bool, Gone> {
+        let mark = self.mark();
+        let length = self.path.len();
+        if self.withheld.element.is_some() {
             self.path.push('.');
             self.path.push_str(&form.key);
         }
         let kept = if self.is_withheld() {
-            Ok(None)
+            Ok(false)
         } else if opened.is_list() {
             self.list(opened, form, plain, shadow)
         } else {
             let mut counts = vec![0; opened.slices.len()];
-            let kept = self.item(opened, form, plain, shadow, &mut counts);
-            kept.map(|kept| kept.filter(|_| enough(opened, &counts)))
+            let names = (form.key.as_str(), form.shadow.as_str());
+            let kept = self.item(opened, form, names, (plain, shadow), &mut counts);
+            kept.map(|kept| kept.is_some() && enough(opened, &counts))
         };
-        self.path.truncate(mark);
+        self.path.truncate(length);
+        if !matches!(kept, Ok(true)) {
+            self.cut(mark);
+        }
         kept
     }
 
     fn list(
         &mut self,
-        opened: &Opened,
-        form: &Form,
-        plain: Option<&Value>,
-        shadow: Option<&Value>,
-    ) -> Result<Option<Pair>, Gone> {
-        let values = plain
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let shadows = shadow
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        opened: &'a Opened,
+        form: &'a Form,
+        plain: Option<&'a Value>,
+        shadow: Option<&'a Value>,
+    ) -> Result<bool, Gone> {
+        let (values, shadows) = (items(plain), items(shadow));
         let given = values.len().max(shadows.len());
-        let (mut kept, mut twins) = (Vec::with_capacity(given), Vec::new());
+        let at = self.out.open_list(&form.key);
+        let (mut kept, mut some_value) = (0, false);
+        let (mut twins, mut some_twin) = (Excerpt::default(), false);
         let mut counts = vec![0; opened.slices.len()];
         let mut poisoned = false;
-        let mark = self.path.len();
-        for at in 0..given {
-            if self.withheld.is_some() {
+        let length = self.path.len();
+        for index in 0..given {
+            if self.withheld.element.is_some() {
                 // Writing to a String does not fail.
-                let _ = write!(self.path, "[{at}]");
+                let _ = write!(self.path, "[{index}]");
             }
-            let full = kept.len() >= opened.max as usize;
+            let mark = self.mark();
+            let full = kept >= opened.max as usize;
             let item = if full || self.is_withheld() {
                 Ok(None)
             } else {
-                self.item(opened, form, values.get(at), shadows.get(at), &mut counts)
+                let pair = (values.get(index), shadows.get(index));
+                self.item(opened, form, ("", ""), pair, &mut counts)
             };
-            self.path.truncate(mark);
+            self.path.truncate(length);
             match item {
-                Ok(Some((value, twin))) => {
-                    kept.push(value.unwrap_or(Value::Null));
-                    twins.push(twin.unwrap_or(Value::Null));
+                Ok(Some(Kept { value, twin })) => {
+                    let twin = twin.map(|at| self.out.take_from(at));
+                    if !value {
+                        self.out.null("");
+                    }
+                    kept += 1;
+                    some_value |= value;
+                    some_twin |= twin.is_some();
+                    match twin {
+                        Some(twin) => twins.append(twin),
+                        None if shadows.is_empty() => {}
+                        None => twins.null(""),
+                    }
                 }
-                Ok(None) | Err(Gone::Element) => {}
-                Err(Gone::Resource) => poisoned = true,
+                Ok(None) | Err(Gone::Element) => self.cut(mark),
+                Err(Gone::Resource) => {
+                    self.cut(mark);
+                    poisoned = true;
+                }
             }
         }
-        if opened.modifier && kept.len() < given {
+        if opened.modifier && kept < given {
             return if opened.is_extension() {
                 Err(Gone::Resource)
             } else {
-                Ok(None)
+                Ok(false)
             };
         }
         if poisoned {
             return Err(Gone::Resource);
         }
-        if kept.is_empty() || kept.len() < opened.min as usize || !enough(opened, &counts) {
-            return Ok(None);
+        if kept == 0 || kept < opened.min as usize || !enough(opened, &counts) {
+            return Ok(false);
         }
-        Ok(Some((array(kept), array(twins))))
+        if some_value {
+            self.out.close(at);
+        } else {
+            self.out.cut(at);
+        }
+        if some_twin {
+            let at = self.out.open_list(&form.shadow);
+            self.out.append(twins);
+            self.out.close(at);
+        }
+        Ok(true)
     }
 
+    /// One value with its twin, put in under `names`.
     fn item(
         &mut self,
-        opened: &Opened,
-        form: &Form,
-        plain: Option<&Value>,
-        shadow: Option<&Value>,
+        opened: &'a Opened,
+        form: &'a Form,
+        names: (&'a str, &'a str),
+        (plain, shadow): (Option<&'a Value>, Option<&'a Value>),
         counts: &mut [u32],
-    ) -> Result<Option<Pair>, Gone> {
+    ) -> Result<Option<Kept>, Gone> {
         let mut slice = None;
         if !opened.slices.is_empty() {
             let Some(value) = plain else { return Ok(None) };
@@ -230,66 +305,86 @@ impl Walk<'_> {
             }
             slice = Some(found);
         }
-        let node = &self.plan.nodes[slice.map_or(form.node, |s| opened.slices[s].node)];
-        let pair = match node.content {
-            Content::Primitive(_) => (plain.filter(|v| is_scalar(v)).cloned(), self.twin(node, shadow)?),
-            Content::Complex(_) => (self.complex(node, plain)?, None),
-        };
-        let fits = |value: &Value| {
-            opened.demand.as_ref().is_none_or(|d| d.met_by(value))
-                && slice.is_none_or(|s| opened.slices[s].wants.iter().all(|w| w.met_by(value)))
+        let plan = self.plan;
+        let node = &plan.nodes[slice.map_or(form.node, |s| opened.slices[s].node)];
+        let at = self.out.len();
+        let (value, twin) = match node.content {
+            Content::Primitive(kind) => {
+                let value = self.primitive(kind, names.0, plain)?;
+                let at = self.out.len();
+                // The extensions of a primitive that the profile names.
+                let twin = !node.opened.is_empty() && self.complex(node, names.1, shadow)?;
+                (value, twin.then_some(at))
+            }
+            Content::Complex(_) => (self.complex(node, names.0, plain)?, None),
         };
         let demanding = opened.demand.is_some() || slice.is_some();
-        match &pair {
-            (None, None) => return Ok(None),
-            (None, Some(_)) if demanding => return Ok(None),
-            (Some(value), _) if !fits(value) => return Ok(None),
-            _ => {}
+        if !value && (twin.is_none() || demanding) {
+            return Ok(None);
+        }
+        if let Some(part) = self.out.part(at).filter(|_| value && demanding) {
+            let fits = opened.demand.as_ref().is_none_or(|d| d.met_by(part))
+                && slice.is_none_or(|s| opened.slices[s].wants.iter().all(|w| w.met_by(part)));
+            if !fits {
+                return Ok(None);
+            }
         }
         if let Some(slice) = slice {
             counts[slice] += 1;
         }
-        Ok(Some(pair))
+        Ok(Some(Kept { value, twin }))
     }
 
-    fn complex(&mut self, node: &Node, value: Option<&Value>) -> Result<Option<Value>, Gone> {
+    /// A canonical or url that leads nowhere goes with its twin.
+    fn primitive(&mut self, kind: &str, name: &'a str, value: Option<&'a Value>) -> Result<bool, Gone> {
+        let scalar = value.filter(|v| matches!(v, Value::String(_) | Value::Number(_) | Value::Bool(_)));
+        let Some(scalar) = scalar else { return Ok(false) };
+        if let (Some(target), "canonical" | "url") = (scalar.as_str(), kind)
+            && self.leads_nowhere(Some(target))
+        {
+            return Err(Gone::Element);
+        }
+        self.out.scalar(name, scalar);
+        Ok(true)
+    }
+
+    fn complex(&mut self, node: &'a Node, name: &'a str, value: Option<&'a Value>) -> Result<bool, Gone> {
         let Some(map) = value.and_then(Value::as_object) else {
-            return Ok(None);
+            return Ok(false);
         };
-        let mut out = Map::with_capacity(map.len());
-        match self.object(node, map, &mut out) {
-            Ok(()) => Ok(Some(Value::Object(out))),
-            Err(Gone::Element) => Ok(None),
+        let mark = self.mark();
+        let at = self.out.open_object(name);
+        match self.object(node, map) {
+            Ok(()) => {
+                self.out.close(at);
+                Ok(true)
+            }
+            Err(Gone::Element) => {
+                self.cut(mark);
+                Ok(false)
+            }
             Err(Gone::Resource) => Err(Gone::Resource),
         }
     }
+}
 
-    /// The extensions of a primitive that the profile names.
-    fn twin(&mut self, node: &Node, shadow: Option<&Value>) -> Result<Option<Value>, Gone> {
-        if node.opened.is_empty() {
-            Ok(None)
-        } else {
-            self.complex(node, shadow)
-        }
-    }
+/// Few members: looking at each is quicker than hashing the name.
+fn member<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    map.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// A reference to a contained resource: those never pass, so neither does what points to them.
-fn points_inside(node: &Node, map: &Map<String, Value>) -> bool {
-    node.content.name() == "Reference"
-        && map
-            .get("reference")
-            .and_then(Value::as_str)
-            .is_some_and(|r| r.starts_with('#'))
+fn points_inside(map: &Map<String, Value>) -> bool {
+    member(map, "reference")
+        .and_then(Value::as_str)
+        .is_some_and(|r| r.starts_with('#'))
 }
 
-/// An extension of which only the url is left (ext-1).
-fn says_nothing(node: &Node, out: &Map<String, Value>) -> bool {
-    node.content.name() == "Extension" && out.keys().all(|k| k == "url")
-}
-
-fn is_scalar(value: &Value) -> bool {
-    matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+fn items(value: Option<&Value>) -> &[Value] {
+    value
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 fn enough(opened: &Opened, counts: &[u32]) -> bool {
@@ -298,9 +393,4 @@ fn enough(opened: &Opened, counts: &[u32]) -> bool {
         .iter()
         .zip(counts)
         .all(|(slice, count)| *count >= slice.min)
-}
-
-/// `None` when every place is empty.
-fn array(items: Vec<Value>) -> Option<Value> {
-    items.iter().any(|v| !v.is_null()).then_some(Value::Array(items))
 }

@@ -2,11 +2,14 @@
 //! inside the closed profile, and never drops a modifier from what it keeps.
 //! Postern's semantics, section 1 (README.md beside this file).
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::DataSet;
 use super::tests::shipping::{Case, cases, sets};
+use super::tests::{by_value, links_by_value};
+use super::{DataSet, Withheld};
 use crate::fhir::element::{Type, is_primitive, table};
 
 /// A small deterministic stream: choices depend on the seed and on how many were made.
@@ -147,6 +150,53 @@ proptest! {
                 let outside: Vec<_> = profile.validate(&released);
                 prop_assert!(outside.is_empty(), "{}: {:?}", name, outside);
             }
+            Ok(())
+        })?;
+    }
+
+    /// What leads nowhere is taken out in the walk that projects; slowly, it is looked for in what was projected, and taken
+    /// out of that by path.
+    #[test]
+    fn projection_gives_what_it_gives_slowly(seed in any::<u64>()) {
+        thread_local! {
+            static LOADED: (Vec<DataSet>, Vec<Case>) = (sets(), cases());
+        }
+        LOADED.with(|(sets, cases)| {
+            let mut choices = Choices(seed);
+            let (_, name, given, _) = &cases[choices.next(cases.len() as u64) as usize];
+            let set = &sets[choices.next(sets.len() as u64) as usize];
+            let of = given["resourceType"].as_str().unwrap_or_default();
+            let Some(profile) = set.profile(of) else { return Ok(()) };
+            let given = disturbed(given, &mut choices, "");
+            let salt = choices.next(1 << 30);
+            let one_of = |text: &str, many: u64| {
+                let sum = text.bytes().fold(salt, |h, b| h.wrapping_mul(31).wrapping_add(u64::from(b)));
+                sum % many == 0
+            };
+            let withheld = |path: &str| one_of(path, 23);
+            let slow = by_value::project(&profile.plan, &given, Some(&withheld));
+            prop_assert_eq!(profile.project(&given, &withheld), slow, "{}", name);
+            let slow = by_value::project(&profile.plan, &given, None);
+            prop_assert_eq!(&profile.project_all(&given), &slow, "{}", name);
+            let Some(slow) = slow else { return Ok(()) };
+
+            let nowhere = |target: Option<&str>| target.is_none_or(|t| one_of(t, 5));
+            let (mut links, mut gone) = (Vec::new(), HashSet::new());
+            links_by_value::visit(&profile.plan, &slow, &mut |path, link| {
+                links.push(link.target());
+                if nowhere(link.target()) {
+                    gone.insert(path.to_owned());
+                }
+            });
+            let projected = profile.excerpt(&given, Withheld::default()).expect("projected above");
+            let mut found = projected.links.clone();
+            links.sort_unstable();
+            found.sort_unstable();
+            prop_assert_eq!(found, links, "{}", name);
+            let slow = by_value::project(&profile.plan, &slow, Some(&|path| gone.contains(path)));
+            let fast = profile.excerpt(&given, Withheld { element: None, link: Some(&nowhere) });
+            let fast = fast.and_then(|projected| Some(projected.excerpt.root()?.to_value()));
+            prop_assert_eq!(fast, slow, "{} without what leads nowhere", name);
             Ok(())
         })?;
     }

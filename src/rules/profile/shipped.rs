@@ -37,6 +37,10 @@ pub const DATA_SETS: &[Files] = &[
     data_set!("hospital": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole"
         "Practitioner" "Organization" "Consent"),
+    data_set!("health-plan": "Patient" "Coverage" "CarePlan" "Condition" "ServiceRequest" "Task" "CareTeam"
+        "PractitionerRole" "Practitioner" "Organization" "Consent"),
+    data_set!("community-provider": "Patient" "CarePlan" "AllergyIntolerance" "Observation" "Task" "Goal"
+        "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner" "Organization" "Consent"),
 ];
 
 pub const POLICY: &str = include_str!("../../../profiles/policy.json");

@@ -5,8 +5,11 @@
 //! matched or ordered by. An unknown parameter is an error (`handling=strict`), never ignored: ignoring one
 //! would widen the result.
 
+mod plain;
 mod parameter;
 mod query;
+mod cursor;
 
+pub use cursor::{CursorKey, Pages, Position};
 pub use parameter::{Kind, Parameter, Values, extract, parameters};
-pub use query::{Filter, Position, Query};
+pub use query::{Filter, Query};

@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::plain::Plain;
 use crate::fhir::Value;
 use crate::fhir::element::table;
+use crate::fhir::excerpt::{Excerpt, Part};
 use crate::fhirpath::{Dialect, EvalError, Expression, Host, Item, Scope};
 
 /// Codes served for every type that defines them. `_id` needs no expression; `patient` chooses the release.
@@ -24,6 +26,8 @@ pub struct Parameter {
     pub code: &'static str,
     pub kind: Kind,
     expression: Expression,
+    /// The same, when it is no more than a path.
+    plain: Option<Plain>,
 }
 
 /// What one released resource answers to: parameter code → tokens (`system`, `code`) or references.
@@ -40,6 +44,12 @@ impl Values {
 
     pub fn has_reference(&self, parameter: &str, reference: &str) -> bool {
         self.0.iter().any(|(p, _, c)| *p == parameter && c == reference)
+    }
+
+    /// The same for a reference of the form `Type/id`.
+    pub fn has_reference_to(&self, parameter: &str, resource_type: &str, id: &str) -> bool {
+        let names = |reference: &str| reference.split_once('/') == Some((resource_type, id));
+        self.0.iter().any(|(p, _, c)| *p == parameter && names(c))
     }
 
     /// Bytes held, for the cache's weight.
@@ -72,11 +82,17 @@ fn build() -> HashMap<&'static str, Vec<Parameter>> {
             continue;
         }
         for base in bases.split([',', ' ', '|']).filter(|b| !b.is_empty()) {
-            if let Some(expression) = expression_for(base, text) {
+            let own = paths_of(base, text);
+            if let Ok(expression) = Expression::parse(&own.join(" | "), Dialect::Search) {
+                let plain = match own[..] {
+                    [path] => Plain::of(path),
+                    _ => None,
+                };
                 table.entry(base).or_default().push(Parameter {
                     code,
                     kind,
                     expression,
+                    plain,
                 });
             }
         }
@@ -85,35 +101,47 @@ fn build() -> HashMap<&'static str, Vec<Parameter>> {
 }
 
 /// A definition lists the paths of all its base types joined by `|`; only those of `base` apply to it.
-fn expression_for(base: &str, text: &str) -> Option<Expression> {
-    let own: Vec<&str> = text
-        .split(" | ")
+fn paths_of(base: &str, text: &'static str) -> Vec<&'static str> {
+    text.split(" | ")
         .map(str::trim)
         .filter(|part| part.trim_start_matches('(').split(['.', ' ']).next() == Some(base))
-        .collect();
-    Expression::parse(&own.join(" | "), Dialect::Search).ok()
+        .collect()
 }
 
 /// The values a released resource has for every parameter served for its type.
-pub fn extract(resource: &Value) -> Values {
+pub fn extract(resource: Part<'_, '_>) -> Values {
     let mut values = Values::default();
-    let resource_type = resource["resourceType"].as_str().unwrap_or_default();
-    for parameter in parameters(resource_type) {
-        let scope = Scope {
-            host: Some(&TypesOnly),
-            lenient: true,
-            ..Scope::default()
-        };
-        // An expression of R4 that cannot be evaluated on a valid resource finds nothing: fail closed.
-        let items = parameter
-            .expression
-            .evaluate(resource, &scope)
-            .unwrap_or_default();
-        for item in &items {
-            collect(parameter, item, &mut values);
+    let resource_type = resource.member("resourceType").and_then(Part::as_str);
+    for parameter in parameters(resource_type.unwrap_or_default()) {
+        let plainly =
+            |plain: &Plain| plain.visit(resource, &mut |found| collect(parameter, found, &mut values));
+        if !parameter.plain.as_ref().is_some_and(plainly) {
+            by_engine(parameter, &resource.to_value(), &mut values);
         }
     }
     values
+}
+
+/// Any expression, by the one engine.
+fn by_engine(parameter: &Parameter, resource: &Value, values: &mut Values) {
+    let scope = Scope {
+        host: Some(&TypesOnly),
+        lenient: true,
+        ..Scope::default()
+    };
+    // An expression of R4 that cannot be evaluated on a valid resource finds nothing: fail closed.
+    let items = parameter
+        .expression
+        .evaluate(resource, &scope)
+        .unwrap_or_default();
+    for found in items.iter().filter_map(Item::value) {
+        let mut excerpt = Excerpt::default();
+        excerpt.value("", found);
+        excerpt
+            .root()
+            .into_iter()
+            .for_each(|found| collect(parameter, found, values));
+    }
 }
 
 /// `resolve() is Patient` asks only for the type of what a reference names, and the reference says it.
@@ -141,42 +169,42 @@ impl Host for TypesOnly {
     }
 }
 
-fn collect(parameter: &Parameter, item: &Item<'_>, values: &mut Values) {
-    let Some(node) = item.value() else { return };
+fn collect(parameter: &Parameter, found: Part<'_, '_>, values: &mut Values) {
+    let mut put = |system: &str, code: &str| {
+        values
+            .0
+            .push((parameter.code, system.to_owned(), code.to_owned()));
+    };
     match parameter.kind {
         Kind::Reference => {
-            if let Some(reference) = node["reference"].as_str() {
-                values
-                    .0
-                    .push((parameter.code, String::new(), reference.to_owned()));
+            if let Some(reference) = text(found, "reference") {
+                put("", reference);
             }
         }
-        Kind::Token => tokens(parameter.code, node, values),
+        Kind::Token => tokens(found, &mut put),
     }
 }
 
-/// code, boolean, Coding, CodeableConcept, Identifier and ContactPoint as R4 indexes tokens.
-fn tokens(parameter: &'static str, node: &Value, values: &mut Values) {
-    match node {
-        Value::String(code) => values.0.push((parameter, String::new(), code.clone())),
-        Value::Bool(flag) => values.0.push((parameter, String::new(), flag.to_string())),
-        Value::Object(object) => {
-            if let Some(codings) = object.get("coding").and_then(Value::as_array) {
-                codings
-                    .iter()
-                    .for_each(|coding| tokens(parameter, coding, values));
+fn text<'a>(part: Part<'_, 'a>, name: &str) -> Option<&'a str> {
+    part.member(name).and_then(Part::as_str)
+}
+
+/// code, boolean, Coding, CodeableConcept, Identifier and ContactPoint as R4 indexes tokens: `put` takes system and code.
+fn tokens(found: Part<'_, '_>, put: &mut dyn FnMut(&str, &str)) {
+    match found.scalar() {
+        Some(Value::String(code)) => put("", code),
+        Some(Value::Bool(flag)) => put("", if *flag { "true" } else { "false" }),
+        Some(_) => {}
+        None => {
+            if let Some(codings) = found.member("coding").filter(|codings| codings.is_list()) {
+                codings.parts().for_each(|coding| tokens(coding, put));
                 return;
             }
-            let code = object
-                .get("code")
-                .or_else(|| object.get("value"))
-                .and_then(Value::as_str);
-            let system = object.get("system").and_then(Value::as_str).unwrap_or_default();
-            if let Some(code) = code {
-                values.0.push((parameter, system.to_owned(), code.to_owned()));
+            let code = found.member("code").or_else(|| found.member("value"));
+            if let Some(code) = code.and_then(Part::as_str) {
+                put(text(found, "system").unwrap_or_default(), code);
             }
         }
-        _ => {}
     }
 }
 
@@ -185,12 +213,67 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn extracted(resource: &Value) -> Values {
+        let mut excerpt = Excerpt::default();
+        excerpt.value("", resource);
+        extract(excerpt.root().expect("a resource"))
+    }
+
+    #[test]
+    fn a_plain_path_finds_what_the_engine_finds() {
+        let reference = |text: &str| json!({"reference": text, "type": "Patient"});
+        let subjects = [
+            json!({"display": "nobody"}),
+            json!({"type": "Patient"}),
+            json!(null),
+        ]
+        .into_iter()
+        .chain(
+            [
+                "Patient/p",
+                "Group/p",
+                "Patient/p/_history/2",
+                "https://x.example/fhir/Patient/p",
+                "urn:uuid:1",
+                "#p",
+                "#",
+                "Patient",
+                "/",
+                "Patient/",
+                "Nothing/p",
+            ]
+            .map(reference),
+        );
+        for subject in subjects {
+            for (of, name) in [
+                ("CarePlan", "subject"),
+                ("Consent", "patient"),
+                ("Task", "for"),
+                ("Appointment", "participant"),
+            ] {
+                let subject = match of {
+                    "Appointment" => json!([{"actor": subject}, {"actor": reference("Patient/q")}]),
+                    _ => subject.clone(),
+                };
+                let resource = json!({"resourceType": of, "id": "1", name: subject, "status": "active", "_status": {"id": "s"},
+                    "identifier": [{"system": "s", "value": "v"}, {"value": "w"}, {"system": "t"}],
+                    "category": [{"coding": [{"system": "c", "code": "d"}, {"display": "e"}], "text": "x"}, {"text": "y"}]});
+                let mut values = Values::default();
+                for parameter in parameters(of) {
+                    by_engine(parameter, &resource, &mut values);
+                    assert!(parameter.plain.is_some(), "{of} {}", parameter.code);
+                }
+                assert_eq!(extracted(&resource).0, values.0, "{resource}");
+            }
+        }
+    }
+
     #[test]
     fn a_care_plan_answers_to_its_category_status_and_patient() {
         let plan = json!({"resourceType": "CarePlan", "status": "active", "intent": "plan",
             "subject": {"reference": "Patient/p"},
             "category": [{"coding": [{"system": "urn:s", "code": "assess-plan"}]}]});
-        let values = extract(&plan);
+        let values = extracted(&plan);
         assert!(values.has_token("category", Some("urn:s"), "assess-plan"));
         assert!(values.has_token("category", None, "assess-plan"));
         assert!(!values.has_token("category", Some(""), "assess-plan"));

@@ -1,8 +1,8 @@
 //! One search request: a type, the person it is about, and filters.
 //! <https://hl7.org/fhir/R4/search.html#token>
 
-use super::{Kind, Values, parameters};
-use crate::fhir::{Instant, Issue, IssueCode};
+use super::{CursorKey, Kind, Pages, Position, Values, parameters};
+use crate::fhir::{Issue, IssueCode, Now};
 
 /// A parameter with its alternatives (`a,b` is a or b; repeating a parameter is *and*).
 #[derive(Clone, Debug)]
@@ -21,8 +21,11 @@ pub struct Query {
     pub filters: Vec<Filter>,
     /// Most matches on one page.
     pub count: usize,
-    /// Where the page begins: after the last match of the page before.
+    /// Where the page begins: after the last match of the page before. Known once the query is `bound`.
     pub after: Option<Position>,
+    /// The cursor that was presented.
+    pub cursor: Option<String>,
+    pages: Option<Pages>,
     /// As understood: what the `self` link states.
     pub applied: Vec<(String, String)>,
 }
@@ -30,29 +33,6 @@ pub struct Query {
 /// Matches on a page when the request says nothing, and at most.
 pub const DEFAULT_COUNT: usize = 100;
 pub const MOST_COUNT: usize = 500;
-
-/// A place in the default order of a search: when the match last changed, and its id. Both were in the answer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    pub changed_at: Instant,
-    pub id: String,
-}
-
-impl Position {
-    fn parse(text: &str) -> Option<Position> {
-        let (at, id) = text.split_once('.')?;
-        Some(Position {
-            changed_at: Instant(at.parse().ok()?),
-            id: id.to_owned(),
-        })
-    }
-}
-
-impl std::fmt::Display for Position {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.changed_at.0, self.id)
-    }
-}
 
 impl Query {
     /// Reads decoded `name=value` pairs. Every unknown parameter or modifier is its own issue; values are not
@@ -70,6 +50,8 @@ impl Query {
             filters: Vec::new(),
             count: DEFAULT_COUNT,
             after: None,
+            cursor: None,
+            pages: None,
             applied: Vec::new(),
         };
         let mut issues = Vec::new();
@@ -97,9 +79,10 @@ impl Query {
             "_id" => narrow(&mut self.ids, values),
             "_count" => return self.take_count(value),
             "_after" => {
-                let position = Position::parse(value);
-                self.after = Some(position.ok_or_else(|| bad("_after", "comes from a `next` link"))?);
-                return Ok(());
+                return match self.cursor.replace(value.to_owned()) {
+                    None => Ok(()),
+                    Some(_) => Err(bad("_after", "stands once")),
+                };
             }
             "patient" | "subject" if self.resource_type != "Patient" => {
                 narrow(&mut self.patients, patient_ids(values, base)?);
@@ -138,6 +121,23 @@ impl Query {
         known
     }
 
+    /// The query of this client for this purpose: from now on it has pages. A presented cursor that does not belong to
+    /// it, or is too old, is an issue.
+    pub fn bound(mut self, key: &CursorKey, client: &str, purpose: &str, now: &Now) -> Result<Query, Issue> {
+        let pages = key.pages(&self, client, purpose, now);
+        self.after = match &self.cursor {
+            None => None,
+            Some(cursor) => Some(pages.read(cursor, now)?),
+        };
+        self.pages = Some(pages);
+        Ok(self)
+    }
+
+    /// The cursor of the page that begins after this place; none of a query that is nobody's.
+    pub fn cursor_after(&self, place: &Position) -> Option<String> {
+        self.pages.as_ref().map(|pages| pages.cursor(place))
+    }
+
     /// Does a released resource of this type fit?
     pub fn matches(&self, id: &str, values: &Values) -> bool {
         self.ids
@@ -151,7 +151,7 @@ impl Query {
         self.patients.as_ref().is_none_or(|patients| {
             patients
                 .iter()
-                .any(|id| values.has_reference("patient", &format!("Patient/{id}")))
+                .any(|id| values.has_reference_to("patient", "Patient", id))
         })
     }
 
@@ -233,7 +233,7 @@ fn narrow(list: &mut Option<Vec<String>>, values: Vec<String>) {
 /// The parameter's name when it is one R4 knows; what else a client sent is not repeated to it.
 fn known_name(name: &str) -> &str {
     match name {
-        "_id" | "_count" | "patient" | "subject" | "category" | "status" | "identifier" => name,
+        "_id" | "_count" | "_after" | "patient" | "subject" | "category" | "status" | "identifier" => name,
         _ => "?",
     }
 }
@@ -254,7 +254,7 @@ mod tests {
     fn a_page_size_is_cut_to_the_most_and_says_so() {
         let query = Query::parse("Goal", &pairs(&[("_count", "9999")]), BASE).expect("valid");
         assert_eq!((query.count, query.applied[0].1.as_str()), (MOST_COUNT, "500"));
-        for (name, value) in [("_count", "-1"), ("_count", "many"), ("_after", "x")] {
+        for (name, value) in [("_count", "-1"), ("_count", "many"), ("_after", "")] {
             assert!(
                 Query::parse("Goal", &pairs(&[(name, value)]), BASE).is_err(),
                 "{name}={value}"

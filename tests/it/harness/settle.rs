@@ -19,7 +19,7 @@ type ByRequest = BTreeMap<String, BTreeSet<(String, String)>>;
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() || self.is_sibling() {
+        if std::thread::panicking() || self.is_unsettled() {
             return;
         }
         let wrong = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.settle()));

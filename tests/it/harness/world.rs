@@ -67,8 +67,15 @@ pub struct World {
     home: Arc<Home>,
     pub(super) seen: Arc<Mutex<Vec<Exchange>>>,
     numbers: Arc<AtomicU64>,
-    /// A second gateway on a database that another world settles.
-    sibling: bool,
+    /// Nobody asks at its end whether all holds: another world settles its database, or it was made to go wrong.
+    unsettled: bool,
+}
+
+/// The way in, to be shared by many who ask at once.
+#[derive(Clone)]
+pub struct Door {
+    router: Router,
+    seen: Arc<Mutex<Vec<Exchange>>>,
 }
 
 /// Noon in London on the day of the demo; every world begins then.
@@ -85,7 +92,7 @@ impl World {
         static WORLDS: AtomicU64 = AtomicU64::new(0);
         logs::listen();
         let name = format!("story_{}", WORLDS.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(format!("postern-{}-{name}", std::process::id()));
+        let folder = super::disk::folder().join(format!("postern-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let url = match engine {
             Engine::Sqlite => format!("sqlite:{}", folder.join("postern.db").display()),
@@ -118,7 +125,7 @@ impl World {
             home,
             seen: Arc::default(),
             numbers: Arc::default(),
-            sibling: false,
+            unsettled: false,
         }
     }
 
@@ -144,7 +151,7 @@ impl World {
     pub async fn another_process(&self) -> World {
         let mut other = World::on(Arc::clone(&self.home), self.clock.clone(), &|_| {}).await;
         (other.seen, other.numbers) = (Arc::clone(&self.seen), Arc::clone(&self.numbers));
-        other.sibling = true;
+        other.unsettled = true;
         other
     }
 
@@ -152,8 +159,21 @@ impl World {
         &self.home.url
     }
 
-    pub(super) fn is_sibling(&self) -> bool {
-        self.sibling
+    /// What must hold after every story will not be asked.
+    pub fn never_settled(mut self) -> World {
+        self.unsettled = true;
+        self
+    }
+
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    pub fn door(&self) -> Door {
+        Door {
+            router: self.router.clone(),
+            seen: Arc::clone(&self.seen),
+        }
     }
 
     /// Imports one record, which must be in order.
@@ -246,6 +266,13 @@ impl World {
 
     /// As `send`, without adding anything; `None` when the request is not HTTP at all.
     pub async fn try_send(&self, ask: Ask) -> Option<Answer> {
+        self.door().send(ask).await
+    }
+}
+
+impl Door {
+    /// `None` when the request is not HTTP at all.
+    pub async fn send(&self, ask: Ask) -> Option<Answer> {
         let request = ask.request()?;
         let response = self
             .router

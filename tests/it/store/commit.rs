@@ -299,7 +299,7 @@ async fn released_moves_only_with_its_digest(home: Home) {
     );
     let shown = async |id| {
         store
-            .shown_in("clinic", "TREAT", "Goal", id)
+            .people_holding(("clinic", "TREAT"), "Goal", id)
             .await
             .expect("reads")
     };

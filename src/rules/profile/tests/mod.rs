@@ -4,9 +4,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
+pub(crate) mod by_value;
+pub(super) mod links_by_value;
 mod loading;
 mod projecting;
-pub(super) mod shipping;
+pub(crate) mod shipping;
+mod validating;
 
 /// A profile of `of` from short element rows: `("CarePlan.status", json!({"min": 1}))`.
 pub(super) fn sd(of: &str, rows: &[(&str, Value)]) -> Value {

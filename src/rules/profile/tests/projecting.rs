@@ -321,38 +321,35 @@ fn extensions_pass_by_url() {
 }
 
 #[test]
-fn links_are_shown_with_the_path_that_removes_them() {
+fn what_leads_nowhere_goes_with_what_requires_it() {
     let rows = care_plan(&[
         ("CarePlan.goal", plain()),
         ("CarePlan.instantiatesCanonical", plain()),
         ("CarePlan.activity.reference", plain()),
     ]);
     let profile = load("CarePlan", &rows);
-    let released = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan",
-        "subject": {"reference": "Patient/p"}, "goal": [{"reference": "Goal/1"}, {"reference": "Goal/2"}],
+    let given = json!({"resourceType": "CarePlan", "id": "c", "status": "active", "intent": "plan",
+        "subject": {"reference": "Patient/p"}, "goal": [{"reference": "Goal/1"}, {"reference": "Goal/2"}, {"type": "Goal"}],
         "instantiatesCanonical": ["http://x.example/plan"], "activity": [{"reference": {"reference": "Task/t"}}]});
-    let mut seen = Vec::new();
-    profile.links(&released, &mut |path, link| {
-        seen.push((path.to_owned(), link.target().map(str::to_owned)))
-    });
-    let paths: Vec<&str> = seen.iter().map(|(p, _)| p.as_str()).collect();
+    let all = profile.excerpt(&given, Withheld::default()).expect("released");
+    let plan = Some("http://x.example/plan");
+    let (goal, task) = ([Some("Goal/1"), Some("Goal/2"), None], Some("Task/t"));
     assert_eq!(
-        paths,
-        [
-            "CarePlan.subject",
-            "CarePlan.goal[0]",
-            "CarePlan.goal[1]",
-            "CarePlan.instantiatesCanonical[0]",
-            "CarePlan.activity[0].reference"
-        ]
+        all.links,
+        [&[Some("Patient/p")], &goal[..], &[plan, task]].concat()
     );
-    assert!(seen.iter().all(|(_, target)| target.is_some()));
-    let out = profile.remove(&released, &|path| {
-        path == "CarePlan.goal[0]" || path == "CarePlan.activity[0].reference"
-    });
-    let out = out.expect("stays");
-    assert_eq!(
-        (&out["goal"], out.get("activity")),
-        (&json!([{"reference": "Goal/2"}]), None)
-    );
+    let without = |gone: &[Option<&str>]| {
+        let link = |target: Option<&str>| gone.contains(&target);
+        let withheld = Withheld {
+            element: None,
+            link: Some(&link),
+        };
+        let projected = profile.excerpt(&given, withheld)?;
+        Some((projected.excerpt.root()?.to_value(), projected.links))
+    };
+    let (out, links) = without(&[Some("Goal/1"), None, task, plan]).expect("stays");
+    assert_eq!(links, [Some("Patient/p"), Some("Goal/2")]);
+    assert_eq!(out["goal"], json!([{"reference": "Goal/2"}]));
+    assert!(out.get("activity").is_none() && out.get("instantiatesCanonical").is_none());
+    assert!(without(&[Some("Patient/p")]).is_none(), "a plan is somebody's");
 }

@@ -1,18 +1,15 @@
-//! What in a released resource points elsewhere: References, canonicals and urls.
-//! <https://hl7.org/fhir/R4/references.html>
-//!
-//! Whether a link may stand is disclosure's question (is its target in the same release?). It asks here what
-//! there is, and takes the rest out with `Profile::remove`, by the same paths.
+//! What in a released resource points elsewhere: References, canonicals and urls, by paths that a projection takes.
+//! The slow way, which projection is held against. <https://hl7.org/fhir/R4/references.html>
 
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::plan::{Content, Node, Plan};
+use super::super::plan::{Content, Node, Plan};
 
 /// One pointer. The path given with it is the element that goes when the pointer may not stand.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Link<'a> {
+pub(in super::super) enum Link<'a> {
     /// A whole Reference: `reference`, `type` and `identifier` say what it points to.
     Reference(&'a Map<String, Value>),
     Canonical(&'a str),
@@ -22,7 +19,7 @@ pub enum Link<'a> {
 
 impl<'a> Link<'a> {
     /// The literal reference, canonical or url, if there is one.
-    pub fn target(&self) -> Option<&'a str> {
+    pub(in super::super) fn target(&self) -> Option<&'a str> {
         match self {
             Link::Reference(map) => map.get("reference").and_then(Value::as_str),
             Link::Canonical(text) | Link::Url(text) => Some(text),
@@ -30,7 +27,7 @@ impl<'a> Link<'a> {
     }
 }
 
-pub(super) fn visit<'v>(plan: &Plan, released: &'v Value, see: &mut dyn FnMut(&str, Link<'v>)) {
+pub(in super::super) fn visit<'v>(plan: &Plan, released: &'v Value, see: &mut dyn FnMut(&str, Link<'v>)) {
     let (Some(root), Some(map)) = (plan.nodes.first(), released.as_object()) else {
         return;
     };
@@ -87,7 +84,6 @@ impl<'v> Walk<'_, 'v> {
 
     fn value(&mut self, node: &Node, value: &'v Value) {
         match (node.content, value) {
-            _ if !node.links => {}
             (Content::Primitive("canonical"), Value::String(text)) => {
                 (self.see)(&self.path, Link::Canonical(text))
             }

@@ -1,0 +1,109 @@
+//! Elements with a label of their own, at the places where one can stand: a primitive, its `_x` sibling, an item of a list, a
+//! participant, a contained resource. <https://hl7.org/fhir/uv/security-label-ds4p/>
+
+use serde_json::{Value, json};
+
+use super::{
+    Thing, append, by_identifier, inline, labels, owned, patient, remove, take_free_text, with_change,
+    without,
+};
+use crate::harness::Kept;
+
+pub fn hiv_labelled_element(base: &[Kept]) -> Thing {
+    let target = by_identifier(base, "CarePlan", "CP-22041");
+    let hidden = with_change(base, &target, |plan| {
+        plan["description"] = "Her viral load is followed every three months.".into();
+        plan["_description"] = json!({"extension": inline(&["HIV"])});
+    });
+    let absent = with_change(base, &target, |plan| {
+        remove(plan, &["description", "_description", "title", "note"])
+    });
+    let worlds = [hidden, absent, base.to_vec()];
+    Thing::new("an HIV-labelled element", "CarePlan", target, worlds)
+}
+
+/// The label stands on `_valueString`; the value itself is an ordinary string.
+pub fn part_2_sibling(base: &[Kept]) -> Thing {
+    let target = by_identifier(base, "Observation", "OB-5502");
+    let hidden = with_change(base, &target, |one| {
+        one["_valueString"] = json!({"extension": inline(&["42CFRPart2", "SUD"])});
+    });
+    let absent = with_change(base, &target, |one| {
+        remove(one, &["valueString", "_valueString"]);
+        take_free_text(one);
+    });
+    let worlds = [hidden, absent, base.to_vec()];
+    Thing::new("a Part 2 label on a sibling", "Observation", target, worlds)
+}
+
+pub fn labelled_phone(base: &[Kept]) -> Thing {
+    let target = patient(base);
+    let hidden = with_change(base, &target, |person| {
+        person["telecom"][0]["extension"] = inline(&["SDV"]);
+    });
+    let absent = with_change(base, &target, |person| {
+        person["telecom"].as_array_mut().expect("numbers").remove(0);
+        take_free_text(person);
+    });
+    let worlds = [hidden, absent, base.to_vec()];
+    Thing::new("a labelled telephone number", "Patient", target, worlds)
+}
+
+pub fn contained_resource(base: &[Kept]) -> Thing {
+    let plan = by_identifier(base, "CarePlan", "CP-22041");
+    let person = patient(base);
+    let condition = |id: &str, text: &str| {
+        json!({"resourceType": "Condition", "id": id, "code": {"text": text}, "subject": {"reference": person},
+            "identifier": [{"system": "urn:test", "value": "CC-1"}]})
+    };
+    let id = "7c".repeat(16);
+    let target = format!("Condition/{id}");
+    let hidden = with_change(base, &plan, |plan| {
+        let mut inner = condition("c1", "Opioid dependence");
+        inner["meta"] = labels(&["42CFRPart2", "SUD"]);
+        plan["contained"] = json!([inner]);
+        append(
+            plan,
+            "addresses",
+            json!({"reference": "#c1", "display": "Opioid dependence"}),
+        );
+    });
+    let absent = with_change(base, &plan, |plan| {
+        remove(plan, &["description", "_description", "title", "note"])
+    });
+    // As a resource of its own: shipped data sets release none that is contained.
+    let mut visible = with_change(base, &plan, |plan| {
+        append(plan, "addresses", json!({"reference": target}));
+    });
+    visible.push(owned(base, condition(&id, "High blood pressure")));
+    let mut thing = Thing::new(
+        "a contained resource",
+        "Condition",
+        target,
+        [hidden, absent, visible],
+    );
+    thing.identifier = "urn:test|CC-1".to_owned();
+    thing
+}
+
+pub fn part_2_counsellor(base: &[Kept]) -> Thing {
+    let target = by_identifier(base, "PractitionerRole", "S-131");
+    let team = by_identifier(base, "CareTeam", "CP-22041");
+    let mine = |participant: &Value| participant["member"]["reference"] == target.as_str();
+    let absent = with_change(base, &team, |team| {
+        let list = team["participant"].as_array_mut().expect("a team");
+        list.retain(|p| !mine(p));
+        remove(team, &["name"]);
+        take_free_text(team);
+    });
+    let practitioner = by_identifier(base, "Practitioner", "S-131");
+    let absent = without(&absent, &[&target, &practitioner]);
+    let visible = with_change(base, &team, |team| {
+        let list = team["participant"].as_array_mut().expect("a team");
+        list.iter_mut()
+            .filter(|p| mine(p))
+            .for_each(|p| remove(p, &["extension"]));
+    });
+    let worlds = [base.to_vec(), absent, visible];
+    Thing::new("a Part 2 counsellor on the team", "CareTeam", target, worlds)
+}
