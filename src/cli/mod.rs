@@ -124,7 +124,10 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
     );
     for loaded in rules.lists.loaded() {
         let list = &loaded.list;
-        println!("code list {} {}: {} codes ({})", list.name, list.version, loaded.codes, loaded.file);
+        println!(
+            "code list {} {}: {} codes ({})",
+            list.name, list.version, loaded.codes, loaded.file
+        );
     }
     println!("FHIR base: {}", config.base());
     Ok(0)

@@ -34,9 +34,15 @@ fn read_codes(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
     }
     let found = read_folder(path, &|file| ends(file, ".tsv"))?;
     if found.is_empty() {
-        return Err(ConfigError(format!("{}: no .tsv there (paths.codes)", path.display())));
+        return Err(ConfigError(format!(
+            "{}: no .tsv there (paths.codes)",
+            path.display()
+        )));
     }
-    Ok(found.into_iter().map(|(file, text)| (path.join(file), text)).collect())
+    Ok(found
+        .into_iter()
+        .map(|(file, text)| (path.join(file), text))
+        .collect())
 }
 
 fn ends(path: &Path, suffix: &str) -> bool {

@@ -24,7 +24,10 @@ impl Mappings {
 
     /// Is this source a Part 2 program as a whole?
     pub fn part2_whole(&self, source: &str) -> bool {
-        let mut own = self.0.iter().filter(|(name, _)| name.split('/').next() == Some(source));
+        let mut own = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.split('/').next() == Some(source));
         own.any(|(_, mapping)| mapping.part2_whole())
     }
 

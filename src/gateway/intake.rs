@@ -126,10 +126,18 @@ impl Gateway {
                 return Err(of_another_person(resource_type));
             }
             // A shared resource belongs to no record: who wrote it last is no reason to write it again.
-            if shared && stored.as_ref().is_some_and(|row| !row.deleted && row.body == body) {
+            if shared
+                && stored
+                    .as_ref()
+                    .is_some_and(|row| !row.deleted && row.body == body)
+            {
                 continue;
             }
-            if resource_type == "Patient" && stored.as_ref().is_some_and(|row| self.known_otherwise(intake, row)) {
+            if resource_type == "Patient"
+                && stored
+                    .as_ref()
+                    .is_some_and(|row| self.known_otherwise(intake, row))
+            {
                 continue;
             }
             puts.push(Put {

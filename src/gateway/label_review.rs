@@ -31,7 +31,12 @@ pub fn gathered(rows: &[ReviewedText]) -> ReviewedTexts {
         if let Ok(text) = <[u8; 32]>::try_from(row.text.as_slice()) {
             let codes = row.labels.split(' ').filter_map(Sensitivities::of);
             let labels = codes.fold(Sensitivities::NONE, Sensitivities::with);
-            reviewed.insert(&format!("{}/{}", row.resource_type, row.id), &row.path, text, labels);
+            reviewed.insert(
+                &format!("{}/{}", row.resource_type, row.id),
+                &row.path,
+                text,
+                labels,
+            );
         }
     }
     reviewed
@@ -185,12 +190,21 @@ impl Gateway {
         body["labels"] = json!(codes);
         body["textChanged"] = json!(!there);
         let said = if codes.is_empty() { "no label" } else { "labelled" };
-        body["outcome"] = json!(outcome.map(str::trim).filter(|text| !text.is_empty()).unwrap_or(said));
+        body["outcome"] = json!(
+            outcome
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .unwrap_or(said)
+        );
         item.body = body.to_string();
         item.state = SETTLED.to_owned();
         item.closed = Some(now);
         let shown = view(&item);
-        let noted = if codes.is_empty() { "none".to_owned() } else { codes.join(" ") };
+        let noted = if codes.is_empty() {
+            "none".to_owned()
+        } else {
+            codes.join(" ")
+        };
         self.settled(staff, &mut change, &item, &noted, request);
         change.work.push(Work {
             expected_state: Some(TAKEN.to_owned()),
@@ -200,7 +214,14 @@ impl Gateway {
         Ok(WorkView(shown))
     }
 
-    fn settled(&self, staff: &StaffMember, change: &mut Change, item: &WorkItem, labels: &str, request: &str) {
+    fn settled(
+        &self,
+        staff: &StaffMember,
+        change: &mut Change,
+        item: &WorkItem,
+        labels: &str,
+        request: &str,
+    ) {
         let patient = item.patient.as_ref().map(|id| format!("Patient/{id}"));
         let task = format!("Task/{}", item.id);
         self.with_occasion(change.now, request, |occasion, salt| {
@@ -229,7 +250,13 @@ struct Sentence<'a> {
     text: &'a str,
 }
 
-fn judged(item: &WorkItem, body: &Value, labels: &str, staff: &StaffMember, at: Instant) -> Option<ReviewedText> {
+fn judged(
+    item: &WorkItem,
+    body: &Value,
+    labels: &str,
+    staff: &StaffMember,
+    at: Instant,
+) -> Option<ReviewedText> {
     let (resource_type, id) = body["resource"].as_str()?.split_once('/')?;
     Some(ReviewedText {
         resource_type: resource_type.to_owned(),

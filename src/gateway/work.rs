@@ -128,7 +128,11 @@ impl Gateway {
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
         if item.kind == LABEL_SENTENCE {
             let details = "say which labels the sentence gets, or that it gets none";
-            return Err(Error::Invalid(vec![Issue::error(IssueCode::Required, "labels", details)]));
+            return Err(Error::Invalid(vec![Issue::error(
+                IssueCode::Required,
+                "labels",
+                details,
+            )]));
         }
         if item.state != TAKEN || item.owner.as_deref() != Some(&staff.id) {
             return Err(Error::Conflict);

@@ -79,7 +79,9 @@ async fn buprenorphine_is_held_back_however_it_is_written(engine: Engine) {
 }
 
 async fn staff(world: &World, id: &str) -> String {
-    let added = world.gateway.add_staff(id, id, "compliance", false, "test operator");
+    let added = world
+        .gateway
+        .add_staff(id, id, "compliance", false, "test operator");
     added.await.expect("a known role")
 }
 
@@ -127,7 +129,14 @@ async fn a_sentence_is_labelled_or_cleared_by_staff_and_only_that_sentence(engin
     let kim = staff(&world, "kim").await;
     let before = all_of(&maple).await;
     let summary = about(&world, &kim, "CarePlan.description").await;
-    let shown = ask(&world, &kim, Method::GET, &format!("/staff/work/{summary}"), &Value::Null).await;
+    let shown = ask(
+        &world,
+        &kim,
+        Method::GET,
+        &format!("/staff/work/{summary}"),
+        &Value::Null,
+    )
+    .await;
     assert_eq!(
         (&shown.json()["text"], &shown.json()["about"]["suspected"]),
         (&json!("Keeps her buprenorphine appointments."), &json!(["SUD"]))
@@ -135,7 +144,10 @@ async fn a_sentence_is_labelled_or_cleared_by_staff_and_only_that_sentence(engin
     settle(&world, &kim, &summary, &[]).await;
     let cleared = all_of(&maple).await;
     assert!(!before.contains("appointments") && cleared.contains("Keeps her buprenorphine appointments."));
-    assert!(!cleared.contains("heroin"), "another sentence of the same plan still waits");
+    assert!(
+        !cleared.contains("heroin"),
+        "another sentence of the same plan still waits"
+    );
 
     let note = about(&world, &kim, "CarePlan.note[0].text").await;
     settle(&world, &kim, &note, &["SUD"]).await;
@@ -143,9 +155,14 @@ async fn a_sentence_is_labelled_or_cleared_by_staff_and_only_that_sentence(engin
     assert!(!labelled.contains("heroin") && labelled.contains("buprenorphine appointments"));
 
     let dose = sentences(&world, &kim).await;
-    let dose = dose.iter().find(|(_, place)| place.starts_with("MedicationRequest.dosage"));
+    let dose = dose
+        .iter()
+        .find(|(_, place)| place.starts_with("MedicationRequest.dosage"));
     settle(&world, &kim, &dose.expect("a dose waits").0, &[]).await;
-    assert!(all_of(&maple).await.contains("one Suboxone film"), "cleared words leave");
+    assert!(
+        all_of(&maple).await.contains("one Suboxone film"),
+        "cleared words leave"
+    );
 
     let mut shared = demo_record("consent", "rosa-maple");
     shared.body["sensitive"][0]["share"] = "Y".into();
@@ -157,7 +174,10 @@ async fn a_sentence_is_labelled_or_cleared_by_staff_and_only_that_sentence(engin
     let settled = world.events().await;
     let acts: Vec<_> = settled.iter().filter(|e| e.kind == "work-settled").collect();
     assert_eq!(acts.len(), 3, "each judgement is on the log");
-    assert!(acts.iter().all(|e| !e.body.contains("heroin") && e.body.contains("labels")));
+    assert!(
+        acts.iter()
+            .all(|e| !e.body.contains("heroin") && e.body.contains("labels"))
+    );
 }
 
 async fn a_sentence_asks_once_and_changed_words_ask_again(engine: Engine) {
@@ -166,12 +186,20 @@ async fn a_sentence_asks_once_and_changed_words_ask_again(engine: Engine) {
     let kim = staff(&world, "kim").await;
     let first = sentences(&world, &kim).await;
     rosa(&world, "N").await;
-    assert_eq!(sentences(&world, &kim).await, first, "the same record asks nothing twice");
+    assert_eq!(
+        sentences(&world, &kim).await,
+        first,
+        "the same record asks nothing twice"
+    );
     let mut plan = demo_record("care-plan", "rosa");
     plan.body["summary"] = "Lives alone.".into();
     world.import(&plan).await;
     rosa(&world, "N").await;
-    assert_eq!(sentences(&world, &kim).await, first, "nor does it when it comes back");
+    assert_eq!(
+        sentences(&world, &kim).await,
+        first,
+        "nor does it when it comes back"
+    );
 
     let summary = about(&world, &kim, "CarePlan.description").await;
     settle(&world, &kim, &summary, &[]).await;
@@ -179,19 +207,41 @@ async fn a_sentence_asks_once_and_changed_words_ask_again(engine: Engine) {
     assert!(all_of(&maple).await.contains("buprenorphine appointments"));
     plan.body["summary"] = "Had an overdose in May.".into();
     world.import(&plan).await;
-    assert!(!all_of(&maple).await.contains("overdose"), "other words at the place were never read");
+    assert!(
+        !all_of(&maple).await.contains("overdose"),
+        "other words at the place were never read"
+    );
     let again = about(&world, &kim, "CarePlan.description").await;
     assert_ne!(again, summary);
     rosa(&world, "N").await;
-    assert!(all_of(&maple).await.contains("buprenorphine appointments"), "a judgement lasts");
-    let taken = ask(&world, &kim, Method::POST, &format!("/staff/work/{again}/take"), &Value::Null).await;
+    assert!(
+        all_of(&maple).await.contains("buprenorphine appointments"),
+        "a judgement lasts"
+    );
+    let taken = ask(
+        &world,
+        &kim,
+        Method::POST,
+        &format!("/staff/work/{again}/take"),
+        &Value::Null,
+    )
+    .await;
     assert_eq!(taken.status, 200);
     let path = format!("/staff/work/{again}/settle");
-    let settled = ask(&world, &kim, Method::POST, &path, &json!({"labels": []})).await.json();
-    assert_eq!(settled["about"]["textChanged"], true, "words nobody sees are not judged");
+    let settled = ask(&world, &kim, Method::POST, &path, &json!({"labels": []}))
+        .await
+        .json();
+    assert_eq!(
+        settled["about"]["textChanged"], true,
+        "words nobody sees are not judged"
+    );
     world.import(&plan).await;
     assert!(!all_of(&maple).await.contains("overdose"));
-    assert_eq!(about(&world, &kim, "CarePlan.description").await, again, "and they ask again");
+    assert_eq!(
+        about(&world, &kim, "CarePlan.description").await,
+        again,
+        "and they ask again"
+    );
 }
 
 async fn only_a_sentence_is_settled_with_labels(engine: Engine) {
@@ -201,9 +251,16 @@ async fn only_a_sentence_is_settled_with_labels(engine: Engine) {
     let id = about(&world, &kim, "CarePlan.description").await;
     let path = format!("/staff/work/{id}/settle");
     let none = json!({"labels": []});
-    assert_eq!(ask(&world, &kim, Method::POST, &path, &none).await.status, 409, "not taken");
+    assert_eq!(
+        ask(&world, &kim, Method::POST, &path, &none).await.status,
+        409,
+        "not taken"
+    );
     let take = format!("/staff/work/{id}/take");
-    assert_eq!(ask(&world, &kim, Method::POST, &take, &Value::Null).await.status, 200);
+    assert_eq!(
+        ask(&world, &kim, Method::POST, &take, &Value::Null).await.status,
+        200
+    );
     for wrong in [
         json!({"outcome": "fine"}),
         json!({"labels": "SUD"}),
@@ -211,9 +268,17 @@ async fn only_a_sentence_is_settled_with_labels(engine: Engine) {
         json!({"labels": ["nonsense"]}),
         json!({"labels": [7]}),
     ] {
-        assert_eq!(ask(&world, &kim, Method::POST, &path, &wrong).await.status, 400, "{wrong}");
+        assert_eq!(
+            ask(&world, &kim, Method::POST, &path, &wrong).await.status,
+            400,
+            "{wrong}"
+        );
     }
-    assert_eq!(ask(&world, &lee, Method::POST, &path, &none).await.status, 409, "somebody else has it");
+    assert_eq!(
+        ask(&world, &lee, Method::POST, &path, &none).await.status,
+        409,
+        "somebody else has it"
+    );
     assert_eq!(ask(&world, &kim, Method::POST, &path, &none).await.status, 200);
 }
 
@@ -226,14 +291,27 @@ async fn a_list_of_the_deployment_labels_too(engine: Engine) {
     let world = World::configured(engine, &move |config| config.paths.codes = Some(codes.clone())).await;
     rosa(&world, "N").await;
     let maple = world.partner(MAPLE).await;
-    assert!(!all_of(&maple).await.contains("Metformin"), "the deployment's list labels it");
+    assert!(
+        !all_of(&maple).await.contains("Metformin"),
+        "the deployment's list labels it"
+    );
     let plain = World::empty(engine).await;
-    assert_ne!(plain.gateway.rules.digest, world.gateway.rules.digest, "lists are part of the rules");
+    assert_ne!(
+        plain.gateway.rules.digest, world.gateway.rules.digest,
+        "lists are part of the rules"
+    );
 
-    std::fs::write(folder.join("bad.tsv"), "rxnorm\t1\tSUD\tyes\tr\nrxnorm\t2\tNOPE\tyes\tr\n").expect("written");
+    std::fs::write(
+        folder.join("bad.tsv"),
+        "rxnorm\t1\tSUD\tyes\tr\nrxnorm\t2\tNOPE\tyes\tr\n",
+    )
+    .expect("written");
     let mut config = world.gateway.config.clone();
     config.paths.codes = Some(folder.clone());
-    let problems = postern::gateway::load_catalog(&config).err().expect("a problem").to_string();
+    let problems = postern::gateway::load_catalog(&config)
+        .err()
+        .expect("a problem")
+        .to_string();
     assert!(problems.contains("bad.tsv:2: "), "{problems}");
     std::fs::remove_dir_all(&folder).expect("removed");
 }

@@ -66,22 +66,39 @@ fn general_consent() -> DemoRecord {
 
 async fn without_a_part_2_consent_nobody_from_there_exists(engine: Engine) {
     let world = world(engine, "alone").await;
-    for record in [demo_record("referral", "rosa"), demo_record("care-plan", "rosa"), general_consent()] {
+    for record in [
+        demo_record("referral", "rosa"),
+        demo_record("care-plan", "rosa"),
+        general_consent(),
+    ] {
         world.import(&from("clinic", record)).await;
     }
     let rosa = world.id_of(Person::ROSA).await;
     let record = world.gateway.load_record(&rosa).await.expect("read");
     for stored in &record.resources {
         let security = stored.body["meta"]["security"].to_string();
-        assert!(security.contains("42CFRPart2"), "{} lacks the label", stored.resource_type);
+        assert!(
+            security.contains("42CFRPart2"),
+            "{} lacks the label",
+            stored.resource_type
+        );
     }
     let maple = world.partner(MAPLE).await;
     let nobody = maple.get("Patient/00000000000000000000000000000000").await;
     let hidden = maple.get(&format!("Patient/{rosa}")).await;
     assert_eq!((hidden.status, nobody.status), (404, 404));
-    assert_eq!(maple.get(&format!("CarePlan?patient={rosa}")).await.resources().len(), 0);
+    assert_eq!(
+        maple
+            .get(&format!("CarePlan?patient={rosa}"))
+            .await
+            .resources()
+            .len(),
+        0
+    );
 
-    world.import(&from("clinic", demo_record("consent", "rosa-maple"))).await;
+    world
+        .import(&from("clinic", demo_record("consent", "rosa-maple")))
+        .await;
     let seen = maple.get(&format!("Patient/{rosa}")).await;
     assert_eq!(seen.status, 200, "a Part 2 consent opens it");
     assert!(seen.text().contains("42CFRPart2"), "and the label travels");
@@ -93,8 +110,21 @@ async fn who_is_known_from_elsewhere_is_known_from_there_only(engine: Engine) {
         let mut plan = demo_record("care-plan", "rosa");
         plan.body["summary"] = "What the clinic knows.".into();
         plan.body["planNo"] = "CP-99001".into();
-        let drop = ["diagnoses", "meds", "allergies", "risks", "triggers", "earlySigns", "deescalation", "communication",
-            "recovery", "protective", "goals", "actions", "contacts"];
+        let drop = [
+            "diagnoses",
+            "meds",
+            "allergies",
+            "risks",
+            "triggers",
+            "earlySigns",
+            "deescalation",
+            "communication",
+            "recovery",
+            "protective",
+            "goals",
+            "actions",
+            "contacts",
+        ];
         let body = plan.body.as_object_mut().expect("an object");
         drop.iter().for_each(|key| {
             body.insert((*key).to_owned(), Value::Array(Vec::new()));
@@ -114,7 +144,10 @@ async fn who_is_known_from_elsewhere_is_known_from_there_only(engine: Engine) {
         let rosa = world.id_of(Person::ROSA).await;
         let maple = world.partner(MAPLE).await;
         let found = maple.everything(&rosa).await;
-        assert!(found.contains_key(&format!("Patient/{rosa}")), "known from the referral");
+        assert!(
+            found.contains_key(&format!("Patient/{rosa}")),
+            "known from the referral"
+        );
         let text = serde_json::to_string(&found).expect("JSON");
         assert!(!text.contains("What the clinic knows") && !text.contains("42CFRPart2"));
         assert!(!found.keys().any(|name| name.starts_with("CarePlan/")));

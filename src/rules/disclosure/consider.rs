@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Refused};
-use super::{Rules, inline};
 use super::record::{Record, Stored};
 use super::relationship::{self, Relationship};
+use super::{Rules, inline};
 use crate::fhir::Now;
 use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
 use crate::profile::{self, DataSet, Profile, Projected};

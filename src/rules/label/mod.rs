@@ -20,6 +20,8 @@ mod high_water;
 mod case_files;
 #[cfg(test)]
 mod public_list;
+#[cfg(test)]
+mod conversion;
 
 use serde_json::Value;
 

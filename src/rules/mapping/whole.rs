@@ -57,8 +57,13 @@ mod tests {
         ];
         label(&mut made);
         let codes = |resource: &Value| {
-            let list = resource["meta"]["security"].as_array().cloned().unwrap_or_default();
-            list.iter().filter_map(|c| c["code"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+            let list = resource["meta"]["security"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            list.iter()
+                .filter_map(|c| c["code"].as_str().map(str::to_owned))
+                .collect::<Vec<_>>()
         };
         let found: Vec<Vec<String>> = made.iter().map(codes).collect();
         assert_eq!(found, [vec![PART2], vec![PART2], vec!["SUD", PART2], vec![]]);
