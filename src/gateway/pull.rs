@@ -51,7 +51,7 @@ impl Gateway {
                     let (recipient, patient) = (&call.caller.recipient.id, &release.about().patient);
                     self.people.keep(recipient, resource_type, id, patient);
                 }
-                None => self.pay_for_a_miss(&call, id, &found).await?,
+                None => self.pay_for_a_miss(&call, id, &found, &now).await?,
             }
             let answer = Answer::read(release, resource_type, id, known, &call.request);
             if let Some(reply) = self.record(&call, Interaction::Read, answer, found, &now).await? {
@@ -79,7 +79,7 @@ impl Gateway {
                 .collect();
             let answer = Answer::search(releases, query, &self.config.base(), &call.request);
             if query.patients.is_none() && answer.subjects().is_empty() {
-                self.pay_for_a_miss(&call, "", &found).await?;
+                self.pay_for_a_miss(&call, "", &found, &now).await?;
             }
             if let Some(reply) = self
                 .record(&call, Interaction::Search, answer, found, &now)
@@ -121,9 +121,16 @@ impl Gateway {
 
     /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
     /// withheld takes the same number of reads, whatever is in memory.
-    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found]) -> Result<(), Error> {
+    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found], now: &Now) -> Result<(), Error> {
+        if found.is_empty() {
+            self.grant_in_force(&call.caller, id, now).await?;
+        }
         if found.iter().any(Found::was_built) {
             return Ok(());
+        }
+        if found.is_empty() {
+            // What an emergency asks of everyone who is there.
+            self.grant_in_force(&call.caller, id, &self.clock.now()).await?;
         }
         self.read_as_if_building(&call.caller, id).await
     }

@@ -4,6 +4,7 @@ use postern_rules::audit::{self, Act, Kind};
 use postern_rules::fhir::{Issue, IssueCode};
 use serde_json::{Value, json};
 
+use super::break_glass::REVIEW;
 use super::caller::ACTIVE;
 use super::label_review::LABEL_SENTENCE;
 use super::{Error, Gateway};
@@ -93,6 +94,9 @@ impl Gateway {
         let mut shown = view(&item);
         if item.kind == LABEL_SENTENCE {
             shown["text"] = json!(self.sentence_of(&item).await?);
+        }
+        if item.kind == REVIEW {
+            shown["read"] = self.read_under(&patient, &shown["about"]["grant"]).await?;
         }
         Ok(WorkView(shown))
     }

@@ -65,7 +65,8 @@ fn the_states_are_kept_apart() {
     assert_eq!(state("active"), State::Active);
     assert_eq!(state("rejected"), State::Refused);
     assert_eq!(state("inactive"), State::Revoked);
-    assert_eq!(state("entered-in-error"), State::NeverAsked);
+    assert_eq!(state("entered-in-error"), State::NotComputable);
+    assert_eq!(state("draft"), State::NeverAsked);
     assert_eq!(state("no such status"), State::NotComputable);
     let expired = consent(json!({"type": "permit", "period": {"end": "2026-05-31"}}));
     assert_eq!(

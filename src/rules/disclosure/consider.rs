@@ -1,15 +1,17 @@
 //! One resource considered: its layers, its data set, its labelled elements, its projection. What is kept back is written down
 //! with its reason. SEMANTICS 2; <https://hl7.org/fhir/R4/security-labels.html>
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
+use serde_json::Value;
+
+use super::Rules;
 use super::explain::{Rule, Withheld};
-use super::layers::{Layers, Refused};
-use super::record::{Record, Stored};
-use super::relationship::{self, Relationship};
-use super::{Rules, inline};
-use crate::fhir::Now;
-use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
+use super::layers::{Layers, Permitted, Refused};
+use super::narrative::PART2_NOTICE;
+use super::record::Stored;
+use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed, values_at};
+use crate::law;
 use crate::profile::{self, DataSet, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
@@ -18,33 +20,93 @@ pub(super) struct Candidate<'a> {
     pub stored: &'a Stored,
     pub profile: &'a Profile,
     pub projected: Projected<'a>,
-    /// Some code in it implies a label of the whole.
-    pub coded: bool,
+    /// Codes or elements in it have labels, so that those of what is released are more than the source states of it.
+    pub labelled: bool,
+    /// Elements judged by labels of their own that may leave, if the profile lets them.
+    pub elements: Vec<Element>,
+    /// The labels of those of them that are released; known once they are taken in.
+    pub mark: HighWater,
     /// Paths of elements and texts in it that may not leave.
     pub hidden: BTreeSet<String>,
     pub shared: bool,
     /// Legal basis of each layer that permitted it, or an element of it.
     pub basis: BTreeSet<String>,
-    /// The resource as a whole is content under 42 CFR Part 2.
+    /// The resource is content under 42 CFR Part 2.
     pub part2: bool,
-    /// Labelled elements that this recipient may have, if the data set holds them.
-    pub labelled: Vec<(String, HighWater)>,
+    /// What the law asks to go with it.
+    pub obligations: law::Obligations,
+    /// Sentences that stand in its narrative.
+    pub statements: BTreeSet<String>,
+}
+
+/// An element with labels of its own, or a text that sounds like some.
+pub(super) struct Element {
+    pub path: String,
+    pub mark: HighWater,
+    pub permitted: Permitted,
+}
+
+impl Candidate<'_> {
+    /// Everything that must be said with it: the notice of `42 CFR 2.32`, the scope of the consent, what is asked of the recipient.
+    pub fn notice(&self) -> Option<String> {
+        let part2 = self.is_part2().then_some(PART2_NOTICE);
+        let said: Vec<&str> = part2
+            .into_iter()
+            .chain(self.statements.iter().map(String::as_str))
+            .collect();
+        (!said.is_empty()).then(|| said.join(" "))
+    }
+
+    /// Does a refrain from redisclosure travel as a label (v3-ActCode NORDSCLCD)?
+    pub fn no_redisclosure(&self) -> bool {
+        use law::Obligation::{AskNoFurtherDisclosure, StateRedisclosure};
+        self.is_part2()
+            || self.obligations.has(AskNoFurtherDisclosure)
+            || self.obligations.has(StateRedisclosure)
+    }
 }
 
 impl<'a> Candidate<'a> {
-    /// What the labels of its released elements add to its own.
-    pub fn elements(&self) -> HighWater {
-        inline::released(self.stored, &self.labelled, &self.projected.excerpt)
-    }
-
-    /// It, or a released element of it, is content under 42 CFR Part 2.
-    pub fn is_part2(&self) -> bool {
-        self.part2 || self.elements().part2
-    }
-
     /// Projected again, without what `link` says leads nowhere.
     pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
         project(self.profile, self.stored, &self.hidden, link)
+    }
+
+    /// The resource, or a released element of it, is content under 42 CFR Part 2.
+    pub fn is_part2(&self) -> bool {
+        self.part2 || self.mark.part2
+    }
+
+    /// What its labelled elements carry and rest on counts where some part of them is released: what is not there, for
+    /// whatever reason, must not show.
+    pub fn take_in_elements(&mut self) {
+        if self.elements.is_empty() {
+            return;
+        }
+        let released: HashSet<usize> = self.projected.excerpt.scalars().map(address).collect();
+        for element in std::mem::take(&mut self.elements) {
+            let values = values_at(&self.stored.body, &element.path).unwrap_or_default();
+            if values.into_iter().any(|value| holds(value, &released)) {
+                self.mark = self.mark.with(element.mark);
+                self.basis.extend(element.permitted.basis);
+                self.obligations = self.obligations.and(element.permitted.obligations);
+                self.statements.extend(element.permitted.statements);
+            }
+        }
+    }
+}
+
+/// An excerpt borrows its scalars from where they are stored, so the place of one tells whether it is there.
+fn address(value: &Value) -> usize {
+    std::ptr::from_ref(value).addr()
+}
+
+/// Is some scalar of `value` among the released?
+fn holds(value: &Value, released: &HashSet<usize>) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| holds(item, released)),
+        Value::Object(members) => members.values().any(|member| holds(member, released)),
+        scalar => released.contains(&address(scalar)),
     }
 }
 
@@ -73,28 +135,14 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// The first relationship whose evidence this recipient may know of.
-    pub fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
-        let all = relationship::find_all(record, self.layers.means_recipient, &self.rules.zone, now);
-        let known = all.into_iter().find(|(_, evidence)| {
-            let labels = self.labels(evidence);
-            self.layers.judge(evidence, &labels).is_ok()
-        });
-        known.map(|(relationship, _)| relationship)
-    }
-
-    fn labels(&self, stored: &Stored) -> Labels {
-        let reviews = self.reviewed.of(&stored.resource_type, &stored.id);
-        label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews)
-    }
-
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
-        let labels = self.labels(stored);
+        let reviews = self.reviewed.of(&stored.resource_type, &stored.id);
+        let labels = label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews);
         let permitted = self.layers.judge(stored, &labels);
-        let basis = match permitted {
-            Ok(basis) => basis,
+        let permitted = match permitted {
+            Ok(permitted) => permitted,
             Err(refused) => {
                 self.keep_back(stored.reference(), refused, shared);
                 return None;
@@ -108,12 +156,7 @@ impl<'a> Work<'a> {
         if shared && !self.data_set.directory().contains(&stored.resource_type) {
             return None;
         }
-        let mut basis: BTreeSet<String> = basis.into_iter().collect();
-        let mut hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
-        let labelled = labels.elements.iter().filter(|(path, _)| !hidden.contains(path));
-        let labelled = labelled
-            .map(|(path, own)| (path.clone(), HighWater::of(own)))
-            .collect();
+        let (mut hidden, elements) = self.judge_elements(stored, &labels, shared);
         let sensitive = !hidden.is_empty();
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
@@ -139,24 +182,26 @@ impl<'a> Work<'a> {
             stored,
             profile,
             projected,
-            coded: labels.is_coded(),
+            labelled: labels.is_more_than_stated(),
+            elements,
+            mark: HighWater::default(),
             hidden,
             shared,
-            basis,
+            basis: permitted.basis.into_iter().collect(),
             part2: labels.part2,
-            labelled,
+            obligations: permitted.obligations,
+            statements: permitted.statements.into_iter().collect(),
         })
     }
 
-    /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not.
-    /// The bases of those it may have are added to `basis`.
-    fn hidden_elements(
+    /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not; and
+    /// those that it may have.
+    fn judge_elements(
         &mut self,
         stored: &Stored,
         labels: &Labels,
         shared: bool,
-        basis: &mut BTreeSet<String>,
-    ) -> BTreeSet<String> {
+    ) -> (BTreeSet<String>, Vec<Element>) {
         let suspected = labels.suspicions.iter().map(|suspicion| {
             let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
             let to_permit = labels.to_permit.with(suspicion.sensitivity);
@@ -172,17 +217,26 @@ impl<'a> Work<'a> {
             (suspicion.path.clone(), own)
         });
         let judged: Vec<(String, Labels)> = labels.elements.iter().cloned().chain(suspected).collect();
-        let mut hidden = BTreeSet::new();
+        let (mut hidden, mut elements) = (BTreeSet::new(), Vec::new());
         for (path, own) in judged {
             match self.layers.judge(stored, &own) {
-                Ok(permitted) => basis.extend(permitted),
+                Ok(permitted) => {
+                    // A code or a word is no statement of the source: it travels as the label of what is released, if at all.
+                    let stated = labels.elements.iter().any(|(of, _)| *of == path) && own.is_stated();
+                    let mark = stated.then(|| HighWater::of(&own)).unwrap_or_default();
+                    elements.push(Element {
+                        path,
+                        mark,
+                        permitted,
+                    });
+                }
                 Err(refused) => {
                     self.keep_back(format!("{}#{path}", stored.reference()), refused, shared);
                     hidden.insert(path);
                 }
             }
         }
-        hidden
+        (hidden, elements)
     }
 
     /// Data of a raised sensitivity count as `R`, suspected or not.

@@ -7,10 +7,13 @@ mod grant;
 mod relationship;
 mod explain;
 mod elements;
+mod named;
+mod heard;
+mod scope;
 mod layers;
+mod asked;
 mod references;
 mod narrative;
-mod inline;
 mod consider;
 mod finish;
 mod decide;
@@ -18,6 +21,10 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(feature = "planted-leaks")]
+pub mod planted;
+#[cfg(test)]
+mod law_cases;
 #[cfg(test)]
 mod necessary;
 

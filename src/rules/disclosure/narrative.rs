@@ -180,13 +180,26 @@ fn words(name: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Bytes that HTML or a JSON string does not take as they are.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        escaped[control] = true;
+        control += 1;
+    }
+    escaped[b'<' as usize] = true;
+    escaped[b'>' as usize] = true;
+    escaped[b'&' as usize] = true;
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
 /// Text as it stands in HTML that stands in a JSON string.
 fn escape(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
-    while let Some(at) = rest
-        .iter()
-        .position(|b| *b < 0x20 || matches!(b, b'<' | b'>' | b'&' | b'"' | b'\\'))
-    {
+    while let Some(at) = rest.iter().position(|byte| ESCAPED[usize::from(*byte)]) {
         out.extend_from_slice(&rest[..at]);
         match rest[at] {
             b'<' => out.extend_from_slice(b"&lt;"),

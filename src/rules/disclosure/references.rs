@@ -10,21 +10,37 @@ use super::explain::{Rule, Withheld};
 
 pub(super) fn settle(candidates: &mut Vec<Candidate<'_>>, withheld: &mut Vec<Withheld>) {
     let places = Places::of(candidates);
-    let leading = leading(candidates, &places);
+    let mut targets: Vec<Targets> = candidates.iter().map(|c| places.led_to(c)).collect();
+    let leading = leading(&targets);
     let mut released: Vec<bool> = vec![true; candidates.len()];
     let mut ahead: Vec<usize> = (0..candidates.len()).collect();
     while !ahead.is_empty() {
-        let there = |target: Option<&str>| target.and_then(|t| places.find(t)).is_some_and(|at| released[at]);
-        let goes = |at: &usize| !candidates[*at].keep(&there, withheld);
-        let gone: Vec<usize> = ahead.into_iter().filter(goes).collect();
+        let mut gone = Vec::new();
+        for at in ahead {
+            if targets[at]
+                .iter()
+                .all(|target| target.is_some_and(|t| released[t]))
+            {
+                continue;
+            }
+            let there = |target: &str| places.find(target).is_some_and(|at| released[at]);
+            if candidates[at].keep(&there, withheld) {
+                targets[at] = places.led_to(&candidates[at]);
+            } else {
+                gone.push(at);
+            }
+        }
         gone.iter().for_each(|at| released[*at] = false);
         ahead = gone.iter().flat_map(|at| leading_to(&leading, *at)).collect();
         ahead.retain(|at| released[*at]);
         ahead.sort_unstable();
         ahead.dedup();
     }
-    drop_unreferenced(candidates, &places, released);
+    drop_unreferenced(candidates, &targets, released);
 }
+
+/// Where the links of one candidate lead, as places among the candidates; `None`: to nothing that could be released.
+type Targets = Vec<Option<usize>>;
 
 /// Where each candidate stands, by type and id.
 struct Places<'a>(HashMap<(&'a str, &'a str), usize>);
@@ -44,14 +60,18 @@ impl<'a> Places<'a> {
     fn find(&self, target: &str) -> Option<usize> {
         self.0.get(&target.split_once('/')?).copied()
     }
+
+    fn led_to(&self, candidate: &Candidate<'_>) -> Targets {
+        let links = candidate.projected.links.iter();
+        links.map(|target| target.and_then(|t| self.find(t))).collect()
+    }
 }
 
 /// Which candidate leads to which: target first, sorted.
-fn leading(candidates: &[Candidate<'_>], places: &Places<'_>) -> Vec<(usize, usize)> {
+fn leading(targets: &[Targets]) -> Vec<(usize, usize)> {
     let mut leading = Vec::new();
-    for (from, candidate) in candidates.iter().enumerate() {
-        let targets = candidate.projected.links.iter().flatten();
-        leading.extend(targets.filter_map(|target| Some((places.find(target)?, from))));
+    for (from, targets) in targets.iter().enumerate() {
+        leading.extend(targets.iter().flatten().map(|to| (*to, from)));
     }
     leading.sort_unstable();
     leading
@@ -64,12 +84,9 @@ fn leading_to(leading: &[(usize, usize)], target: usize) -> impl Iterator<Item =
 }
 
 impl Candidate<'_> {
-    /// Takes out the links that lead nowhere; `false` when the resource cannot stay without them.
-    fn keep(&mut self, there: &dyn Fn(Option<&str>) -> bool, withheld: &mut Vec<Withheld>) -> bool {
-        if self.projected.links.iter().all(|target| there(*target)) {
-            return true;
-        }
-        if let Some(kept) = self.project(Some(&|target| !there(target))) {
+    /// Takes out the links that lead to nothing that is `there`; `false` when the resource cannot stay without them.
+    fn keep(&mut self, there: &dyn Fn(&str) -> bool, withheld: &mut Vec<Withheld>) -> bool {
+        if let Some(kept) = self.project(Some(&|target| !target.is_some_and(there))) {
             self.projected = kept;
             return true;
         }
@@ -87,7 +104,7 @@ impl Candidate<'_> {
 }
 
 /// Shared resources stay only when something released about the person leads to them: a release is no directory.
-fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>, places: &Places<'_>, released: Vec<bool>) {
+fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>, targets: &[Targets], released: Vec<bool>) {
     let mut reached: Vec<bool> = candidates
         .iter()
         .zip(&released)
@@ -95,13 +112,10 @@ fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>, places: &Places<'_>, r
         .collect();
     let mut open: Vec<usize> = (0..candidates.len()).filter(|at| reached[*at]).collect();
     while let Some(at) = open.pop() {
-        for target in candidates[at].projected.links.iter().flatten() {
-            if let Some(next) = places
-                .find(target)
-                .filter(|next| released[*next] && !reached[*next])
-            {
-                reached[next] = true;
-                open.push(next);
+        for next in targets[at].iter().flatten() {
+            if released[*next] && !reached[*next] {
+                reached[*next] = true;
+                open.push(*next);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! released, `lastUpdated` the moment that digest first appeared for this recipient and purpose. So a hidden
 //! change shows in neither (<https://hl7.org/fhir/R4/resource.html#Meta>).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::explain::Withheld;
@@ -51,7 +51,7 @@ pub(super) struct Undated {
     /// Of `bytes`.
     pub digest: [u8; 32],
     /// The resource without version and date, which belong at `stamp_at`, before other members of its `meta`.
-    pub bytes: Vec<u8>,
+    pub bytes: Box<[u8]>,
     pub stamp_at: usize,
     pub values: Values,
     /// Legal basis of each layer that permitted it.
@@ -112,33 +112,47 @@ impl Decision {
     /// Gives each resource its version and date. `before` is what this recipient was last shown of this
     /// person for this purpose; the second result is how that changes.
     pub fn dated(self, before: &[Shown], now: &Now) -> (Release, Moved) {
-        let known: HashMap<(&str, &str), &Shown> = before
-            .iter()
-            .map(|s| ((s.resource_type.as_str(), s.id.as_str()), s))
-            .collect();
-        let mut moved = Moved::default();
+        let (shown, gone) = shown_before(&self.resources, before);
+        let mut moved = Moved {
+            shown: Vec::new(),
+            gone,
+        };
         let mut stamps = Stamps::default();
         let mut released: Vec<Released> = Vec::with_capacity(self.resources.len());
-        for resource in self.resources {
-            let name = (resource.resource_type.as_str(), resource.id.as_str());
-            let same = known.get(&name).filter(|shown| shown.digest == resource.digest);
+        for (resource, shown) in self.resources.into_iter().zip(shown) {
+            #[cfg(feature = "planted-leaks")]
+            let resource = super::planted::version(resource, &self.about);
+            let same = shown.filter(|shown| shown.digest == resource.digest);
             let changed_at = same.map_or_else(|| milliseconds(now.stamp()), |shown| shown.changed_at);
+            #[cfg(feature = "planted-leaks")]
+            let changed_at = super::planted::date(changed_at, &self.about);
             if same.is_none() {
                 moved.shown.push(resource.shown(changed_at));
             }
             released.push(resource.dated(changed_at, &mut stamps));
         }
-        let kept: HashSet<(&str, &str)> = released.iter().map(Released::name).collect();
-        let gone = before
-            .iter()
-            .map(|s| (s.resource_type.as_str(), s.id.as_str()))
-            .filter(|name| !kept.contains(name));
-        moved.gone = gone.map(|(t, id)| (t.to_owned(), id.to_owned())).collect();
         released.sort_by(|a, b| {
             (a.changed_at, &a.resource_type, &a.id).cmp(&(b.changed_at, &b.resource_type, &b.id))
         });
         (Release::new(self.about, released), moved)
     }
+}
+
+/// What was shown of each resource before, and which ones (type and id) were shown and are not released any more.
+fn shown_before<'b>(
+    resources: &[Undated],
+    before: &'b [Shown],
+) -> (Vec<Option<&'b Shown>>, Vec<(String, String)>) {
+    let name = |s: &'b Shown| (s.resource_type.as_str(), s.id.as_str());
+    let mut known: HashMap<(&str, &str), &Shown> = before.iter().map(|s| (name(s), s)).collect();
+    let shown = resources
+        .iter()
+        .map(|r| known.remove(&(r.resource_type.as_str(), r.id.as_str())));
+    let shown = shown.collect();
+    // In the order in which they were handed in, whatever the map's.
+    let left = before.iter().filter(|s| known.remove(&name(s)).is_some());
+    let gone = left.map(|s| (s.resource_type.clone(), s.id.clone()));
+    (shown, gone.collect())
 }
 
 impl Undated {
@@ -240,6 +254,10 @@ impl Release {
     }
 
     pub fn holds(&self, resource_type: &str, id: &str) -> bool {
+        #[cfg(feature = "planted-leaks")]
+        if super::planted::keeps_back(&self.about, resource_type, id) {
+            return true;
+        }
         self.find(resource_type, id).is_some()
     }
 
@@ -283,8 +301,9 @@ mod tests {
     #[test]
     fn version_and_date_stand_at_the_head_of_meta_and_not_in_the_digest() {
         let now = Instant::parse("2026-11-21T10:00:00.123Z").expect("an instant");
-        let bytes =
-            br#"{"resourceType":"Goal","meta":{"profile":["p"]},"text":{"div":"\"meta\":{"}}"#.to_vec();
+        let bytes = br#"{"resourceType":"Goal","meta":{"profile":["p"]},"text":{"div":"\"meta\":{"}}"#
+            .as_slice()
+            .into();
         let undated = Undated {
             resource_type: "Goal".to_owned(),
             id: "g".to_owned(),

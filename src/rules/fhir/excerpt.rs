@@ -85,14 +85,6 @@ impl<'a> Excerpt<'a> {
         }
     }
 
-    /// Every scalar in it, where it is stored.
-    pub fn scalars(&self) -> impl Iterator<Item = &'a Value> {
-        self.nodes.iter().filter_map(|node| match node.what {
-            What::Scalar(value) => Some(value),
-            _ => None,
-        })
-    }
-
     /// Takes out everything from `at` on.
     pub fn cut(&mut self, at: usize) {
         self.nodes.truncate(at);
@@ -118,6 +110,14 @@ impl<'a> Excerpt<'a> {
 
     pub fn root(&self) -> Option<Part<'_, 'a>> {
         self.part(0)
+    }
+
+    /// Every scalar in it, where it is stored.
+    pub fn scalars(&self) -> impl Iterator<Item = &'a Value> {
+        self.nodes.iter().filter_map(|node| match node.what {
+            What::Scalar(value) => Some(value),
+            _ => None,
+        })
     }
 
     fn push(&mut self, name: &'a str, what: What<'a>) -> usize {

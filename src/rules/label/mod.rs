@@ -12,9 +12,9 @@ mod review;
 mod provenance;
 mod source;
 mod walk;
-mod released;
 mod ground;
 mod high_water;
+mod released;
 
 #[cfg(test)]
 mod case_files;
@@ -23,13 +23,15 @@ mod public_list;
 #[cfg(test)]
 mod conversion;
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 pub use codes::{CodeLists, Hit, ListName, Loaded};
 pub use ground::{Ground, Why, basis};
 pub use high_water::HighWater;
 pub use provenance::{Programs, Provenance, Received};
-pub use review::{ReviewedTexts, TextReviews, at, text_at, text_digest};
+pub use review::{ReviewedTexts, TextReviews, text_at, text_digest, values_at};
 
 use crate::fhir::excerpt::Part;
 use crate::terminology::{Confidentiality, Sensitivities};
@@ -135,33 +137,59 @@ pub fn label_codes(resource: &Value, lists: &CodeLists, raised: &[&str]) -> Labe
     walk::label_resource(resource, lists, set_of(raised), walk::Texts::Skipped, None)
 }
 
-/// The labels that travel with a released resource: what its source states of the whole (`stored`), and what the codes
-/// imply that are released. As [`label_codes`] of the released resource, without labels of elements.
-pub fn label_released(stored: &Value, released: Part<'_, '_>, lists: &CodeLists, raised: &[&str]) -> Labels {
-    walk::compose(
-        source::Stated::of_meta(stored),
-        &released::codes(released, lists),
-        set_of(raised),
-    )
+/// The labels that travel with a released resource: what its source states of the whole (`stored`), what the codes imply
+/// that are released, and `mark`, from its labelled elements that are.
+pub fn label_released(
+    stored: &Value,
+    released: Part<'_, '_>,
+    mark: HighWater,
+    lists: &CodeLists,
+    raised: &[&str],
+) -> Labels {
+    let raised = set_of(raised);
+    let (own, below) = released::codes(released, lists);
+    let mut labels = walk::compose(source::Stated::of_meta(stored), &own, raised);
+    let below = HighWater::of(&walk::compose(source::Stated::default(), &below, raised));
+    mark.with(below).raise(&mut labels);
+    labels
 }
 
-/// As [`label_released`] where no code implies a label.
+/// As [`label_released`] where no code and no element has a label.
 pub fn label_stated(stored: &Value, raised: &[&str]) -> Labels {
     walk::compose(source::Stated::of_meta(stored), &[], set_of(raised))
 }
 
 fn set_of(raised: &[&str]) -> Sensitivities {
-    let raised = raised
+    static SHIPPED: LazyLock<Sensitivities> = LazyLock::new(|| and_below(&RAISED));
+    // Asked for each resource, and nearly always this.
+    if *raised == RAISED {
+        *SHIPPED
+    } else {
+        and_below(raised)
+    }
+}
+
+fn and_below(codes: &[&str]) -> Sensitivities {
+    let codes = codes
         .iter()
         .filter_map(|c| Sensitivities::of(c))
         .fold(Sensitivities::NONE, Sensitivities::with);
-    raised.and_below()
+    codes.and_below()
 }
 
 impl Labels {
-    /// Does a code of the resource itself, or of the element, imply a label?
-    pub fn is_coded(&self) -> bool {
-        self.reasons.iter().any(|r| matches!(r.basis, Basis::Code { .. }))
+    /// Does a code of the resource, or anything about an element of it, imply a label?
+    pub fn is_more_than_stated(&self) -> bool {
+        let coded = |r: &Reason| matches!(r.basis, Basis::Code { .. });
+        !self.elements.is_empty() || self.reasons.iter().any(coded)
+    }
+
+    /// Did the source or staff state any of this, so that it does not follow from codes alone?
+    pub fn is_stated(&self) -> bool {
+        let coded = |r: &Reason| matches!(r.basis, Basis::Code { .. });
+        self.part2
+            || self.confidentiality_basis == ConfidentialityBasis::Source
+            || !self.reasons.iter().all(coded)
     }
 
     /// Reasons of a given sensitivity, for explanations.

@@ -1,42 +1,42 @@
-//! Codes that imply a label of a released resource as a whole: those of its own elements, not of what repeats below.
+//! Codes in a released resource that imply labels: of the resource, and of elements below it.
 //! <https://hl7.org/fhir/R4/security-labels.html>
 
 use super::CodeLists;
 use super::walk::Found;
 use crate::fhir::excerpt::Part;
 
-/// What `walk` finds at the level of the resource.
-pub(super) fn codes<'a>(released: Part<'_, 'a>, lists: &CodeLists) -> Vec<Found<'a>> {
+/// What `walk` finds by codes: at the level of the resource, and below it.
+pub(super) fn codes<'a>(released: Part<'_, 'a>, lists: &CodeLists) -> (Vec<Found<'a>>, Vec<Found<'a>>) {
     let mut found = Vec::new();
-    for element in released.parts() {
-        for item in items(element) {
-            found.extend(hit(item, element.name(), lists));
-            // Inside a CodeableConcept the concept is the element.
-            let codings = item.member("coding").into_iter().flat_map(items);
-            found.extend(codings.filter_map(|coding| hit(coding, element.name(), lists)));
-        }
+    released
+        .parts()
+        .for_each(|element| look(element, element.name(), 0, lists, &mut found));
+    found.into_iter().partition(|found| found.level == 0)
+}
+
+/// A Coding, or a Quantity-like pair of system and code, and what is below. `name` is that of the element or of the list it
+/// stands in, `level` counts the objects above.
+fn look<'a>(part: Part<'_, 'a>, name: &str, level: usize, lists: &CodeLists, found: &mut Vec<Found<'a>>) {
+    if part.is_list() {
+        return part
+            .parts()
+            .for_each(|item| look(item, name, level, lists, found));
     }
-    found
-}
-
-/// A Coding, or a Quantity-like pair of system and code.
-fn hit<'a>(object: Part<'_, 'a>, element: &str, lists: &CodeLists) -> Option<Found<'a>> {
-    let text = |name: &str| object.member(name).and_then(Part::as_str);
-    let (system, code) = (text("system")?, text("code")?);
-    let hit = lists.lookup(system, code)?;
-    Some(Found {
-        path: element.to_owned(),
-        level: 0,
-        sensitivity: hit.sensitivity,
-        line: hit.line,
-        system,
-        code,
-    })
-}
-
-/// The items of a list, or what is not a list itself.
-fn items<'e, 'a>(part: Part<'e, 'a>) -> impl Iterator<Item = Part<'e, 'a>> {
-    let alone = (!part.is_list()).then_some(part);
-    let items = part.is_list().then(|| part.parts());
-    alone.into_iter().chain(items.into_iter().flatten())
+    let text = |name: &str| part.member(name).and_then(Part::as_str);
+    if let (Some(system), Some(code)) = (text("system"), text("code"))
+        && let Some(hit) = lists.lookup(system, code)
+    {
+        // Inside a CodeableConcept the concept is the element.
+        let inside = usize::from(name == "coding");
+        found.push(Found {
+            path: String::new(),
+            level: level.saturating_sub(inside),
+            sensitivity: hit.sensitivity,
+            line: hit.line,
+            system,
+            code,
+        });
+    }
+    part.parts()
+        .for_each(|member| look(member, member.name(), level + 1, lists, found));
 }

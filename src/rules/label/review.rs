@@ -56,15 +56,12 @@ impl ReviewedTexts {
 
 /// The text at a path as suspicions name it (`CarePlan.note[1].text`; `_x` is written `x`); nothing when it is not there.
 pub fn text_at<'r>(resource: &'r Value, path: &str) -> Option<&'r str> {
-    at(resource, path).into_iter().find_map(Value::as_str)
+    let found = values_at(resource, path)?;
+    found.iter().find_map(|value| value.as_str())
 }
 
-/// The element at a path as labels name it: its value, and what stands beside a primitive (`_x`).
-pub fn at<'r>(resource: &'r Value, path: &str) -> Vec<&'r Value> {
-    elements(resource, path).unwrap_or_default()
-}
-
-fn elements<'r>(resource: &'r Value, path: &str) -> Option<Vec<&'r Value>> {
+/// What stands at such a path: a value, its `_x`, or both.
+pub fn values_at<'r>(resource: &'r Value, path: &str) -> Option<Vec<&'r Value>> {
     let mut steps = path.split('.');
     steps.next()?;
     let mut found = vec![resource];

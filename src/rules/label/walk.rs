@@ -167,10 +167,9 @@ impl<'a, 'g> Walk<'a, 'g> {
 
     /// A Coding, or a Quantity-like pair of system and code: both are looked up.
     fn coding(&mut self, key: &str, members: &'a Map<String, Value>, level: usize) {
-        let (Some(system), Some(code)) = (
-            members.get("system").and_then(Value::as_str),
-            members.get("code").and_then(Value::as_str),
-        ) else {
+        // Few members: looking at each is quicker than hashing the names.
+        let text = |name: &str| members.iter().find(|(key, _)| *key == name)?.1.as_str();
+        let (Some(system), Some(code)) = (text("system"), text("code")) else {
             return;
         };
         let Some(hit) = self.by.lists.lookup(system, code) else {
@@ -362,6 +361,9 @@ fn add(labels: &mut Labels, found: &Found<'_>) {
 
 /// What of `found` is neither above, below nor equivalent to anything `known`.
 fn unsaid(found: Sensitivities, known: Sensitivities) -> Sensitivities {
+    if known.is_empty() {
+        return found;
+    }
     let known_widely = known.denied_with();
     let new = found.codes().filter_map(Sensitivities::of);
     let new = new.filter(|code| !known.intersects(code.denied_with()) && !known_widely.intersects(*code));

@@ -62,6 +62,7 @@ fn follow(part: Part<'_, '_>, steps: &[&str], see: &mut dyn FnMut(Part<'_, '_>))
 /// The type in a reference of the form `Type/id`, which is what a release holds.
 fn target<'a>(reference: Part<'_, 'a>) -> Option<&'a str> {
     let (kind, id) = reference.member("reference")?.as_str()?.split_once('/')?;
-    let known = !id.is_empty() && !id.contains('/') && table().resource(kind).is_some();
+    let known =
+        !id.is_empty() && !id.contains('/') && (kind == "Patient" || table().resource(kind).is_some());
     known.then_some(kind)
 }
