@@ -254,8 +254,14 @@ pub enum WorkCommand {
     /// Close it with what was decided
     Settle {
         id: String,
-        #[arg(long)]
-        outcome: String,
+        #[arg(long, required_unless_present_any = ["labels", "no_label"])]
+        outcome: Option<String>,
+        /// Label of a sentence (sensitivity code of v3-ActCode: SUD, HIV, PSY, SDV …); repeatable
+        #[arg(long = "label", value_name = "CODE")]
+        labels: Vec<String>,
+        /// The sentence holds nothing sensitive
+        #[arg(long, conflicts_with = "labels")]
+        no_label: bool,
         #[command(flatten)]
         acting: Acting,
     },

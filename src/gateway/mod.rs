@@ -24,6 +24,7 @@ mod statement;
 mod intake;
 mod import;
 mod work;
+mod label_review;
 mod registration;
 mod log;
 mod metadata;

@@ -94,6 +94,7 @@ fn released<'a>(
         raised,
         data_set,
         layers,
+        reviewed: &record.reviewed,
         withheld: Vec::new(),
     };
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
