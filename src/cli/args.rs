@@ -254,8 +254,14 @@ pub enum WorkCommand {
     /// Close it with what was decided
     Settle {
         id: String,
-        #[arg(long)]
-        outcome: String,
+        #[arg(long, required_unless_present_any = ["labels", "no_label"])]
+        outcome: Option<String>,
+        /// Label of a sentence (sensitivity code of v3-ActCode: SUD, HIV, PSY, SDV …); repeatable
+        #[arg(long = "label", value_name = "CODE")]
+        labels: Vec<String>,
+        /// The sentence holds nothing sensitive
+        #[arg(long, conflicts_with = "labels")]
+        no_label: bool,
         #[command(flatten)]
         acting: Acting,
     },
@@ -286,13 +292,29 @@ pub struct Acting {
 #[derive(Args)]
 pub struct DiscloseArgs {
     /// Id, Patient/id, or an identifier of the source as system|value
-    #[arg(long, required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub patient: String,
     /// 164.512(j) serious and imminent threat, 164.512(c) abuse report, 164.510(b) involved person, 164.512(e) legal process
-    #[arg(long, required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub basis: String,
     /// Who receives it: name, and office or relation
-    #[arg(long, value_name = "NAME", required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub to: String,
     /// Where it goes
     #[arg(long)]
@@ -301,7 +323,13 @@ pub struct DiscloseArgs {
     #[arg(long, value_name = "NAME")]
     pub decider: Option<String>,
     /// The facts the decision rests on, in the decider's words
-    #[arg(long, value_name = "TEXT", required_unless_present = "approve", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub why: String,
     /// A fact of the ground that holds (a wrong one lists the known ones); repeatable
     #[arg(long = "fact", value_name = "FACT")]

@@ -133,6 +133,13 @@ fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
         mappings.names().len(),
         rules.data_sets.len()
     );
+    for loaded in rules.lists.loaded() {
+        let list = &loaded.list;
+        println!(
+            "code list {} {}: {} codes ({})",
+            list.name, list.version, loaded.codes, loaded.file
+        );
+    }
     println!("FHIR base: {}", config.base());
     if config.agency.responsible.trim().is_empty() {
         println!(

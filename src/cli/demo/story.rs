@@ -186,7 +186,12 @@ async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::
         match looked.explanation.outcome {
             Err(denied) => {
                 let change = denied.change.sentence;
-                rows.push(vec![name.clone(), "all".to_owned(), denied.code.to_owned(), change]);
+                rows.push(vec![
+                    name.clone(),
+                    "all".to_owned(),
+                    denied.code.to_owned(),
+                    change,
+                ]);
             }
             Ok(seen) => {
                 println!(
@@ -202,7 +207,9 @@ async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::
     }
     println!();
     table::print(&["Partner", "Withheld", "Rule", "What would release it"], &rows);
-    println!("(whole resources; `postern preview` also shows each element, its label, its provision and the law)");
+    println!(
+        "(whole resources; `postern preview` also shows each element, its label, its provision and the law)"
+    );
     Ok(())
 }
 
@@ -210,10 +217,18 @@ async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::
 fn reasons(partner: &str, seen: &Seen) -> Vec<Vec<String>> {
     let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
     for reason in seen.withheld.iter().filter(|reason| reason.element.is_none()) {
-        let label = reason.label.as_ref().map_or_else(String::new, |label| format!(" [{label}]"));
-        let key = (format!("{}{label}", reason.in_words), reason.change.sentence.clone());
+        let label = reason
+            .label
+            .as_ref()
+            .map_or_else(String::new, |label| format!(" [{label}]"));
+        let key = (
+            format!("{}{label}", reason.in_words),
+            reason.change.sentence.clone(),
+        );
         *reasons.entry(key).or_default() += 1;
     }
-    let row = |((rule, change), n): ((String, String), usize)| vec![partner.to_owned(), n.to_string(), rule, change];
+    let row = |((rule, change), n): ((String, String), usize)| {
+        vec![partner.to_owned(), n.to_string(), rule, change]
+    };
     reasons.into_iter().map(row).collect()
 }

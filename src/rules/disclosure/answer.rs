@@ -151,7 +151,11 @@ impl Answer {
         write_string(&at.to_fhir(), &mut out);
         out.extend_from_slice(b",\"entry\":[");
         for (number, one) in release.resources.iter().enumerate() {
-            out.extend_from_slice(if number == 0 { b"{\"fullUrl\":" } else { b",{\"fullUrl\":" });
+            out.extend_from_slice(if number == 0 {
+                b"{\"fullUrl\":"
+            } else {
+                b",{\"fullUrl\":"
+            });
             write_string(&format!("{base}/{}", one.reference()), &mut out);
             out.extend_from_slice(b",\"resource\":");
             out.extend_from_slice(&one.body);

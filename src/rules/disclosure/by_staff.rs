@@ -161,26 +161,31 @@ impl<'a> Work<'a> {
                 .push(Issue::error(IssueCode::BusinessRule, place, why));
             return None;
         };
-        let basis = format!("{} {}", basis_code(self.act.ground), self.act.ground.cite());
-        let stays = |path: &&(String, Labels)| !hidden.contains(&path.0);
-        let elements = labels.elements.iter().filter(stays).map(|(path, own)| Element {
-            path: path.clone(),
-            mark: HighWater::of(own),
-            permitted: Permitted {
-                basis: vec![basis.clone()],
-                ..Permitted::default()
-            },
-        });
+        let stated = labels
+            .elements
+            .iter()
+            .filter(|(path, own)| own.is_stated() && !hidden.contains(path));
+        let elements = stated
+            .map(|(path, own)| Element {
+                path: path.clone(),
+                mark: HighWater::of(own),
+                permitted: Permitted::default(),
+            })
+            .collect();
         Some(Candidate {
             stored,
             profile,
             projected,
             labelled: labels.is_more_than_stated(),
-            elements: elements.collect(),
+            elements,
             mark: HighWater::default(),
             hidden,
             shared: false,
-            basis: BTreeSet::from([basis]),
+            basis: BTreeSet::from([format!(
+                "{} {}",
+                basis_code(self.act.ground),
+                self.act.ground.cite()
+            )]),
             part2: labels.part2,
             obligations: Obligations::default(),
             statements: BTreeSet::new(),
@@ -248,8 +253,7 @@ fn decision(
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
     let part2 = candidates.iter().any(Candidate::is_part2);
     let basis: BTreeSet<String> = candidates.iter().flat_map(|c| c.basis.iter().cloned()).collect();
-    let mut resources = Vec::with_capacity(candidates.len());
-    let mut bytes = Vec::new();
+    let (mut resources, mut bytes) = (Vec::with_capacity(candidates.len()), Vec::new());
     for mut candidate in candidates {
         let own: Vec<String> = std::mem::take(&mut candidate.basis).into_iter().collect();
         resources.extend(finish(candidate, own, rules.lists, &raised, &mut bytes));

@@ -58,10 +58,9 @@ pub(super) fn decide_within(
     (rules, instead): (&Rules, Option<&DataSet>),
     now: &Now,
 ) -> Result<Decision, Refusal> {
-    let asked = Asked::new(record, recipient, purpose, rules, now);
-    asked.with_layers(|layers, record, related| {
-        released(layers, record, related, (purpose, instead), now)
-    })
+    let mut asked = Asked::new(record, recipient, purpose, rules, now);
+    asked.instead = instead;
+    asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
 }
 
 /// The order of work, once everything that does not depend on a datum is known. `purpose` as it was asserted.
@@ -69,7 +68,7 @@ fn released<'a>(
     layers: Layers<'a>,
     record: &'a Record,
     related: Vec<(Relationship, &'a Stored)>,
-    (purpose, instead): (&str, Option<&DataSet>),
+    purpose: &str,
     now: &Now,
 ) -> Result<Decision, Refusal> {
     let (rules, recipient, emergency) = (layers.rules, layers.recipient, layers.asker.emergency);
@@ -89,12 +88,13 @@ fn released<'a>(
         let unconfirmed = rules.data_sets.get(policy.unconfirmed_relationship());
         data_set = unconfirmed.ok_or(Refusal::PurposeNotServed)?;
     }
-    let data_set = instead.unwrap_or(data_set);
+    let data_set = layers.instead.unwrap_or(data_set);
     let mut work = Work {
         rules,
         raised,
         data_set,
         layers,
+        reviewed: &record.reviewed,
         withheld: Vec::new(),
     };
     let mut candidates: Vec<Candidate<'_>> = Vec::new();

@@ -21,12 +21,13 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
-mod explanation;
-mod by_staff;
+pub mod case;
 #[cfg(feature = "planted-leaks")]
 pub mod planted;
 #[cfg(test)]
 mod law_cases;
+mod explanation;
+mod by_staff;
 #[cfg(test)]
 mod necessary;
 

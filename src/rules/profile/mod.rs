@@ -31,8 +31,8 @@ pub use free_text::free_text;
 pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
-pub use whole::whole_data_set;
 pub use project::{Projected, Withheld};
+pub use whole::whole_data_set;
 
 use crate::fhir::Issue;
 use crate::fhir::element::table;
