@@ -82,8 +82,24 @@ fn show(value: &Value) {
     if value["grants"].is_array() {
         print(
             &value["grants"],
-            &["id", "partner", "patient", "state", "personnel", "nature", "until"],
-            &["Id", "Partner", "Patient", "State", "Personnel", "Nature", "Until"],
+            &[
+                "id",
+                "partner",
+                "patient",
+                "state",
+                "personnel",
+                "nature",
+                "until",
+            ],
+            &[
+                "Id",
+                "Partner",
+                "Patient",
+                "State",
+                "Personnel",
+                "Nature",
+                "Until",
+            ],
         );
     } else {
         println!("{value:#}");

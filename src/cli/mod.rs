@@ -129,7 +129,9 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
     );
     println!("FHIR base: {}", config.base());
     if config.agency.responsible.trim().is_empty() {
-        println!("agency.responsible is not set: break-glass events name the agency's privacy official by office alone");
+        println!(
+            "agency.responsible is not set: break-glass events name the agency's privacy official by office alone"
+        );
     }
     Ok(0)
 }

@@ -75,11 +75,7 @@ impl Store {
     }
 
     /// Ids of the people whose `Patient` carries this identifier, at most 100.
-    pub async fn people_by_identifier(
-        &self,
-        system: &str,
-        value: &str,
-    ) -> Result<Vec<String>, Unavailable> {
+    pub async fn people_by_identifier(&self, system: &str, value: &str) -> Result<Vec<String>, Unavailable> {
         let sql = "SELECT r.id FROM identifier i JOIN resource r ON r.type = i.type AND r.id = i.id \
                    WHERE i.system = $1 AND i.value = $2 AND i.type = 'Patient' AND r.patient = r.id \
                    AND r.deleted = 0 ORDER BY r.id LIMIT $3";

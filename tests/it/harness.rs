@@ -13,8 +13,8 @@ mod people;
 mod settle;
 mod world;
 
-pub use emergency::{emergency, numbered, parameter, parameters};
 pub use disk::folder as database_folder;
+pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;

@@ -214,7 +214,12 @@ async fn nobody_several_and_the_unacknowledged_are_one_answer(engine: Engine) {
     let shown = World::holding(engine, &whole).await;
     let county = shown.county(true).await;
     let answer = county.break_glass(&marcus_in_words(), "no").await;
-    assert_eq!(answer.status, 200, "medical personnel in an emergency: {}", answer.text());
+    assert_eq!(
+        answer.status,
+        200,
+        "medical personnel in an emergency: {}",
+        answer.text()
+    );
 }
 
 async fn the_answer_is_the_same_whatever_the_record_holds(engine: Engine) {
@@ -262,7 +267,12 @@ async fn all_but_the_narrative_is_required_and_each_problem_is_named(engine: Eng
     let wrong = county.call("Patient/$break-glass", &wrong).await;
     assert_eq!(wrong.status, 400);
     assert!(!wrong.text().contains("curiosity") && !wrong.text().contains("perhaps"));
-    for body in ["", "[]", "{\"resourceType\":\"Parameters\",\"parameter\":{}}", "<Parameters"] {
+    for body in [
+        "",
+        "[]",
+        "{\"resourceType\":\"Parameters\",\"parameter\":{}}",
+        "<Parameters",
+    ] {
         let ask = crate::harness::Ask::post("/fhir/Patient/$break-glass", body);
         assert_eq!(county.send(ask).await.status, 400, "{body}");
     }

@@ -32,7 +32,11 @@ async fn a_grant_opens_at_once_on_every_process_and_ends_at_its_instant(engine: 
     let opened = emergency.get(&read).await;
     assert_eq!(opened.status, 200);
     let again = emergency.at(&other).get(&read).await;
-    assert_eq!((again.status, &again.body), (200, &opened.body), "dated once for all");
+    assert_eq!(
+        (again.status, &again.body),
+        (200, &opened.body),
+        "dated once for all"
+    );
     let tag = opened.header("etag").to_owned();
     let known = emergency
         .send(Ask::get(&format!("/fhir/{read}")).with("if-none-match", &tag))
@@ -146,7 +150,10 @@ async fn the_four_items_stand_in_event_and_grant_and_staff_have_it_at_once(engin
     assert_eq!(review["about"]["grant"], grant.as_str());
     let notices = ask(&world, &kim, Method::GET, "/staff/notices").await.json();
     let notice = &notices["notices"][0];
-    assert_eq!((&notice["for"], &notice["state"]), (&"compliance".into(), &"queued".into()));
+    assert_eq!(
+        (&notice["for"], &notice["state"]),
+        (&"compliance".into(), &"queued".into())
+    );
     assert_eq!(notice["about"]["work"], review["id"]);
     let grants = ask(&world, &kim, Method::GET, "/staff/grants").await.json();
     assert_eq!(grants["grants"][0]["state"], "in force", "{grants}");
@@ -216,7 +223,10 @@ async fn what_was_refused_stays_closed_while_that_grant_lives(engine: Engine) {
     );
     assert!(part2().await);
     assert_eq!(
-        county.break_glass(&numbered(Person::ROSA), "refused").await.status,
+        county
+            .break_glass(&numbered(Person::ROSA), "refused")
+            .await
+            .status,
         200
     );
     assert!(!part2().await, "whoever refused has refused");

@@ -30,7 +30,10 @@ async fn a_partner_finds_the_person_it_has_to_do_with(engine: Engine) {
         assert_eq!(found.status, 200, "{}", found.text());
         assert_eq!(found.references(), [format!("Patient/{rosa}")]);
         let bundle = found.json();
-        assert_eq!((&bundle["type"], &bundle["total"]), (&json!("searchset"), &json!(1)));
+        assert_eq!(
+            (&bundle["type"], &bundle["total"]),
+            (&json!("searchset"), &json!(1))
+        );
         let search = &bundle["entry"][0]["search"];
         assert_eq!(search["extension"][0]["valueCode"], "certain", "{search}");
         assert_eq!(
@@ -87,9 +90,7 @@ async fn hidden_absent_and_ambiguous_are_one_empty_searchset(engine: Engine) {
     let mut two: Vec<Kept> = base.iter().cloned().chain([twin]).collect();
     let world = World::holding(engine, &two).await;
     let maple = world.partner(MAPLE).await;
-    let found = maple
-        .call("Patient/$match", &parameters(&rosa_in_words()))
-        .await;
+    let found = maple.call("Patient/$match", &parameters(&rosa_in_words())).await;
     assert_eq!(found.references(), [format!("Patient/{rosa_id}")]);
     let related: Vec<Kept> = base
         .iter()
@@ -109,9 +110,7 @@ async fn hidden_absent_and_ambiguous_are_one_empty_searchset(engine: Engine) {
     let world = World::holding(engine, &two).await;
     let maple = world.partner(MAPLE).await;
     assert_eq!(maple.get("Patient/twin").await.status, 200, "it knows both");
-    let several = maple
-        .call("Patient/$match", &parameters(&rosa_in_words()))
-        .await;
+    let several = maple.call("Patient/$match", &parameters(&rosa_in_words())).await;
     assert_eq!(body(&several), body(&absent), "never a guess");
 }
 
@@ -138,10 +137,16 @@ async fn what_is_not_released_takes_no_part(engine: Engine) {
         parameters(&person)
     };
     let right = brigid
-        .call("Patient/$match", &by(json!({"address": [{"postalCode": "62704"}]})))
+        .call(
+            "Patient/$match",
+            &by(json!({"address": [{"postalCode": "62704"}]})),
+        )
         .await;
     let wrong = brigid
-        .call("Patient/$match", &by(json!({"address": [{"postalCode": "99999"}]})))
+        .call(
+            "Patient/$match",
+            &by(json!({"address": [{"postalCode": "99999"}]})),
+        )
         .await;
     assert_eq!(body(&right), body(&wrong), "an address is not guessed by asking");
     let known = brigid
@@ -185,7 +190,10 @@ async fn a_treating_partner_asks_staff_for_more(engine: Engine) {
     let asked = maple.call(&path, &wish).await;
     assert_eq!(asked.status, 202, "{}", asked.text());
     let again = maple.call(&path, &wish).await;
-    assert_eq!(asked.body, again.body, "the answer says only that staff were asked");
+    assert_eq!(
+        asked.body, again.body,
+        "the answer says only that staff were asked"
+    );
     let foreign = stranger.call(&path, &wish).await;
     let absent = stranger.call("Patient/nobody/$request-more", &wish).await;
     assert_eq!(foreign.status, 404);
@@ -199,25 +207,29 @@ async fn a_treating_partner_asks_staff_for_more(engine: Engine) {
         kind: Some("request-more".to_owned()),
         ..Default::default()
     };
-    let items = world
-        .gateway
-        .store
-        .work_items(&filter, 10)
-        .await
-        .expect("reads");
+    let items = world.gateway.store.work_items(&filter, 10).await.expect("reads");
     assert_eq!(items.len(), 2);
     assert!(items[0].body.contains("lithium") && items[0].due.is_some());
     let events = world.events().await;
     assert_eq!(events.iter().filter(|e| e.kind == "request-more").count(), 2);
-    assert!(!events.iter().any(|e| e.body.contains("lithium")), "its words stay with the item");
-    assert!(!events.iter().any(|e| e.kind == "disclosure"), "nothing was disclosed");
+    assert!(
+        !events.iter().any(|e| e.body.contains("lithium")),
+        "its words stay with the item"
+    );
+    assert!(
+        !events.iter().any(|e| e.kind == "disclosure"),
+        "nothing was disclosed"
+    );
 }
 
 async fn the_operations_stand_in_the_statement(engine: Engine) {
     let world = World::empty(engine).await;
     let statement = world.send(Ask::get("/fhir/metadata")).await.json();
     let resources = statement["rest"][0]["resource"].as_array().expect("types");
-    let patient = resources.iter().find(|one| one["type"] == "Patient").expect("Patient");
+    let patient = resources
+        .iter()
+        .find(|one| one["type"] == "Patient")
+        .expect("Patient");
     let names: Vec<&str> = patient["operation"]
         .as_array()
         .expect("operations")
@@ -233,7 +245,10 @@ async fn the_operations_stand_in_the_statement(engine: Engine) {
         assert_eq!(postern_rules::fhir::gate::check(&definition.json()), []);
     }
     assert_eq!(
-        world.send(Ask::get("/fhir/OperationDefinition/none")).await.status,
+        world
+            .send(Ask::get("/fhir/OperationDefinition/none"))
+            .await
+            .status,
         404
     );
 }

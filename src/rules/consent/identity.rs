@@ -104,7 +104,11 @@ impl Identity {
     /// Nothing speaks for another organisation.
     pub(super) fn acts_for(&self, organisation: &Token) -> bool {
         self.certain.contains(organisation)
-            || !self.certain.list.iter().any(|token| token.text.starts_with("Organization/"))
+            || !self
+                .certain
+                .list
+                .iter()
+                .any(|token| token.text.starts_with("Organization/"))
     }
 
     fn reference(&mut self, reference: &str, certain: bool, around: &Around<'_>, steps: usize) {

@@ -115,7 +115,11 @@ pub fn parameter(answer: &Answer, name: &str) -> String {
     let list = body["parameter"].as_array().cloned().unwrap_or_default();
     let one = list.into_iter().find(|one| one["name"] == name);
     let one = one.unwrap_or_else(|| panic!("{name}: {}", answer.text()));
-    let value = one.as_object().into_iter().flatten().find(|(key, _)| *key != "name");
+    let value = one
+        .as_object()
+        .into_iter()
+        .flatten()
+        .find(|(key, _)| *key != "name");
     match value {
         Some((_, Value::String(text))) => text.clone(),
         Some((_, other)) => other["reference"].as_str().unwrap_or_default().to_owned(),

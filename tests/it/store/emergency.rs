@@ -89,7 +89,10 @@ async fn grants_are_kept_found_until_their_end_and_ended_once(home: Home) {
             .is_empty()
     );
     // Ends at its instant, not a moment later.
-    assert_eq!(in_force(&store, Instant(NOW.plus_seconds(3600).0 - 1)).await, ["g2", "g1"]);
+    assert_eq!(
+        in_force(&store, Instant(NOW.plus_seconds(3600).0 - 1)).await,
+        ["g2", "g1"]
+    );
     assert_eq!(in_force(&store, NOW.plus_seconds(3600)).await, ["g2"]);
     let mut end = Change::at(NOW.plus_seconds(120));
     end.ended_grants = vec![EndedGrant {
@@ -125,7 +128,8 @@ async fn what_belongs_to_a_grant_stands_or_falls_with_it(home: Home) {
 }
 
 fn patient(id: &str, family: &str) -> String {
-    json!({"resourceType": "Patient", "id": id, "birthDate": "1990-02-03", "name": [{"family": family}]}).to_string()
+    json!({"resourceType": "Patient", "id": id, "birthDate": "1990-02-03", "name": [{"family": family}]})
+        .to_string()
 }
 
 async fn found(store: &Store, key: &str) -> Vec<String> {
