@@ -73,7 +73,8 @@ pub fn recipient((id, class, npi): (&str, &str, &str)) -> Recipient {
     Recipient::new(id, id, class, Role::Provider, organization)
 }
 
-/// Rosa's record as the store would hand it over, grown to `size` resources of her own by repeating plan items.
+/// Rosa's record as the store would hand it over, grown to `size` resources of her own by repeating plan items
+/// under other ids.
 pub fn record(mappings: &Mappings, size: usize) -> Record {
     let mut record = Record::default();
     for (kind, name) in FILES {
@@ -98,7 +99,7 @@ pub fn record(mappings: &Mappings, size: usize) -> Record {
         }
         let mut body = item.body.clone();
         body["id"] = Value::String(format!("{}-{number}", item.id));
-        put(&mut record, body);
+        record.resources.push(Stored::new(body, 1).expect("type and id"));
     }
     record
 }

@@ -58,7 +58,11 @@ pub enum Command {
     /// Check a backup, and put it in place
     Restore(RestoreArgs),
     /// Check configuration, mappings, profiles and policy
-    Config,
+    Config {
+        /// Print each data set: who gets it for what, which elements of which types it releases
+        #[arg(long)]
+        sets: bool,
+    },
 }
 
 #[derive(Args)]

@@ -59,9 +59,10 @@ fn of_file(file: &Value) -> &[Value] {
 fn read(file: &Path) -> Result<Value, Vec<String>> {
     let bytes = read_input(file, LIMIT).map_err(|error| vec![error.to_string()])?;
     let most = usize::try_from(LIMIT).unwrap_or(usize::MAX);
-    let name = file.display();
-    json::parse_within(&bytes, most)
-        .map_err(|issues| issues.iter().map(|issue| format!("{name}: {issue}")).collect())
+    json::parse_within(&bytes, most).map_err(|issues| {
+        let named = issues.iter().map(|issue| format!("{}: {issue}", file.display()));
+        named.collect()
+    })
 }
 
 /// Says what is not as the case expects; a case without expectations never differs.

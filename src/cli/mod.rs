@@ -12,6 +12,7 @@ mod grant;
 mod audit;
 mod backup;
 mod table;
+mod sets;
 pub mod demo;
 
 use std::path::Path;
@@ -57,7 +58,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,
         Command::Restore(args) => backup::restore(config, &args).await,
-        Command::Config => check_config(config),
+        Command::Config { sets } => check_config(config, sets),
     }
 }
 
@@ -119,7 +120,7 @@ pub async fn close(gateway: &Gateway) {
     gateway.store.close().await;
 }
 
-fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
+fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
     println!(
@@ -132,6 +133,9 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         println!(
             "agency.responsible is not set: break-glass events name the agency's privacy official by office alone"
         );
+    }
+    if sets {
+        table::say(&sets::printed(&rules));
     }
     Ok(0)
 }

@@ -168,12 +168,12 @@ impl Gateway {
             .into_iter()
             .map(|(consent, provision)| audit::ConsentUsed { consent, provision })
             .collect();
-        let legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
+        let mut legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
+        let under_grant = legal.remove(BREAK_GLASS) || about.relationship.basis.code() == BREAK_GLASS;
         let mut legal = legal.into_iter().collect::<Vec<_>>().join(", ");
         // The grant holds the four items of 42 CFR 2.51(c): each disclosure under it names it.
-        let tie = &about.relationship;
-        if tie.basis.code() == BREAK_GLASS {
-            legal = format!("{legal}, {BREAK_GLASS} {}", tie.evidence);
+        if under_grant {
+            legal = format!("{legal}, {BREAK_GLASS} {}", about.relationship.evidence);
         }
         audit::Disclosure {
             caller,
@@ -195,7 +195,7 @@ impl Gateway {
     }
 }
 
-/// Code of the relationship that a grant makes.
+/// Code of the relationship that a grant makes, and of the basis of what it opens.
 const BREAK_GLASS: &str = "break-glass";
 
 fn first_word(text: &str) -> &str {

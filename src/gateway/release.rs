@@ -6,9 +6,7 @@ use std::sync::Arc;
 use postern_rules::disclosure::{Grant, Moved, Recipient, Record, Refusal, Release, Shown, Stored, decide};
 use postern_rules::fhir::{Instant, Now, Value, json};
 
-use tokio::sync::OwnedMutexGuard;
-
-use super::release_cache::{Kept, Key};
+use super::release_cache::{Building, Kept, Key};
 use super::{Caller, Error, Gateway};
 use crate::store::{self, ResourceRow, Versions};
 
@@ -23,7 +21,7 @@ pub struct Found {
     pub ends: Option<Instant>,
     key: Key,
     /// Held from building to recording: who waits for the same release finds it in the cache then.
-    building: Option<OwnedMutexGuard<()>>,
+    building: Option<Building>,
 }
 
 /// May what is in memory be relied on until the recording transaction says otherwise?
@@ -102,7 +100,7 @@ impl Gateway {
         caller: &Caller,
         grant: Option<Grant>,
         key: Key,
-        building: OwnedMutexGuard<()>,
+        building: Building,
         now: &Now,
     ) -> Result<Found, Error> {
         let record = self.load_record(&key.patient).await?;
@@ -247,10 +245,9 @@ impl Found {
                 release,
                 versions: self.versions,
             };
-            gateway.releases.keep(self.key.clone(), kept);
+            gateway.releases.keep(self.key, kept);
         }
         drop(building);
-        gateway.releases.built(&self.key);
     }
 }
 

@@ -12,6 +12,7 @@ mod transaction;
 mod writer;
 mod resource;
 mod released;
+mod stated;
 mod lookup;
 mod work;
 mod grant;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use audit::AuditEntry;
-pub use change::{Change, Guard, Put, Released, Work};
+pub use change::{Change, Guard, Put, Rehomed, Released, Statement, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
 pub use failure::{OpenError, Refused, Unavailable};
 pub use grant::{EndedGrant, GrantRow};

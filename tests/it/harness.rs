@@ -18,7 +18,9 @@ pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
-pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in};
+pub use partner::{
+    BRIGID, MAPLE, OPEN_DOOR, PRAIRIE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in,
+};
 pub use people::{DemoRecord, Person, demo_record, records};
 pub use world::{Door, Engine, World};
 

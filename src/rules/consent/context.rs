@@ -26,7 +26,9 @@ pub struct Resources<'a> {
 
 impl<'a> Resources<'a> {
     pub fn new(resources: impl IntoIterator<Item = &'a Value>) -> Resources<'a> {
+        let resources = resources.into_iter();
         let mut context = Resources::default();
+        context.by_reference.reserve(resources.size_hint().0);
         for resource in resources {
             context.add(resource);
         }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::release::{Release, version_id};
+use crate::fhir::excerpt::write_string;
 use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome};
 use crate::log::{Digest, Durable};
 use crate::search::{Position, Query};
@@ -323,21 +324,26 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
     out.extend_from_slice(page.total.to_string().as_bytes());
     out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    push_json(&link(query, base, query.cursor.as_deref()), &mut out);
+    write_string(&link(query, base, query.cursor.as_deref()), &mut out);
     if let Some(cursor) = page.next.as_ref().and_then(|next| query.cursor_after(next)) {
         out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-        push_json(&link(query, base, Some(&cursor)), &mut out);
+        write_string(&link(query, base, Some(&cursor)), &mut out);
     }
     out.extend_from_slice(b"}],\"entry\":[");
+    let mut url = String::with_capacity(base.len() + 100);
     for one in matches() {
+        url.clear();
+        for part in [base, "/", &one.resource_type, "/", &one.id] {
+            url.push_str(part);
+        }
         out.extend_from_slice(b"{\"fullUrl\":");
-        push_json(&format!("{base}/{}", one.reference()), &mut out);
+        write_string(&url, &mut out);
         out.extend_from_slice(b",\"resource\":");
         out.extend_from_slice(&one.body);
         out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}},");
     }
     out.extend_from_slice(OUTCOME);
-    push_json(MAY_BE_INCOMPLETE, &mut out);
+    write_string(MAY_BE_INCOMPLETE, &mut out);
     out.extend_from_slice(b"}]},\"search\":{\"mode\":\"outcome\"}}]}");
     out
 }
@@ -346,10 +352,6 @@ fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) 
 const OUTCOME: &[u8] =
     b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\
 \"code\":\"informational\",\"diagnostics\":";
-
-fn push_json(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
-}
 
 /// The query as understood, percent-encoded to unreserved characters.
 fn link(query: &Query, base: &str, after: Option<&str>) -> String {

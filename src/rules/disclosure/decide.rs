@@ -5,23 +5,16 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
+use super::asked::Asked;
 use super::consider::{Candidate, Work};
 use super::finish::finish;
-use super::grant::Obtainable;
-use super::heard::Heard;
 use super::layers::Layers;
-use super::named::Named;
-use super::record::{Recipient, Record};
+use super::record::{Recipient, Record, Stored};
 use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
-use super::scope::Scopes;
-use super::{Rules, elements, references, relationship};
-use crate::consent::{Actor, Consents, Request, Resources};
+use super::{Rules, elements, references};
 use crate::fhir::Now;
-use crate::law::{Agency, Asker, Emergency, Purpose};
-use crate::terminology;
+use crate::law::Emergency;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
 /// as for a person who does not exist.
@@ -53,68 +46,33 @@ pub fn decide(
     rules: &Rules,
     now: &Now,
 ) -> Result<Decision, Refusal> {
-    let asserted = purpose;
-    let emergency = emergency(record, recipient, purpose, rules, now);
-    let purpose = if emergency.is_some() {
-        purpose
-    } else {
-        without_grant(purpose)
-    };
+    let asked = Asked::new(record, recipient, purpose, rules, now);
+    asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
+}
+
+/// The order of work, once everything that does not depend on a datum is known. `purpose` as it was asserted.
+fn released<'a>(
+    layers: Layers<'a>,
+    record: &'a Record,
+    related: Vec<(Relationship, &'a Stored)>,
+    purpose: &str,
+    now: &Now,
+) -> Result<Decision, Refusal> {
+    let (rules, recipient, emergency) = (layers.rules, layers.recipient, layers.asker.emergency);
+    let policy = &rules.policy;
     let mut data_set = match emergency {
-        Some(_) => rules.data_sets.get(rules.policy.break_glass()),
-        None => rules.data_set(&recipient.class, purpose),
+        Some(_) => rules.data_sets.get(policy.break_glass()),
+        None => rules.data_set(&recipient.class, layers.purpose),
     }
     .ok_or(Refusal::PurposeNotServed)?;
-    let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
-    let context = Resources::new(record.all().map(|stored| &stored.body));
-    let list: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
-    let consents = Consents::compile(&list, &context, &rules.zone, rules.state.signing());
-    let named = Named::new(recipient, &means_recipient, &may_mean_recipient, &context);
-    let patient = record.of_type("Patient").find(|p| p.id == record.patient);
-    let heard = Heard::new(
-        &list,
-        &consents,
-        &named,
-        patient.map(|stored| &stored.body),
-        rules.policy.capacity_in_question(),
-        now,
-    );
-    let actor = Actor {
-        references: means_recipient.iter().cloned().collect(),
-        likely: may_mean_recipient.iter().cloned().collect(),
-        identifiers: recipient.organization.clone(),
-        classes: vec![recipient.class.clone()],
-    };
-    let inquiry = consents.ask(&Request::new(&actor, purpose, now), &context);
-    let related = relationship::find_all(record, recipient, &means_recipient, &rules.zone, now);
-    let asker = Asker {
-        role: recipient.role,
-        purpose: Purpose::of(purpose, recipient.role),
-        // Without one there is no release at all.
-        related: true,
-        in_care_team: related.iter().any(|(r, _)| r.basis == Basis::CareTeam),
-        medical_personnel: recipient.medical_personnel,
-        emergency,
-    };
-    let layers = Layers {
-        rules,
-        recipient,
-        asker,
-        agency: Agency::of(&rules.policy),
-        consents: &consents,
-        inquiry,
-        heard,
-        named,
-        scopes: Scopes::new(&list, purpose),
-    };
-    let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
+    let raised: Vec<&str> = policy.raised().iter().map(String::as_str).collect();
     let relationship = layers
         .first_known(related, &raised)
         .or_else(|| under_grant(recipient, emergency));
     let relationship = relationship.ok_or(Refusal::NoRelationship)?;
     if relationship.basis == Basis::Reported && emergency.is_none() {
         // Known only from the recipient's own message: no more than the way to the scene needs.
-        let unconfirmed = rules.data_sets.get(rules.policy.unconfirmed_relationship());
+        let unconfirmed = rules.data_sets.get(policy.unconfirmed_relationship());
         data_set = unconfirmed.ok_or(Refusal::PurposeNotServed)?;
     }
     let mut work = Work {
@@ -169,7 +127,7 @@ pub fn decide(
     }
     let about = About {
         recipient: recipient.id.clone(),
-        purpose: asserted.to_owned(),
+        purpose: purpose.to_owned(),
         patient: record.patient.clone(),
         record: record.version,
         world: record.world,
@@ -185,26 +143,6 @@ pub fn decide(
     Ok(Decision { about, resources })
 }
 
-/// The facts of a break-glass grant that is in force for this person and asked for as an emergency. `42 CFR 2.51`
-fn emergency(
-    record: &Record,
-    recipient: &Recipient,
-    purpose: &str,
-    rules: &Rules,
-    now: &Now,
-) -> Option<Emergency> {
-    let grant = recipient.grant.as_ref()?;
-    let asked = terminology::is_a(terminology::ACT_REASON, purpose, "ETREAT");
-    if !asked || grant.patient != record.patient || now.reached(grant.until) {
-        return None;
-    }
-    Some(Emergency {
-        refused: grant.consent_obtainable == Obtainable::Refused,
-        overrides_consent: rules.policy.break_glass_overrides_consent(),
-        therapist_determined: false,
-    })
-}
-
 /// A grant opens the person where no relationship does.
 fn under_grant(recipient: &Recipient, emergency: Option<Emergency>) -> Option<Relationship> {
     let grant = recipient.grant.as_ref().filter(|_| emergency.is_some())?;
@@ -212,13 +150,4 @@ fn under_grant(recipient: &Recipient, emergency: Option<Emergency>) -> Option<Re
         basis: Basis::BreakGlass,
         evidence: format!("Grant/{}", grant.id),
     })
-}
-
-/// An emergency that is only asserted is treatment: what an emergency opens takes a break-glass grant.
-fn without_grant(purpose: &str) -> &str {
-    if terminology::is_a(terminology::ACT_REASON, purpose, "ETREAT") {
-        "TREAT"
-    } else {
-        purpose
-    }
 }

@@ -49,6 +49,8 @@ pub(super) struct Permitted {
 pub(super) struct Layers<'a> {
     pub rules: &'a Rules,
     pub recipient: &'a Recipient,
+    /// As decided: an emergency without a grant is treatment.
+    pub purpose: &'a str,
     pub asker: Asker,
     pub agency: Agency,
     pub consents: &'a Consents,

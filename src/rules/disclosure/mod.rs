@@ -11,6 +11,7 @@ mod named;
 mod heard;
 mod scope;
 mod layers;
+mod asked;
 mod references;
 mod narrative;
 mod consider;
@@ -22,6 +23,8 @@ mod operation;
 mod rules;
 #[cfg(feature = "planted-leaks")]
 pub mod planted;
+#[cfg(test)]
+mod law_cases;
 #[cfg(test)]
 mod necessary;
 

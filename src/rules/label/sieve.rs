@@ -31,19 +31,28 @@ impl Sieve {
         if !word.is_ascii() || bytes.len() > LONGEST {
             return true;
         }
-        // The hash of everything before each letter; the rest of the word follows from the whole by subtraction.
-        let mut before = [0u64; LONGEST + 1];
-        for (at, byte) in bytes.iter().enumerate() {
-            before[at + 1] = push(before[at], *byte);
+        let mut spelled = Spelled::default();
+        for byte in bytes {
+            spelled.add(*byte);
         }
-        let whole = before[bytes.len()];
+        self.passes_shortened_spelled(&spelled)
+    }
+
+    /// As `passes`.
+    pub fn passes_spelled(&self, word: &Spelled) -> bool {
+        self.holds(word.whole())
+    }
+
+    /// As `passes_shortened`.
+    pub fn passes_shortened_spelled(&self, word: &Spelled) -> bool {
+        let (before, whole) = (&word.before, word.whole());
         let mut power = 1u64;
         let without = |at: usize, power: u64| {
             let rest = whole.wrapping_sub(before[at + 1].wrapping_mul(power));
             before[at].wrapping_mul(power).wrapping_add(rest)
         };
         self.holds(whole)
-            || (0..bytes.len()).rev().any(|at| {
+            || (0..word.length).rev().any(|at| {
                 let shortened = without(at, power);
                 power = power.wrapping_mul(BASE);
                 self.holds(shortened)
@@ -53,6 +62,47 @@ impl Sieve {
     fn holds(&self, hash: u64) -> bool {
         let (word, bit) = place(hash);
         self.0[word] & bit != 0
+    }
+}
+
+/// A word letter by letter: the hash of everything before each letter. The rest of the word follows from the whole by
+/// subtraction.
+pub(super) struct Spelled {
+    before: [u64; LONGEST + 1],
+    length: usize,
+}
+
+impl Default for Spelled {
+    fn default() -> Spelled {
+        Spelled {
+            before: [0; LONGEST + 1],
+            length: 0,
+        }
+    }
+}
+
+impl Spelled {
+    /// `false` when the word is too long to be sieved.
+    pub fn add(&mut self, byte: u8) -> bool {
+        let whole = push(self.whole(), byte);
+        let Some(next) = self.before.get_mut(self.length + 1) else {
+            return false;
+        };
+        *next = whole;
+        self.length += 1;
+        true
+    }
+
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    pub fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    fn whole(&self) -> u64 {
+        self.before[self.length]
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::codes::ListName;
-use super::sieve::{LONGEST, Sieve};
+use super::sieve::{LONGEST, Sieve, Spelled};
 use crate::terminology::Sensitivities;
 
 const FUZZY_LENGTH: usize = 8;
@@ -113,23 +113,28 @@ impl Terms {
         }
     }
 
-    /// Could a term sound in this text? Most texts are answered here, without a copy in small letters.
+    /// Could a term sound in this text? Most texts are answered here, in one pass and without a copy in small letters.
     fn may_sound(&self, text: &str) -> bool {
-        let may = |word: &str| {
-            self.sieve.passes(word)
-                || word.len() + 1 >= FUZZY_LENGTH && self.near_sieve.passes_shortened(word)
-        };
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-        let mut small = [0; LONGEST];
-        !text.is_ascii()
-            || words.filter(|word| !word.is_empty()).any(|word| {
-                let Some(small) = small.get_mut(..word.len()) else {
+        if !text.is_ascii() {
+            return true;
+        }
+        let mut word = Spelled::default();
+        let end = std::iter::once(b' ');
+        for byte in text.bytes().chain(end) {
+            if byte.is_ascii_alphanumeric() {
+                if !word.add(byte.to_ascii_lowercase()) {
                     return true;
-                };
-                small.copy_from_slice(word.as_bytes());
-                small.make_ascii_lowercase();
-                std::str::from_utf8(small).is_ok_and(may)
-            })
+                }
+            } else if word.length() > 0 {
+                let near =
+                    word.length() + 1 >= FUZZY_LENGTH && self.near_sieve.passes_shortened_spelled(&word);
+                if near || self.sieve.passes_spelled(&word) {
+                    return true;
+                }
+                word.clear();
+            }
+        }
+        false
     }
 
     /// The word as listed, else shows what it may have been meant to be.

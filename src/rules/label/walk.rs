@@ -148,7 +148,7 @@ impl<'a, 'g> Walk<'a, 'g> {
             Value::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
                     let length = self.path.len();
-                    let _ = write!(self.path, "[{i}]");
+                    push_index(&mut self.path, i);
                     match key {
                         "contained" if level == 0 => self.contained_resource(item, depth),
                         _ => self.value(key, item, depth, level),
@@ -287,6 +287,15 @@ impl<'a, 'g> Walk<'a, 'g> {
         labels.suspicions = open_suspicions(self.texts, &labels);
         labels.cleared = self.cleared;
         labels
+    }
+}
+
+/// Most lists have fewer than ten items.
+fn push_index(path: &mut String, index: usize) {
+    match u8::try_from(index) {
+        Ok(digit @ 0..10) => path.extend(['[', char::from(b'0' + digit), ']']),
+        // Writing to a String does not fail.
+        _ => drop(write!(path, "[{index}]")),
     }
 }
 

@@ -21,15 +21,18 @@ pub(super) struct Node {
     pub content: Content,
     /// Opened elements in definition order.
     pub opened: Vec<Opened>,
-    /// JSON keys, sorted.
+    /// JSON keys, found through `slots`.
     keys: Vec<Key>,
+    /// For each hash of a name, modulo a power of two, the position in `keys` plus one, or in the next free slot; 0 is free.
+    slots: Vec<u16>,
     /// Positions in `opened` of what must be there.
     pub required: Vec<usize>,
     /// A bit for each of `required`, in order.
     pub complete: u128,
 }
 
-/// What a JSON key stands for. Keys are told apart by their first eight bytes, as one number, before they are compared.
+/// What a JSON key stands for. Keys are looked up for each member of each resource: by a hash of their length and first
+/// eight bytes, which tell most names of R4 apart.
 #[derive(Debug)]
 struct Key {
     head: u64,
@@ -118,6 +121,7 @@ impl Node {
             content,
             opened: Vec::new(),
             keys: Vec::new(),
+            slots: Vec::new(),
             required: Vec::new(),
             complete: 0,
         }
@@ -126,12 +130,16 @@ impl Node {
     /// What a JSON key (without leading underscore) stands for, if it may pass.
     pub(super) fn find(&self, key: &str) -> Option<(&Opened, &Form)> {
         let head = head(key);
-        let at = self
-            .keys
-            .binary_search_by(|k| k.head.cmp(&head).then_with(|| k.name.as_str().cmp(key)))
-            .ok()?;
-        let opened = &self.opened[self.keys[at].opened];
-        Some((opened, &opened.forms[self.keys[at].form]))
+        let mut slot = slot(head, key.len());
+        loop {
+            let at = usize::from(*self.slots.get(slot & self.slots.len().wrapping_sub(1))?);
+            let found = self.keys.get(at.checked_sub(1)?)?;
+            if found.is(head, key) {
+                let opened = &self.opened[found.opened];
+                return Some((opened, &opened.forms[found.form]));
+            }
+            slot += 1;
+        }
     }
 
     /// Fills what is looked up while projecting; called once, when `opened` is complete.
@@ -151,15 +159,35 @@ impl Node {
                 self.required.push(o);
             }
         }
-        self.keys
-            .sort_by(|a, b| (a.head, &a.name).cmp(&(b.head, &b.name)));
+        // At most half full, so that a search ends soon.
+        self.slots = vec![0; (2 * self.keys.len()).next_power_of_two()];
+        let mask = self.slots.len() - 1;
+        for (number, key) in (1..).zip(&self.keys) {
+            let mut at = slot(key.head, key.name.len());
+            while self.slots[at & mask] != 0 {
+                at += 1;
+            }
+            self.slots[at & mask] = number;
+        }
     }
 }
 
-/// The first eight bytes of a name, in an order that is that of names.
+impl Key {
+    fn is(&self, head: u64, name: &str) -> bool {
+        self.head == head && self.name.len() == name.len() && (name.len() <= 8 || self.name == name)
+    }
+}
+
+/// The first eight bytes of a name.
 fn head(name: &str) -> u64 {
-    let mut bytes = [0; 8];
-    let length = name.len().min(8);
-    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
-    u64::from_be_bytes(bytes)
+    match name.as_bytes().first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => name.bytes().fold(0, |head, byte| head << 8 | u64::from(byte)),
+    }
+}
+
+/// Where to begin to look for a name, before it is cut to the size of the table.
+fn slot(head: u64, length: usize) -> usize {
+    let spread = (head ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (spread >> 40) as usize
 }
