@@ -122,15 +122,12 @@ impl Gateway {
     /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
     /// withheld takes the same number of reads, whatever is in memory.
     async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found], now: &Now) -> Result<(), Error> {
-        if found.is_empty() {
-            self.grant_in_force(&call.caller, id, now).await?;
-        }
         if found.iter().any(Found::was_built) {
             return Ok(());
         }
         if found.is_empty() {
             // What an emergency asks of everyone who is there.
-            self.grant_in_force(&call.caller, id, &self.clock.now()).await?;
+            self.grant_in_force(&call.caller, id, now).await?;
         }
         self.read_as_if_building(&call.caller, id).await
     }

@@ -79,10 +79,10 @@ async fn base() -> Vec<Kept> {
     BASE.get_or_init(converted).await.clone()
 }
 
-/// What is asked here: all of it, or in a build without optimisation every fifth turn.
+/// What is asked here: all of it, or in a build without optimisation every twelfth turn.
 fn turns_about(thing: &Thing) -> Vec<Turn> {
     let turns = corpus(thing).into_iter().enumerate();
-    let kept = turns.filter(|(number, turn)| WHOLE || turn.opens || number % 5 == 0);
+    let kept = turns.filter(|(number, turn)| WHOLE || turn.opens || number % 12 == 0);
     kept.map(|(_, turn)| turn).collect()
 }
 
