@@ -8,7 +8,7 @@ use super::rule::{Code, Rule, Tree};
 use super::signature::Covers;
 use super::{Consents, Context, Dimensions, State};
 use crate::fhir::{Instant, Now};
-use crate::terminology::{ACT_REASON, is_a, known};
+use crate::terminology::{ACT_REASON, at_or_above, is_a};
 
 /// What reaching through the gateway does: the recipient accesses, the agency discloses.
 pub const DISCLOSURE: [&str; 2] = ["access", "disclose"];
@@ -100,6 +100,47 @@ pub(super) struct Asked {
     pub sufficient: bool,
 }
 
+/// Who asks and what for, read once for all rules.
+struct Asker<'a> {
+    identity: Identity,
+    purposes: Purposes<'a>,
+}
+
+/// The purposes asked for, each with everything above it.
+struct Purposes<'a> {
+    known: Vec<(&'a str, Vec<&'a str>)>,
+    /// One of them is not said, or is none of its system.
+    unknown: bool,
+}
+
+impl<'a> Purposes<'a> {
+    fn new(request: &Request<'a>) -> Purposes<'a> {
+        let mut purposes = Purposes {
+            known: Vec::new(),
+            unknown: false,
+        };
+        for (system, code) in request.purposes() {
+            let above = at_or_above(system, code);
+            if code.is_empty() || above.is_empty() {
+                purposes.unknown = true;
+            } else {
+                purposes.known.push((system, above));
+            }
+        }
+        purposes
+    }
+
+    /// Not saying what for, or what no system knows, opens no permit and escapes no deny.
+    fn meet(&self, stated: &[Code], permit: bool) -> bool {
+        let meant = |(system, above): &(&str, Vec<&str>)| {
+            stated
+                .iter()
+                .any(|own| above.contains(&own.code.as_str()) && own.system == *system)
+        };
+        self.unknown && !permit || self.known.iter().any(meant)
+    }
+}
+
 /// One request against the consents of one record. `Now` has been asked for every date that matters.
 pub struct Inquiry<'a> {
     pub(super) consents: &'a Consents,
@@ -112,10 +153,14 @@ impl Consents {
     pub fn ask<'a>(&'a self, request: &Request<'_>, context: &'a dyn Context) -> Inquiry<'a> {
         let identity = Identity::new(request.actor, context, &self.zone, request.now);
         let oldest = self.oldest_in_force(request);
+        let asker = Asker {
+            identity,
+            purposes: Purposes::new(request),
+        };
         let asked = self
             .list
             .iter()
-            .map(|c| Asked::new(c, request, &identity, oldest))
+            .map(|c| Asked::new(c, request, &asker, oldest))
             .collect();
         Inquiry {
             consents: self,
@@ -138,11 +183,11 @@ impl Consents {
 }
 
 impl Asked {
-    fn new(consent: &Compiled, request: &Request<'_>, identity: &Identity, oldest: Option<Instant>) -> Asked {
+    fn new(consent: &Compiled, request: &Request<'_>, asker: &Asker<'_>, oldest: Option<Instant>) -> Asked {
         let (standing, state) = standing(consent, request, oldest);
         let failed = match (&consent.tree, standing) {
             (Ok(Tree { rules }), Standing::Enforced | Standing::DenyOnly | Standing::OnlyRestricts) => {
-                rules.iter().map(|rule| failed(rule, request, identity)).collect()
+                rules.iter().map(|rule| failed(rule, request, asker)).collect()
             }
             _ => Vec::new(),
         };
@@ -247,7 +292,7 @@ fn revoked(consent: &Compiled, oldest: Option<Instant>) -> Standing {
     }
 }
 
-fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions {
+fn failed(rule: &Rule, request: &Request<'_>, asker: &Asker<'_>) -> Dimensions {
     let mut failed = Dimensions::NONE;
     let mut demand = |holds: bool, dimension: Dimensions| {
         if !holds {
@@ -263,22 +308,14 @@ fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions
         stated
             .actors
             .as_ref()
-            .is_none_or(|names| names.matches(identity, rule.permit, request.now)),
+            .is_none_or(|names| names.matches(&asker.identity, rule.permit, request.now)),
         Dimensions::ACTOR,
     );
-    // Not saying what for, or what no system knows, opens no permit and escapes no deny.
-    let meant = |p: &Code| {
-        request.purposes().any(|(system, purpose)| match purpose {
-            _ if known(system, purpose) == Some(false) => !rule.permit,
-            "" => !rule.permit,
-            _ => p.system == system && is_a(system, purpose, &p.code),
-        })
-    };
     demand(
         stated
             .purposes
             .as_ref()
-            .is_none_or(|purposes| purposes.iter().any(meant)),
+            .is_none_or(|purposes| asker.purposes.meet(purposes, rule.permit)),
         Dimensions::PURPOSE,
     );
     // What is accessed here is disclosed: a deny of either reaches both.

@@ -64,6 +64,16 @@ impl Hierarchy {
                 .is_ok()
     }
 
+    /// A code and all its ancestors; nothing for a code that is not of the system.
+    pub(super) fn at_or_above(&self, code: &str) -> impl Iterator<Item = &'static str> + '_ {
+        let own = self.index.get(code).copied();
+        let ancestors = own.map(|own| self.concepts[usize::from(own)].ancestors.as_slice());
+        let ancestors = ancestors.unwrap_or_default().iter().copied();
+        own.into_iter()
+            .chain(ancestors)
+            .map(|at| self.codes[usize::from(at)])
+    }
+
     /// Codes at or below `root`, in file order.
     pub(super) fn below(&self, root: &'static str) -> impl Iterator<Item = &'static str> + '_ {
         self.codes

@@ -74,6 +74,15 @@ pub fn known(system: &str, code: &str) -> Option<bool> {
     hierarchy(system).map(|h| h.find(code).is_some())
 }
 
+/// A code and everything above it, for many questions about one code; in a system that is not held here the code alone, and
+/// nothing for a code that its system does not have.
+pub fn at_or_above<'a>(system: &str, code: &'a str) -> Vec<&'a str> {
+    match hierarchy(system) {
+        Some(held) => held.at_or_above(code).collect(),
+        None => vec![code],
+    }
+}
+
 pub fn display(system: &str, code: &str) -> Option<&'static str> {
     hierarchy(system)?.display(code)
 }
