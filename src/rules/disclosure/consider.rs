@@ -12,7 +12,7 @@ use super::record::{Record, Stored};
 use super::relationship::{self, Relationship};
 use crate::fhir::Now;
 use crate::label::{HighWater, Labels, label, values_at};
-use crate::profile::{self, DataSet, Profile, Projected};
+use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// A resource that survived its layers and its projection.
@@ -35,7 +35,7 @@ pub(super) struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     /// Projected again, without what `link` says leads nowhere.
-    pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
+    pub fn project(&self, link: Option<&LeadsNowhere<'_>>) -> Option<Projected<'a>> {
         project(self.profile, self.stored, &self.hidden, link)
     }
 
@@ -72,7 +72,7 @@ fn project<'a>(
     profile: &'a Profile,
     stored: &'a Stored,
     hidden: &BTreeSet<String>,
-    link: Option<&dyn Fn(Option<&str>) -> bool>,
+    link: Option<&LeadsNowhere<'_>>,
 ) -> Option<Projected<'a>> {
     let keeps_back = |path: &str| hidden.contains(path);
     let element: Option<&dyn Fn(&str) -> bool> = if hidden.is_empty() {

@@ -29,7 +29,7 @@ pub use free_text::free_text;
 pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
-pub use project::{Projected, Withheld};
+pub use project::{LeadsNowhere, Projected, Withheld};
 
 use crate::fhir::Issue;
 use crate::fhir::element::table;
