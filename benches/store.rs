@@ -6,6 +6,13 @@
 #[expect(dead_code, reason = "the suite uses more of it")]
 mod postgres;
 
+/// A durable commit is measured on a real disk.
+mod harness {
+    pub fn database_folder() -> std::path::PathBuf {
+        std::env::temp_dir()
+    }
+}
+
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use postern::store::{Change, Options, Store};

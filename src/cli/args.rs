@@ -25,6 +25,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Convert a record without keeping it: FHIR on standard output
     Convert(ConvertArgs),
+    /// Decide portable consent cases: one JSON line for each
+    Decide(DecideArgs),
     /// Check a FHIR resource (JSON) against R4
     Validate { file: PathBuf },
     /// Register and manage partners
@@ -39,6 +41,11 @@ pub enum Command {
     /// Work items: what a member of staff has to do
     #[command(subcommand)]
     Work(WorkCommand),
+    /// Break-glass grants: see them, end them
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// Notices that wait to be sent
+    Notices(Acting),
     /// The audit log: verify it, read it
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -51,7 +58,11 @@ pub enum Command {
     /// Check a backup, and put it in place
     Restore(RestoreArgs),
     /// Check configuration, mappings, profiles and policy
-    Config,
+    Config {
+        /// Print each data set: who gets it for what, which elements of which types it releases
+        #[arg(long)]
+        sets: bool,
+    },
 }
 
 #[derive(Args)]
@@ -102,6 +113,25 @@ pub struct ConvertArgs {
     /// Say which source fields no expression reads
     #[arg(long)]
     pub unmapped: bool,
+}
+
+#[derive(Args)]
+pub struct DecideArgs {
+    /// Files of cases (a case, a list, or {"cases": […]}); - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Consent alone, or relationship, law and data set too
+    #[arg(long, value_enum, default_value = "consent")]
+    pub layers: Layers,
+    /// Exit 1 when an answer is not as its case expects
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Layers {
+    Consent,
+    All,
 }
 
 #[derive(Subcommand)]
@@ -222,6 +252,21 @@ pub enum WorkCommand {
         id: String,
         #[arg(long)]
         outcome: String,
+        #[command(flatten)]
+        acting: Acting,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum GrantCommand {
+    /// Grants of the last thirty days, the newest first
+    List {
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// From the next request on, it opens nothing
+    End {
+        id: String,
         #[command(flatten)]
         acting: Acting,
     },

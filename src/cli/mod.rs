@@ -3,13 +3,16 @@
 mod args;
 mod serve;
 mod convert;
+mod decide;
 mod import;
 mod partner;
 mod staff;
 mod work;
+mod grant;
 mod audit;
 mod backup;
 mod table;
+mod sets;
 pub mod demo;
 
 use std::path::Path;
@@ -44,15 +47,18 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Demo(args) => demo::run(&args).await,
         Command::Import(args) => import::run(config, args).await,
         Command::Convert(args) => convert::run(&args),
+        Command::Decide(args) => decide::run(&args),
         Command::Validate { file } => convert::validate(&file),
         Command::Partner(command) => partner::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
         Command::Work(command) => work::run(config, command).await,
+        Command::Grant(command) => grant::run(config, command).await,
+        Command::Notices(acting) => grant::notices(config, &acting).await,
         Command::Audit(command) => audit::run(config, command).await,
         Command::Backup { to } => backup::backup(config, &to).await,
         Command::Restore(args) => backup::restore(config, &args).await,
-        Command::Config => check_config(config),
+        Command::Config { sets } => check_config(config, sets),
     }
 }
 
@@ -114,7 +120,7 @@ pub async fn close(gateway: &Gateway) {
     gateway.store.close().await;
 }
 
-fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
+fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
     println!(
@@ -123,6 +129,14 @@ fn check_config(file: Option<&Path>) -> anyhow::Result<u8> {
         rules.data_sets.len()
     );
     println!("FHIR base: {}", config.base());
+    if config.agency.responsible.trim().is_empty() {
+        println!(
+            "agency.responsible is not set: break-glass events name the agency's privacy official by office alone"
+        );
+    }
+    if sets {
+        table::say(&sets::printed(&rules));
+    }
     Ok(0)
 }
 

@@ -58,7 +58,7 @@ async fn act(gateway: &Gateway, command: WorkCommand, request: &str) -> anyhow::
     Ok(shown.map(|value| show(&value)))
 }
 
-async fn staff(gateway: &Gateway, acting: &Acting) -> anyhow::Result<Result<StaffMember, Error>> {
+pub(super) async fn staff(gateway: &Gateway, acting: &Acting) -> anyhow::Result<Result<StaffMember, Error>> {
     let token = String::from_utf8(read_input(&acting.token_file, 4096)?)?;
     Ok(gateway
         .staff(bearer(Some(&format!("Bearer {}", token.trim()))))

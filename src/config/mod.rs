@@ -183,6 +183,11 @@ impl Config {
         if self.agency.name.trim().is_empty() {
             return refuse("agency.name is missing");
         }
+        if self.agency.notify.is_empty() || self.agency.notify.iter().any(|one| one.trim().is_empty()) {
+            return refuse(
+                "agency.notify names at least one who is told of break-glass, for example [\"compliance\"]",
+            );
+        }
         let public = &self.server.public_url;
         let usable = public.is_empty() || (public.starts_with("http") && public.ends_with("/fhir"));
         if !usable {

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::emergency::Emergency;
 use super::events::caller_of;
+use super::find_person::to_load;
 use super::pull::{Reply, TRIES};
 use super::work::OPEN;
 use super::{Call, Error, Gateway, Partner};
@@ -99,9 +100,9 @@ impl Gateway {
     ) -> Result<Vec<Considered>, Error> {
         let candidates = self.candidates(&emergency.stated).await?;
         let mut considered = Vec::new();
-        for patient in self.to_load(&emergency.stated, &candidates) {
-            let record = self.load_record(&patient).await?;
-            // Judged again on what the decision is made from: the index may have been read before a change.
+        for patient in to_load(&candidates) {
+            let record = self.load_record(patient).await?;
+            // Judged on what the decision is made from: the index may have been read before a change.
             let own = record
                 .resources
                 .iter()
@@ -111,7 +112,7 @@ impl Gateway {
             };
             let refusal = self.would_open(call, emergency, opening, &record, now).err();
             considered.push(Considered {
-                patient,
+                patient: patient.to_owned(),
                 version: record.version,
                 world: record.world,
                 how,

@@ -114,12 +114,20 @@ impl Gateway {
             .await?
             .ok_or(Error::Unauthenticated)?;
         let partner: Partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
+        // What the registration no longer grants, no token goes on to carry.
+        let registered = Scopes::parse(&partner.scopes).map_err(|_| Error::Unavailable)?;
+        let scopes = Scopes::parse(&token.scope)
+            .map_err(|_| Error::Unauthenticated)?
+            .narrowed_to(&registered);
+        if !partner.purposes.contains(&token.purpose) {
+            return Err(Error::Unauthenticated);
+        }
         let person = token.subject.as_deref().and_then(|s| s.split_once('\n'));
         let caller = Arc::new(Caller {
             client: token.client,
             recipient: partner.recipient(&self.rules.policy),
             partner,
-            scopes: Scopes::parse(&token.scope).map_err(|_| Error::Unauthenticated)?,
+            scopes,
             purpose: token.purpose,
             person: person.map(|(name, id)| (name.to_owned(), id.to_owned())),
             expires: token.expires,

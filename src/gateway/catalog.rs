@@ -112,6 +112,12 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     let identity = format!("{}\n{all}", env!("CARGO_PKG_VERSION"));
     let digest = Digest::of(identity.as_bytes()).0;
     let policy = policy?;
+    for name in policy.data_sets().filter(|name| !data_sets.contains_key(*name)) {
+        let shown = config.paths.profiles.join("policy.json").display().to_string();
+        problems.push(format!(
+            "{shown}: no data set named {name} beside it: it would release nothing"
+        ));
+    }
     let Some(state) = states.get(policy.state()).cloned() else {
         let folder = config.paths.profiles.join("law").display().to_string();
         let name = policy.state();

@@ -168,8 +168,13 @@ impl Gateway {
             .into_iter()
             .map(|(consent, provision)| audit::ConsentUsed { consent, provision })
             .collect();
-        let legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
-        let legal = legal.into_iter().collect::<Vec<_>>().join(", ");
+        let mut legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
+        let under_grant = legal.remove(BREAK_GLASS) || about.relationship.basis.code() == BREAK_GLASS;
+        let mut legal = legal.into_iter().collect::<Vec<_>>().join(", ");
+        // The grant holds the four items of 42 CFR 2.51(c): each disclosure under it names it.
+        if under_grant {
+            legal = format!("{legal}, {BREAK_GLASS} {}", about.relationship.evidence);
+        }
         audit::Disclosure {
             caller,
             purpose: &about.purpose,
@@ -189,6 +194,9 @@ impl Gateway {
         .event(occasion, salt)
     }
 }
+
+/// Code of the relationship that a grant makes, and of the basis of what it opens.
+const BREAK_GLASS: &str = "break-glass";
 
 fn first_word(text: &str) -> &str {
     text.split(' ').next().unwrap_or(text)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use postern_rules::disclosure::{Answer, Release};
 use postern_rules::fhir::{IssueCode, Value};
-use postern_rules::identity::{How, Stated, agreement, only};
+use postern_rules::identity::{How, Stated, only};
 use serde_json::json;
 
 use super::emergency::person;
@@ -18,7 +18,6 @@ use super::parameters::{Operation, Parameter, problem};
 use super::pull::{Reply, TRIES};
 use super::release::Trust;
 use super::{Call, Error, Gateway};
-use crate::store::Candidate;
 
 /// `Patient/$match`, as R4 defines it.
 pub const MATCH: Operation = Operation {
@@ -58,6 +57,8 @@ pub const MATCH: Operation = Operation {
 const NOBODY: &str = "nobody";
 /// Family names that are looked up.
 const MOST_KEYS: usize = 4;
+/// More people than this behind what is stated are nobody in particular.
+const MOST_CANDIDATES: usize = 50;
 
 impl Gateway {
     /// `POST /fhir/Patient/$match`.
@@ -69,8 +70,8 @@ impl Gateway {
             let now = self.clock.now();
             let candidates = self.candidates(&stated).await?;
             let mut found = Vec::new();
-            for patient in self.to_load(&stated, &candidates) {
-                found.push(self.find_release(&call.caller, &patient, trust, &now).await?);
+            for patient in to_load(&candidates) {
+                found.push(self.find_release(&call.caller, patient, trust, &now).await?);
             }
             let releases = found.iter().filter_map(|f| f.release.as_ref().ok());
             let agreeing: Vec<(Arc<Release>, How)> = releases
@@ -98,9 +99,9 @@ impl Gateway {
         }
     }
 
-    /// Everyone behind a stated identifier, or behind birth date and family name. How many reads it takes depends on
-    /// what is stated alone.
-    pub(super) async fn candidates(&self, stated: &Stated) -> Result<Vec<Candidate>, Error> {
+    /// Everyone behind a stated identifier, or behind birth date and family name; nobody when these are too many to tell
+    /// apart. How many reads it takes depends on what is stated alone.
+    pub(super) async fn candidates(&self, stated: &Stated) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         for (system, value) in stated.identifiers() {
             found.extend(self.store.people_by_identifier(system, value).await?);
@@ -108,22 +109,21 @@ impl Gateway {
         for key in stated.keys(MOST_KEYS) {
             found.extend(self.store.people_by_key(&key).await?);
         }
+        if found.len() > MOST_CANDIDATES {
+            found.clear();
+        }
         Ok(found)
     }
+}
 
-    /// Of the candidates those who agree as they are stored, in order; somebody who is not there when nobody does.
-    pub(super) fn to_load(&self, stated: &Stated, candidates: &[Candidate]) -> BTreeSet<String> {
-        let agrees = |one: &&Candidate| {
-            let patient = postern_rules::fhir::json::parse(one.body.as_bytes());
-            patient.is_ok_and(|patient| agreement(stated, &patient).is_some())
-        };
-        let agreeing = candidates.iter().filter(agrees);
-        let mut people: BTreeSet<String> = agreeing.map(|one| one.patient.clone()).collect();
-        if people.is_empty() {
-            people.insert(NOBODY.to_owned());
-        }
-        people
+/// The candidates in order; somebody who is not there when there is none. What is stored of them does not choose among
+/// them: it may say more than what is released.
+pub(super) fn to_load(candidates: &[String]) -> BTreeSet<&str> {
+    let mut people: BTreeSet<&str> = candidates.iter().map(String::as_str).collect();
+    if people.is_empty() {
+        people.insert(NOBODY);
     }
+    people
 }
 
 /// The person of a `Parameters`, or of a `Patient` sent as it is.

@@ -96,6 +96,27 @@ impl Gateway {
         Ok(json!({ "notices": listed }))
     }
 
+    /// What left under this grant, from the log: when, and how many resources.
+    pub(super) async fn read_under(&self, patient: &str, grant: &Value) -> Result<Value, Error> {
+        let Some(grant) = grant.as_str() else {
+            return Ok(json!([]));
+        };
+        let (basis, mut read, mut next) = (format!("Grant/{grant}"), Vec::new(), 0);
+        loop {
+            let page = self.store.audit_of(patient, next, MOST_LISTED).await?;
+            let Some(last) = page.last() else {
+                return Ok(Value::Array(read));
+            };
+            next = last.seq + 1;
+            let under = page
+                .iter()
+                .filter(|e| e.columns.basis.as_deref().is_some_and(|b| b.contains(&basis)));
+            read.extend(under.map(|e| {
+                json!({"at": e.columns.recorded.to_fhir(), "event": e.columns.id, "resources": e.columns.released_count})
+            }));
+        }
+    }
+
     async fn note_listed(&self, staff: &StaffMember, listed: usize, request: &str) -> Result<(), Error> {
         let count = listed.to_string();
         let details = [("listed", count.as_str())];

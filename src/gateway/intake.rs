@@ -1,18 +1,16 @@
 //! One record of an agency's system comes in: converted whole or not at all, then kept in one transaction.
 //!
-//! The same record twice changes nothing. The last record that wrote a resource owns it: when that record comes
-//! again without it, the resource is retired, so that a discontinued item does not stay in force.
-
-use std::collections::BTreeMap;
+//! The same record twice changes nothing; what a record changes is worked out in `statement.rs`.
 
 use postern_rules::audit;
 use postern_rules::fhir::{Issue, IssueCode, Value, json};
 use postern_rules::mapping::{Conversion, Problem, Settings};
 
 use super::caller::ACTIVE;
+use super::statement::{Plan, is_shared};
 use super::{Error, Gateway};
 use crate::auth::Bearer;
-use crate::store::{Change, Lane, Put, Refused, ResourceRow};
+use crate::store::{Change, Lane, Put, Refused};
 
 /// A record as it arrives.
 pub struct Intake<'a> {
@@ -75,14 +73,15 @@ impl Gateway {
         let (unmapped, resources) = (conversion.unmapped(), conversion.resources);
         about_one_person(&resources)?;
         let patient = patient_of(&resources);
+        let source = source_key(intake, &resources);
         for _ in 0..TRIES {
             // Read before the plan: if somebody else writes about this person meanwhile, the plan is made again.
             let version = self.version_of(patient.as_deref()).await?;
-            let plan = self.plan(intake, &resources).await?;
+            let plan = self.plan(&source, patient.as_deref(), &resources).await?;
             let accepted = Accepted {
                 resources: resources.iter().filter_map(reference).collect(),
-                changed: plan.iter().filter(|put| !put.deleted).count(),
-                retired: plan.iter().filter(|put| put.deleted).count(),
+                changed: plan.puts.iter().filter(|put| !put.deleted).count(),
+                retired: plan.puts.iter().filter(|put| put.deleted).count(),
                 unmapped: unmapped.clone(),
             };
             if plan.is_empty() {
@@ -97,55 +96,6 @@ impl Gateway {
         Err(Rejected::Failed(Error::Busy))
     }
 
-    /// What has to be written: new and different resources, and the retirement of those no longer made.
-    async fn plan(&self, intake: &Intake<'_>, resources: &[Value]) -> Result<Vec<Put>, Error> {
-        let source = source_key(intake, resources);
-        let patient = patient_of(resources);
-        let mut puts = Vec::new();
-        let mut made = Vec::with_capacity(resources.len());
-        for resource in resources {
-            let (Some(resource_type), Some(id)) =
-                (resource["resourceType"].as_str(), resource["id"].as_str())
-            else {
-                continue;
-            };
-            made.push((resource_type, id));
-            let body = resource.to_string();
-            let stored = self.store.resource(resource_type, id).await?;
-            if stored
-                .as_ref()
-                .is_some_and(|row| !row.deleted && row.body == body && owns(row, &source))
-            {
-                continue;
-            }
-            let shared = is_shared(resource_type);
-            // The store never gives a resource to another person: said here, or it would look like a busy store forever.
-            let of = if shared { None } else { patient.clone() };
-            if stored.as_ref().is_some_and(|row| row.patient != of) {
-                return Err(of_another_person(resource_type));
-            }
-            // A shared resource belongs to no record: who wrote it last is no reason to write it again.
-            if shared && stored.is_some_and(|row| !row.deleted && row.body == body) {
-                continue;
-            }
-            puts.push(Put {
-                resource_type: resource_type.to_owned(),
-                id: id.to_owned(),
-                patient: of,
-                source: source.clone(),
-                body,
-                deleted: false,
-                identifiers: identifiers(resource),
-            });
-        }
-        for row in self.store.resources_of_source(&source).await? {
-            if !made.contains(&(row.resource_type.as_str(), row.id.as_str())) && row.patient.is_some() {
-                puts.push(retirement(row));
-            }
-        }
-        Ok(puts)
-    }
-
     /// The person and the version of that person's record; none for a record of shared resources.
     async fn version_of(&self, patient: Option<&str>) -> Result<Option<(String, i64)>, Error> {
         let Some(patient) = patient else { return Ok(None) };
@@ -158,49 +108,62 @@ impl Gateway {
     async fn keep(
         &self,
         intake: &Intake<'_>,
-        puts: Vec<Put>,
+        plan: Plan,
         version: Option<(String, i64)>,
         bulk: bool,
     ) -> Result<(), Refused> {
         let at = self.clock.instant();
         let mut change = Change::at(at);
-        let people: BTreeMap<String, ()> = puts
-            .iter()
-            .filter_map(|p| Some((p.patient.clone()?, ())))
-            .collect();
-        let patient = people
-            .keys()
-            .next()
-            .map(|id| format!("Patient/{id}"))
-            .unwrap_or_default();
-        let chief = chief_of(&puts);
-        let all = puts.iter().map(|p| format!("{}/{}", p.resource_type, p.id));
-        let others = all.filter(|reference| Some(reference) != chief.as_ref());
-        let references: Vec<String> = chief.iter().cloned().chain(others).collect();
+        let about = |patient: &str| format!("Patient/{patient}");
+        let mut people = Vec::new();
+        if let Some((from, _)) = &plan.corrected {
+            // The person it was about is told apart from the one it is about: each has an event.
+            let gone = plan
+                .rehomed
+                .iter()
+                .map(|r| format!("{}/{}", r.resource_type, r.id));
+            people.push((about(from), gone.collect::<Vec<String>>(), true));
+        }
+        let mut written = written(&plan.puts);
+        if written.is_empty() {
+            let stated = plan.states.iter().chain(&plan.unstates);
+            written = stated.map(|s| format!("{}/{}", s.resource_type, s.id)).collect();
+        }
         let update = version.as_ref().is_none_or(|(_, version)| *version > 0);
-        change.expects.extend(version);
-        change.puts = puts;
+        let patient = version.as_ref().map(|(id, _)| about(id)).unwrap_or_default();
+        people.push((patient, written, update));
+        change.touches.extend(version.iter().map(|(id, _)| id.clone()));
+        change
+            .touches
+            .extend(plan.corrected.iter().map(|(id, _)| id.clone()));
+        change.expects.extend(version.into_iter().chain(plan.corrected));
+        change.puts = plan.puts;
+        change.states = plan.states;
+        change.unstates = plan.unstates;
+        change.rehomed = plan.rehomed;
         let name = format!("{}/{}", intake.source, intake.record);
         let mapping = name.as_str();
         let mapping_of = self.mappings.get(intake.source, intake.record);
         let named = mapping_of.and_then(|mapping| mapping.staff(intake.body));
         let staff = named.or(intake.staff).unwrap_or_default();
         self.with_occasion(at, intake.request, |occasion, salt| {
-            let written: Vec<&str> = references.iter().map(String::as_str).collect();
-            let event = audit::Intake {
-                source: audit::Party {
-                    name: intake.source,
-                    system: "",
-                    identifier: intake.source,
-                },
-                address: intake.address,
-                staff: audit::Person { name: staff, id: "" },
-                patient: &patient,
-                update,
-                written: &written,
-                mapping,
-            };
-            change.audit.push(event.event(occasion, salt));
+            for (patient, references, update) in &people {
+                let written: Vec<&str> = references.iter().map(String::as_str).collect();
+                let event = audit::Intake {
+                    source: audit::Party {
+                        name: intake.source,
+                        system: "",
+                        identifier: intake.source,
+                    },
+                    address: intake.address,
+                    staff: audit::Person { name: staff, id: "" },
+                    patient,
+                    update: *update,
+                    written: &written,
+                    mapping,
+                };
+                change.audit.push(event.event(occasion, salt));
+            }
         });
         let lane = if bulk { Lane::Bulk } else { Lane::Ordinary };
         self.store.commit_in(lane, change).await?;
@@ -236,17 +199,20 @@ fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
     format!("{}/{}#{chief}", intake.source, intake.record)
 }
 
-/// What the record is chiefly about, for the log.
-fn chief_of(puts: &[Put]) -> Option<String> {
+/// What was written, for the log: first what the record is chiefly about.
+fn written(puts: &[Put]) -> Vec<String> {
     let kinds = ["CarePlan", "ServiceRequest", "Consent", "Patient"];
-    let found = kinds
+    let chief = kinds
         .iter()
-        .find_map(|kind| puts.iter().find(|put| put.resource_type == *kind));
-    found.map(|put| format!("{}/{}", put.resource_type, put.id))
-}
-
-fn owns(row: &ResourceRow, source: &str) -> bool {
-    row.source == source
+        .find_map(|kind| puts.iter().position(|put| put.resource_type == *kind));
+    let mut all: Vec<String> = puts
+        .iter()
+        .map(|put| format!("{}/{}", put.resource_type, put.id))
+        .collect();
+    if let Some(at) = chief {
+        all[..=at].rotate_right(1);
+    }
+    all
 }
 
 fn reference(resource: &Value) -> Option<String> {
@@ -255,23 +221,6 @@ fn reference(resource: &Value) -> Option<String> {
         resource["resourceType"].as_str()?,
         resource["id"].as_str()?
     ))
-}
-
-fn is_shared(resource_type: &str) -> bool {
-    matches!(
-        resource_type,
-        "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "HealthcareService" | "Endpoint"
-    )
-}
-
-/// What is kept about one person never becomes another's, and trying again does not help.
-fn of_another_person(resource_type: &str) -> Error {
-    let details = "a number of this record already names something of another person: correct the record, or give it a new number";
-    Error::Unprocessable(vec![Issue::error(
-        IssueCode::BusinessRule,
-        resource_type,
-        details,
-    )])
 }
 
 /// A record that states things about a person names that person, and no other.
@@ -301,29 +250,4 @@ fn patient_of(resources: &[Value]) -> Option<String> {
         .find(|r| r["resourceType"] == "Patient")
         .and_then(|r| r["id"].as_str())
         .map(str::to_owned)
-}
-
-fn identifiers(resource: &Value) -> Vec<(String, String)> {
-    let list = match &resource["identifier"] {
-        Value::Array(list) => list.as_slice(),
-        one @ Value::Object(_) => std::slice::from_ref(one),
-        _ => &[],
-    };
-    let pair = |i: &Value| Some((i["system"].as_str()?.to_owned(), i["value"].as_str()?.to_owned()));
-    let mut pairs: Vec<(String, String)> = list.iter().filter_map(pair).collect();
-    pairs.sort();
-    pairs.dedup();
-    pairs
-}
-
-fn retirement(row: ResourceRow) -> Put {
-    Put {
-        resource_type: row.resource_type,
-        id: row.id,
-        patient: row.patient,
-        source: row.source,
-        body: row.body,
-        deleted: true,
-        identifiers: Vec::new(),
-    }
 }

@@ -17,6 +17,7 @@ mod break_glass;
 mod grant;
 mod request_more;
 mod explain;
+mod statement;
 mod intake;
 mod import;
 mod work;

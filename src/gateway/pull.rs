@@ -32,12 +32,12 @@ impl Gateway {
         id: &str,
         known: Option<&str>,
     ) -> Result<Reply, Error> {
-        if !call.caller.scopes.may_read(resource_type) {
-            return Err(Error::OutOfScope);
-        }
         let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
+            if !call.caller.scopes.may_read(resource_type) {
+                return Err(Error::OutOfScope);
+            }
             let people = self.people_of(&call, resource_type, id, trust).await?;
             let found = self.find_all(&call, &people, trust, &now).await?;
             let holds = |r: &Arc<Release>| r.holds(resource_type, id);
@@ -51,7 +51,7 @@ impl Gateway {
                     let (recipient, patient) = (&call.caller.recipient.id, &release.about().patient);
                     self.people.keep(recipient, resource_type, id, patient);
                 }
-                None => self.pay_for_a_miss(&call, id, &found).await?,
+                None => self.pay_for_a_miss(&call, id, &found, &now).await?,
             }
             let answer = Answer::read(release, resource_type, id, known, &call.request);
             if let Some(reply) = self.record(&call, Interaction::Read, answer, found, &now).await? {
@@ -64,13 +64,13 @@ impl Gateway {
 
     /// `GET /[type]?…`. Every type but Patient and the shared ones needs `patient`.
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Reply, Error> {
-        if !call.caller.scopes.may_search(query.resource_type) {
-            return Err(Error::OutOfScope);
-        }
         let query = &self.with_pages(call, query)?;
         let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
+            if !call.caller.scopes.may_search(query.resource_type) {
+                return Err(Error::OutOfScope);
+            }
             let people = self.people_searched(&call, query, trust).await?;
             let found = self.find_all(&call, &people, trust, &now).await?;
             let releases = found
@@ -79,7 +79,7 @@ impl Gateway {
                 .collect();
             let answer = Answer::search(releases, query, &self.config.base(), &call.request);
             if query.patients.is_none() && answer.subjects().is_empty() {
-                self.pay_for_a_miss(&call, "", &found).await?;
+                self.pay_for_a_miss(&call, "", &found, &now).await?;
             }
             if let Some(reply) = self
                 .record(&call, Interaction::Search, answer, found, &now)
@@ -121,9 +121,16 @@ impl Gateway {
 
     /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
     /// withheld takes the same number of reads, whatever is in memory.
-    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found]) -> Result<(), Error> {
+    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found], now: &Now) -> Result<(), Error> {
+        if found.is_empty() {
+            self.grant_in_force(&call.caller, id, now).await?;
+        }
         if found.iter().any(Found::was_built) {
             return Ok(());
+        }
+        if found.is_empty() {
+            // What an emergency asks of everyone who is there.
+            self.grant_in_force(&call.caller, id, &self.clock.now()).await?;
         }
         self.read_as_if_building(&call.caller, id).await
     }

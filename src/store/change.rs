@@ -25,6 +25,12 @@ pub struct Change {
     pub guards: Vec<Guard>,
     /// Resources in their new form. Their people's versions (or the world's) move by themselves.
     pub puts: Vec<Put>,
+    /// What source records state from now on, and what they state no more. Name their people in `touches`: two records
+    /// that drop the same thing at once must see each other.
+    pub states: Vec<Statement>,
+    pub unstates: Vec<Statement>,
+    /// Resources that turn out to be another person's; each stands in `puts` too, and `touches` names whose it was.
+    pub rehomed: Vec<Rehomed>,
     /// Further people whose version moves: relationships, grants.
     pub touches: Vec<String>,
     /// Moves the world's version: policy, groups.
@@ -65,6 +71,9 @@ impl Change {
             expects_world: None,
             guards: Vec::new(),
             puts: Vec::new(),
+            states: Vec::new(),
+            unstates: Vec::new(),
+            rehomed: Vec::new(),
             touches: Vec::new(),
             touches_world: false,
             released: Vec::new(),
@@ -102,6 +111,8 @@ impl Change {
             || self.forget_before.is_some()
             || self.checkpoint.is_some()
             || !(self.guards.is_empty()
+                && self.states.is_empty()
+                && self.unstates.is_empty()
                 && self.released.is_empty()
                 && self.work.is_empty()
                 && self.grants.is_empty()
@@ -128,7 +139,7 @@ pub struct Guard {
 }
 
 /// A resource in its new form. The store numbers its versions and keeps the earlier ones. Where a change holds one
-/// resource twice, the last counts; a resource never changes the person it belongs to (that is refused as `Stale`).
+/// resource twice, the last counts; a resource changes the person it belongs to only as `Rehomed` (else `Stale`).
 #[derive(Clone)]
 pub struct Put {
     pub resource_type: String,
@@ -141,6 +152,24 @@ pub struct Put {
     pub deleted: bool,
     /// (system, value) pairs it can be found by; they replace the earlier ones.
     pub identifiers: Vec<(String, String)>,
+}
+
+/// That a source record states a resource.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Statement {
+    /// The record: `hearthstone/care-plan#CarePlan/x`.
+    pub source: String,
+    pub resource_type: String,
+    pub id: String,
+}
+
+/// A resource that goes from one person's record to another's, because its own source record corrects whose it is.
+#[derive(Clone)]
+pub struct Rehomed {
+    pub resource_type: String,
+    pub id: String,
+    pub from: String,
+    pub to: String,
 }
 
 /// One resource of a release that was rebuilt. Only a digest that differs from the one kept moves anything.

@@ -1,9 +1,9 @@
 //! Small reads that use cases need beside a person's whole record.
 //! <https://hl7.org/fhir/R4/http.html#read>
 
+use super::Store;
 use super::engine::args;
 use super::failure::Unavailable;
-use super::{ResourceRow, Store, resource};
 
 impl Store {
     /// The version of what is shared: moves when partners, policy or shared resources change.
@@ -65,16 +65,5 @@ impl Store {
             .iter()
             .map(|row| row.get(0))
             .collect::<Result<_, sqlx::Error>>()?)
-    }
-
-    /// Resources that this source record wrote last.
-    pub async fn resources_of_source(&self, source: &str) -> Result<Vec<ResourceRow>, Unavailable> {
-        let sql = "SELECT type, id, version, patient, source, updated, deleted, body FROM resource \
-                   WHERE source = $1 AND deleted = 0 ORDER BY type, id";
-        let rows = self.readers().rows(sql, args![source]).await?;
-        Ok(rows
-            .iter()
-            .map(|row| resource::read(row, 0))
-            .collect::<Result<_, _>>()?)
     }
 }

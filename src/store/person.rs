@@ -10,19 +10,12 @@ use postern_rules::identity;
 use super::Store;
 use super::bulk::Bulk;
 use super::change::Put;
-use super::engine::{Arg, Conn, Row, args};
+use super::engine::{Arg, Conn, args};
 use super::failure::Unavailable;
 use super::transaction::Stop;
 
-/// A person who may be meant: the id, and the stored `Patient`, JSON.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Candidate {
-    pub patient: String,
-    pub body: String,
-}
-
-/// More people than this behind one key are not looked through: such a key tells nobody apart.
-const MOST: i64 = 200;
+/// Ids that one read gives at most: more people than a caller looks through.
+const MOST: i64 = 100;
 
 static PUT: Bulk = Bulk::new(
     "INSERT INTO person_key (key, patient) VALUES ",
@@ -70,32 +63,26 @@ async fn index(conn: &mut Conn, patient: &str, body: &str) -> Result<(), sqlx::E
     Ok(())
 }
 
-fn read(row: &Row) -> Result<Candidate, sqlx::Error> {
-    Ok(Candidate {
-        patient: row.get(0)?,
-        body: row.get(1)?,
-    })
-}
-
 impl Store {
-    /// People behind one key of `identity::keys`.
-    pub async fn people_by_key(&self, key: &str) -> Result<Vec<Candidate>, Unavailable> {
-        let sql = "SELECT r.id, r.body FROM person_key k JOIN resource r ON r.type = 'Patient' AND r.id = k.patient \
-                   WHERE k.key = $1 AND r.deleted = 0 ORDER BY r.id LIMIT $2";
+    /// Ids of the people behind one key of `identity::keys`, at most 100.
+    pub async fn people_by_key(&self, key: &str) -> Result<Vec<String>, Unavailable> {
+        let sql = "SELECT patient FROM person_key WHERE key = $1 ORDER BY patient LIMIT $2";
         let rows = self.readers().rows(sql, args![key, MOST]).await?;
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        Ok(rows
+            .iter()
+            .map(|row| row.get(0))
+            .collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// People whose `Patient` carries this identifier.
-    pub async fn people_by_identifier(
-        &self,
-        system: &str,
-        value: &str,
-    ) -> Result<Vec<Candidate>, Unavailable> {
-        let sql = "SELECT r.id, r.body FROM identifier i JOIN resource r ON r.type = i.type AND r.id = i.id \
+    /// Ids of the people whose `Patient` carries this identifier, at most 100.
+    pub async fn people_by_identifier(&self, system: &str, value: &str) -> Result<Vec<String>, Unavailable> {
+        let sql = "SELECT r.id FROM identifier i JOIN resource r ON r.type = i.type AND r.id = i.id \
                    WHERE i.system = $1 AND i.value = $2 AND i.type = 'Patient' AND r.patient = r.id \
                    AND r.deleted = 0 ORDER BY r.id LIMIT $3";
         let rows = self.readers().rows(sql, args![system, value, MOST]).await?;
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
+        Ok(rows
+            .iter()
+            .map(|row| row.get(0))
+            .collect::<Result<_, sqlx::Error>>()?)
     }
 }

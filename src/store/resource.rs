@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use postern_rules::fhir::Instant;
 
 use super::bulk::Bulk;
-use super::change::Put;
+use super::change::{Put, Rehomed};
 use super::engine::{Arg, Conn, Row, args};
 use super::failure::Unavailable;
 use super::transaction::Stop;
-use super::{Store, Versions};
+use super::{Store, Versions, stated};
 
 /// A resource as stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,7 +52,12 @@ static SHARED: Bulk = Bulk::new(
     ")",
 );
 
-pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(), Stop> {
+pub(super) async fn put(
+    conn: &mut Conn,
+    now: Instant,
+    puts: &[Put],
+    rehomed: &[Rehomed],
+) -> Result<(), Stop> {
     let latest: BTreeMap<(&str, &str), &Put> = puts
         .iter()
         .map(|p| ((p.resource_type.as_str(), p.id.as_str()), p))
@@ -66,6 +71,9 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, puts: &[Put]) -> Result<(
         .flat_map(|p| [(&p.resource_type).into(), (&p.id).into()])
         .collect();
     let replaced = KEEP_OLD.execute_set(conn, &keys).await?;
+    for one in rehomed {
+        stated::rehome(conn, one).await?;
+    }
     let rows: Vec<Arg<'_>> = puts
         .iter()
         .flat_map(|p| -> [Arg<'_>; 8] {

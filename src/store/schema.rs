@@ -6,7 +6,11 @@ use super::engine::{Conn, args, held};
 use super::failure::{Damage, OpenError, damage};
 
 /// The migrations this program knows, oldest first; schema *n* is what the first *n* of them make.
-const MIGRATIONS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// The schema this program reads and writes.
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -10,7 +10,7 @@ use super::change::{Change, Guard};
 use super::engine::{Arg, Conn, Held, args, held};
 use super::failure::{Damage, Refused, damage, report};
 use super::receipt::Receipt;
-use super::{audit, checkpoint, grant, notice, parties, person, released, resource, work};
+use super::{audit, checkpoint, grant, notice, parties, person, released, resource, stated, work};
 
 /// Why one change did not go through.
 pub(super) enum Stop {
@@ -125,7 +125,8 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
     for guard in &change.guards {
         take_guard(conn, change, guard).await?;
     }
-    resource::put(conn, change.now, &change.puts).await?;
+    resource::put(conn, change.now, &change.puts, &change.rehomed).await?;
+    stated::put(conn, change).await?;
     person::put(conn, &change.puts).await?;
     let touched: BTreeSet<&str> = change.touched().collect();
     for patient in touched {

@@ -3,6 +3,7 @@
 //! When a world ends it is settled: `harness/settle.rs` says what must hold after every test.
 //! <https://hl7.org/fhir/R4/http.html>
 
+mod emergency;
 mod disk;
 mod exchange;
 mod kept;
@@ -13,10 +14,13 @@ mod settle;
 mod world;
 
 pub use disk::folder as database_folder;
+pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
-pub use partner::{BRIGID, MAPLE, Partner, RIVERSIDE, STRANGER, key_of, references_in};
+pub use partner::{
+    BRIGID, MAPLE, OPEN_DOOR, PRAIRIE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in,
+};
 pub use people::{DemoRecord, Person, demo_record, records};
 pub use world::{Door, Engine, World};
 

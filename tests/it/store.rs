@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start tasks and processes")]
 
 mod commit;
+mod emergency;
 mod faults;
 mod log;
 mod reads;

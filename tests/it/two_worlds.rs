@@ -8,11 +8,14 @@
 
 mod compare;
 mod corpus;
+mod emergency;
 mod figures;
 mod passes;
 mod planted;
 mod refusals;
 mod thing;
+
+use tokio::sync::OnceCell;
 
 use crate::harness::{DemoRecord, Engine, Kept, World, records, stories};
 
@@ -57,7 +60,7 @@ things!(
 );
 
 /// Rosa's records, with consents that keep substance use, HIV and violence from all three partners.
-fn closed_records() -> Vec<DemoRecord> {
+pub fn closed_records() -> Vec<DemoRecord> {
     let mut found: Vec<DemoRecord> = records("rosa").cloned().collect();
     for record in found.iter_mut().filter(|record| record.record == "consent") {
         let boxes = record.body["sensitive"].as_array_mut().expect("boxes");
@@ -70,8 +73,10 @@ fn closed_records() -> Vec<DemoRecord> {
 }
 
 /// The resources every world begins with.
-async fn base(engine: Engine) -> Vec<Kept> {
-    World::empty(engine).await.converted(&closed_records())
+async fn base() -> Vec<Kept> {
+    static BASE: OnceCell<Vec<Kept>> = OnceCell::const_new();
+    let converted = async || World::empty(Engine::Sqlite).await.converted(&closed_records());
+    BASE.get_or_init(converted).await.clone()
 }
 
 /// What is asked here: all of it, or in a build without optimisation every fifth turn.
@@ -84,7 +89,7 @@ fn turns_about(thing: &Thing) -> Vec<Turn> {
 async fn hold(engine: Engine, make: fn(&[Kept]) -> Thing) {
     figures::begin();
     let begun = figures::now();
-    let thing = make(&base(engine).await);
+    let thing = make(&base().await);
     let turns = turns_about(&thing);
     let world = World::holding(engine, &thing.hidden).await;
     let hidden = passes(&world, &turns, &["cold", "warm"]).await;

@@ -1,13 +1,12 @@
 //! Actors: whom a provision names, and who is asking.
 //! <https://hl7.org/fhir/R4/consent-definitions.html#Consent.provision.actor>
 
-use std::collections::HashSet;
-
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::compile::{Problem, span};
 use super::context::{Context, local_part, without_version};
+use super::identity::{Identity, Token};
 use super::rule::Span;
 use crate::fhir::Now;
 
@@ -33,10 +32,12 @@ pub struct Actor {
 /// One name in a provision. What only may be meant counts for a deny alone.
 #[derive(Clone, Debug)]
 struct Name {
-    token: String,
+    token: Token,
     certain: bool,
     /// Membership holds in this span only.
     span: Option<Span>,
+    /// Takes part for this organisation, and for no other.
+    behalf: Option<Token>,
 }
 
 /// The actors of one provision, groups and teams spelt out.
@@ -47,11 +48,12 @@ pub(super) struct Names {
     unknown_members: bool,
 }
 
-/// A requester spelt out, for lookup.
-#[derive(Debug, Default)]
-pub(super) struct Identity {
-    certain: HashSet<String>,
-    possible: HashSet<String>,
+/// In what circumstances a name stands in a provision.
+#[derive(Clone, Copy)]
+struct As<'a> {
+    certain: bool,
+    span: Option<Span>,
+    behalf: Option<&'a str>,
 }
 
 impl Names {
@@ -65,7 +67,12 @@ impl Names {
             {
                 return Err("an actor has neither reference nor identifier".into());
             }
-            names.reference(reference, true, None, context, zone, &mut Vec::new())?;
+            let named = As {
+                certain: true,
+                span: None,
+                behalf: None,
+            };
+            names.reference(reference, named, context, zone, &mut Vec::new())?;
         }
         Ok(names)
     }
@@ -73,27 +80,41 @@ impl Names {
     fn reference(
         &mut self,
         reference: &Value,
-        certain: bool,
-        span: Option<Span>,
+        named: As<'_>,
         context: &dyn Context,
         zone: &TimeZone,
         above: &mut Vec<String>,
     ) -> Result<(), Problem> {
         if let Some(value) = reference["identifier"]["value"].as_str() {
             let system = reference["identifier"]["system"].as_str().unwrap_or_default();
-            self.add(identifier_token(system, value), certain, span)?;
+            self.add(identifier_token(system, value), named)?;
         }
         let Some(text) = reference["reference"].as_str().map(without_version) else {
             return Ok(());
         };
-        if let Some(local) = local_part(text) {
-            self.add(local.to_owned(), false, span)?;
+        let local = local_part(text);
+        if let Some(local) = local {
+            self.add(
+                local.to_owned(),
+                As {
+                    certain: false,
+                    ..named
+                },
+            )?;
         }
-        self.add(text.to_owned(), certain, span)?;
-        let target = context.resource(text);
-        match (text.split('/').next(), target) {
-            (Some("Group"), None) => self.unknown_members = true,
-            (Some("Group" | "CareTeam"), Some(target)) => {
+        let Some(target) = context.resource(text) else {
+            // Whom a deny of it would reach is not known: a group whose members are elsewhere, no address at all.
+            let is_resource = local.unwrap_or(text).contains('/') && !text.starts_with('#');
+            self.unknown_members |= !is_resource || local.unwrap_or(text).starts_with("Group/");
+            return self.add(text.to_owned(), named);
+        };
+        if is_at(target, text) {
+            self.add(text.to_owned(), named)?;
+        } else {
+            self.described(target, named, context)?;
+        }
+        match target["resourceType"].as_str() {
+            Some("Group" | "CareTeam") => {
                 if above.iter().any(|a| a == text) {
                     return Err("a group contains itself".into());
                 }
@@ -101,13 +122,19 @@ impl Names {
                     return Err("groups are nested too deeply".into());
                 }
                 above.push(text.to_owned());
-                self.members(target, certain, span, context, zone, above)?;
+                self.members(target, named, context, zone, above)?;
                 above.pop();
             }
-            (Some("PractitionerRole"), Some(role)) => {
+            Some("PractitionerRole") => {
                 // The person of a role may act in another one: certain enough to deny, not to permit.
-                if let Some(person) = role["practitioner"]["reference"].as_str() {
-                    self.add(without_version(person).to_owned(), false, span)?;
+                if let Some(person) = referred_to(target, "practitioner") {
+                    self.add(
+                        person.to_owned(),
+                        As {
+                            certain: false,
+                            ..named
+                        },
+                    )?;
                 }
             }
             _ => {}
@@ -115,11 +142,30 @@ impl Names {
         Ok(())
     }
 
+    /// What the consent contains, or is known under no address of its own, goes by its identifiers and its own id.
+    fn described(&mut self, target: &Value, named: As<'_>, context: &dyn Context) -> Result<(), Problem> {
+        let before = self.names.len();
+        if let (Some(kind), Some(id)) = (target["resourceType"].as_str(), target["id"].as_str()) {
+            let own = format!("{kind}/{id}");
+            if context.resource(&own).is_some() {
+                self.add(own, named)?;
+            }
+        }
+        for identifier in target["identifier"].as_array().into_iter().flatten() {
+            if let Some(value) = identifier["value"].as_str() {
+                let system = identifier["system"].as_str().unwrap_or_default();
+                self.add(identifier_token(system, value), named)?;
+            }
+        }
+        let group = matches!(target["resourceType"].as_str(), Some("Group" | "CareTeam"));
+        self.unknown_members |= before == self.names.len() && !group;
+        Ok(())
+    }
+
     fn members(
         &mut self,
         target: &Value,
-        certain: bool,
-        outer: Option<Span>,
+        named: As<'_>,
         context: &dyn Context,
         zone: &TimeZone,
         above: &mut Vec<String>,
@@ -135,14 +181,42 @@ impl Names {
         } else {
             target["active"] != false && target["actual"] != false
         };
-        self.unknown_members |= target["actual"] == false;
-        for member in target[list].as_array().into_iter().flatten() {
-            let span = match &member["period"] {
-                Value::Null => outer,
-                period => Some(narrower(outer, span(period, zone)?)),
+        let within = |outer, period: &Value| match period {
+            Value::Null => Ok(outer),
+            period => span(period, zone).map(|inner| Some(narrower(outer, inner))),
+        };
+        let outer = if team {
+            within(named.span, &target["period"])?
+        } else {
+            named.span
+        };
+        let members = target[list].as_array().map_or(&[][..], Vec::as_slice);
+        // A group described in words, or one that says it has more members than it lists.
+        self.unknown_members |= target["actual"] == false
+            || target["quantity"]
+                .as_u64()
+                .is_some_and(|stated| stated > members.len() as u64);
+        // Who has left the group is no member, of a permit or of a deny.
+        for member in members.iter().filter(|m| m["inactive"] != true) {
+            let behalf = referred_to(member, "onBehalfOf");
+            let named = As {
+                certain: named.certain && active,
+                span: within(outer, &member["period"])?,
+                behalf: behalf.or(named.behalf),
             };
-            let certain = certain && active && member["inactive"] != true;
-            self.reference(&member[entity], certain, span, context, zone, above)?;
+            self.reference(&member[entity], named, context, zone, above)?;
+            if team && behalf.is_some() {
+                self.reference(
+                    &member["onBehalfOf"],
+                    As {
+                        behalf: None,
+                        ..named
+                    },
+                    context,
+                    zone,
+                    above,
+                )?;
+            }
         }
         Ok(())
     }
@@ -151,11 +225,16 @@ impl Names {
         self.names.len()
     }
 
-    fn add(&mut self, token: String, certain: bool, span: Option<Span>) -> Result<(), Problem> {
+    fn add(&mut self, token: String, named: As<'_>) -> Result<(), Problem> {
         if self.names.len() >= MAX_NAMES {
             return Err("too many actors".into());
         }
-        self.names.push(Name { token, certain, span });
+        self.names.push(Name {
+            token: Token::new(token),
+            certain: named.certain,
+            span: named.span,
+            behalf: named.behalf.map(|behalf| Token::new(behalf.to_owned())),
+        });
         Ok(())
     }
 
@@ -164,13 +243,16 @@ impl Names {
         if !permit && (self.unknown_members || identity.is_nobody()) {
             return true;
         }
-        self.names.iter().any(|name| match permit {
-            true => {
-                name.certain
-                    && identity.certain.contains(&name.token)
-                    && name.span.is_none_or(|s| s.holds(now))
-            }
-            false => identity.certain.contains(&name.token) || identity.possible.contains(&name.token),
+        self.names.iter().any(|name| {
+            let is_meant = match permit {
+                true => {
+                    name.certain
+                        && identity.certain.contains(&name.token)
+                        && name.behalf.as_ref().is_none_or(|b| identity.acts_for(b))
+                }
+                false => identity.certain.contains(&name.token) || identity.possible.contains(&name.token),
+            };
+            is_meant && name.span.is_none_or(|s| s.holds(now))
         })
     }
 }
@@ -197,110 +279,18 @@ fn narrower(outer: Option<Span>, inner: Span) -> Span {
     }
 }
 
-impl Identity {
-    pub(super) fn new(actor: &Actor, context: &dyn Context) -> Identity {
-        let mut identity = Identity::default();
-        for class in &actor.classes {
-            identity.certain.insert(identifier_token(RECIPIENT_CLASS, class));
-        }
-        for (system, value) in &actor.identifiers {
-            identity.certain.insert(identifier_token(system, value));
-            let references: Vec<String> = context
-                .identified(system, value)
-                .into_iter()
-                .map(str::to_owned)
-                .collect();
-            for reference in references {
-                identity.reference(&reference, true, context, 0);
-            }
-        }
-        for reference in &actor.references {
-            identity.reference(reference, true, context, 0);
-        }
-        for reference in &actor.likely {
-            identity.possible.insert(without_version(reference).to_owned());
-        }
-        identity
-    }
+/// Is this the address a resource has by its type and id?
+fn is_at(resource: &Value, address: &str) -> bool {
+    address
+        .split_once('/')
+        .is_some_and(|(kind, id)| resource["resourceType"] == kind && resource["id"] == id)
+}
 
-    fn is_nobody(&self) -> bool {
-        self.certain.is_empty() && self.possible.is_empty()
-    }
-
-    fn reference(&mut self, reference: &str, certain: bool, context: &dyn Context, steps: usize) {
-        let reference = without_version(reference);
-        let set = if certain {
-            &mut self.certain
-        } else {
-            &mut self.possible
-        };
-        if steps > MAX_STEPS || !set.insert(reference.to_owned()) {
-            return;
-        }
-        if let Some(local) = local_part(reference) {
-            self.possible.insert(local.to_owned());
-        }
-        if let Some(resource) = context.resource(reference) {
-            self.resource(resource, certain, context, steps);
-        }
-        if reference.starts_with("Practitioner/") {
-            self.organisations_of(reference, certain, context, steps);
-        }
-    }
-
-    fn resource(&mut self, resource: &Value, certain: bool, context: &dyn Context, steps: usize) {
-        for identifier in resource["identifier"].as_array().into_iter().flatten() {
-            if let Some(value) = identifier["value"].as_str() {
-                let token = identifier_token(identifier["system"].as_str().unwrap_or_default(), value);
-                if certain {
-                    &mut self.certain
-                } else {
-                    &mut self.possible
-                }
-                .insert(token);
-            }
-        }
-        match resource["resourceType"].as_str() {
-            Some("PractitionerRole") => {
-                // An ended role says who the person was.
-                let certain = certain && resource["active"] != false;
-                for member in ["practitioner", "organization"] {
-                    if let Some(reference) = resource[member]["reference"].as_str() {
-                        self.reference(reference, certain, context, steps + 1);
-                    }
-                }
-            }
-            Some("Organization") => {
-                if let Some(parent) = resource["partOf"]["reference"].as_str() {
-                    self.reference(parent, false, context, steps + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A person acts for an organisation for certain only when all of their roles are there.
-    fn organisations_of(&mut self, practitioner: &str, certain: bool, context: &dyn Context, steps: usize) {
-        let roles: Vec<&Value> = context
-            .roles(practitioner)
-            .into_iter()
-            .filter(|r| r["active"] != false)
-            .collect();
-        let mut organisations: Vec<&str> = roles
-            .iter()
-            .filter_map(|r| r["organization"]["reference"].as_str())
-            .map(without_version)
-            .collect();
-        organisations.sort_unstable();
-        organisations.dedup();
-        let one = organisations.len() == 1;
-        for organisation in organisations {
-            self.reference(organisation, certain && one, context, steps + 1);
-        }
-    }
+pub(super) fn referred_to<'a>(resource: &'a Value, member: &str) -> Option<&'a str> {
+    resource[member]["reference"].as_str().map(without_version)
 }
 
 /// Neither part can hold a line feed in R4 (`uri`, `string` trimmed), so the pair stays unambiguous.
-fn identifier_token(system: &str, value: &str) -> String {
+pub(super) fn identifier_token(system: &str, value: &str) -> String {
     format!("{system}\n{value}")
 }

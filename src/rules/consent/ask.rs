@@ -1,15 +1,20 @@
 //! A request against compiled consents: everything that does not depend on the datum, once.
 //! <https://hl7.org/fhir/R4/consent.html>
 
-use super::actor::{Actor, Identity};
-use super::facts::{Compiled, Scope, Status};
-use super::rule::{Rule, Tree};
+use super::actor::Actor;
+use super::facts::{Compiled, Kind, Scope, Status};
+use super::identity::Identity;
+use super::rule::{Code, Rule, Tree};
+use super::signature::Covers;
 use super::{Consents, Context, Dimensions, State};
 use crate::fhir::{Instant, Now};
-use crate::terminology::{ACT_REASON, is_a};
+use crate::terminology::{ACT_REASON, is_a, known};
 
 /// What reaching through the gateway does: the recipient accesses, the agency discloses.
 pub const DISCLOSURE: [&str; 2] = ["access", "disclose"];
+
+/// Class of recipients that pay for care, as `policy.json` and registrations name it.
+const PAYER: &str = "health-plan";
 
 /// Who asks, for what, when.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +22,8 @@ pub struct Request<'a> {
     pub actor: &'a Actor,
     /// System and code of the purpose of use; an empty code is a request without purpose.
     pub purpose: (&'a str, &'a str),
+    /// Purposes asked for at once beside it: as inside any dimension, one that matches is enough, for a permit and for a deny.
+    pub others: &'a [(&'a str, &'a str)],
     /// Codes of <http://terminology.hl7.org/CodeSystem/consentaction>; any of them is enough.
     pub actions: &'a [&'a str],
     /// Only consents of this scope (`patient-privacy`, `research`); `None`: privacy, and research for research.
@@ -30,18 +37,33 @@ impl<'a> Request<'a> {
         Request {
             actor,
             purpose: (ACT_REASON, purpose),
+            others: &[],
             actions: &DISCLOSURE,
             scope: None,
             now,
         }
     }
 
+    fn purposes(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        std::iter::once(self.purpose).chain(self.others.iter().copied())
+    }
+
+    /// Is a purpose of v3-ActReason asked for, or one below it?
+    fn is_for(&self, ancestor: &str) -> bool {
+        self.purposes()
+            .any(|(system, code)| system == ACT_REASON && is_a(ACT_REASON, code, ancestor))
+    }
+
+    /// 42 CFR 2.15(a)(2): payment, to a payer.
+    fn is_payment_to_payer(&self) -> bool {
+        let payment = |(system, code): (&str, &str)| system == ACT_REASON && is_a(ACT_REASON, code, "HPAYMT");
+        self.purposes().all(payment) && self.actor.classes.iter().any(|class| class == PAYER)
+    }
+
     fn concerns(&self, scope: Scope) -> bool {
         match (self.scope, scope) {
             (None, Scope::Privacy) => true,
-            (None, Scope::Research) => {
-                self.purpose.0 == ACT_REASON && is_a(ACT_REASON, self.purpose.1, "HRESCH")
-            }
+            (None, Scope::Research) => self.is_for("HRESCH"),
             (Some(wanted), Scope::Privacy) => wanted == "patient-privacy",
             (Some(wanted), Scope::Research) => wanted == "research",
         }
@@ -56,6 +78,8 @@ pub(super) enum Standing {
     Enforced,
     /// It never permits any more; what it denies stays denied.
     DenyOnly,
+    /// An agreed restriction: what it denies is denied, and else it says nothing.
+    OnlyRestricts,
     /// It cannot be read and may hold a deny.
     Withholds,
     /// It no longer has an effect, but the person was asked.
@@ -68,6 +92,10 @@ pub(super) struct Asked {
     pub state: State,
     /// Per rule: the dimensions of the request that do not match.
     pub failed: Vec<Dimensions>,
+    /// Why it permits nothing now: whoever signed may not consent, or no longer.
+    pub refused: Option<&'static str>,
+    /// For which records its signature is enough.
+    pub covers: Covers,
     /// Part 2: no element of 2.31(a) is missing, and it is signed by now.
     pub sufficient: bool,
 }
@@ -82,7 +110,7 @@ pub struct Inquiry<'a> {
 impl Consents {
     /// Matches actor, purpose, action and period of every rule; [`Inquiry::evaluate`] then looks at data only.
     pub fn ask<'a>(&'a self, request: &Request<'_>, context: &'a dyn Context) -> Inquiry<'a> {
-        let identity = Identity::new(request.actor, context);
+        let identity = Identity::new(request.actor, context, &self.zone, request.now);
         let oldest = self.oldest_in_force(request);
         let asked = self
             .list
@@ -113,7 +141,7 @@ impl Asked {
     fn new(consent: &Compiled, request: &Request<'_>, identity: &Identity, oldest: Option<Instant>) -> Asked {
         let (standing, state) = standing(consent, request, oldest);
         let failed = match (&consent.tree, standing) {
-            (Ok(Tree { rules }), Standing::Enforced | Standing::DenyOnly) => {
+            (Ok(Tree { rules }), Standing::Enforced | Standing::DenyOnly | Standing::OnlyRestricts) => {
                 rules.iter().map(|rule| failed(rule, request, identity)).collect()
             }
             _ => Vec::new(),
@@ -126,8 +154,20 @@ impl Asked {
             standing,
             state,
             failed,
+            refused: consent.signature.refuses(request.now),
+            covers: consent
+                .signature
+                .covers_now(request.now, request.is_payment_to_payer()),
             sufficient,
         }
+    }
+}
+
+impl Inquiry<'_> {
+    /// Why a consent permits nothing now: it cannot be read, or whoever signed may not consent, or no longer.
+    pub fn not_computable(&self, consent: usize) -> Option<&str> {
+        let compiled = self.consents.list.get(consent)?;
+        compiled.not_computable().or(self.asked.get(consent)?.refused)
     }
 }
 
@@ -138,8 +178,13 @@ fn standing(consent: &Compiled, request: &Request<'_>, oldest: Option<Instant>) 
     if consent.superseded_by.is_some() || !concerned {
         return (Standing::Out, State::NeverAsked);
     }
+    if consent.kind == Kind::Restriction {
+        return (restriction(consent, now), State::NeverAsked);
+    }
     match consent.status {
-        Status::Unstated | Status::Error | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
+        Status::Unstated | Status::Elsewhere => return (Standing::Out, State::NeverAsked),
+        // Somebody said something, and nobody knows what: no default is for such a person.
+        Status::Error => return (Standing::Past, State::NotComputable),
         Status::Refused => return (Standing::Past, State::Refused),
         Status::Revoked => return (revoked(consent, oldest), State::Revoked),
         Status::Active => {}
@@ -151,27 +196,40 @@ fn standing(consent: &Compiled, request: &Request<'_>, oldest: Option<Instant>) 
         return (Standing::Past, State::Expired);
     }
     let Ok(tree) = &consent.tree else {
-        let standing = if consent.may_deny {
-            Standing::Withholds
-        } else {
-            Standing::Past
-        };
-        return (standing, State::NotComputable);
+        return (unread(consent), State::NotComputable);
     };
-    if consent.authority_ends.is_some_and(|t| now.reached(t)) {
+    if consent.signature.refuses(now).is_some() {
         return (Standing::DenyOnly, State::NotComputable);
     }
-    let over = |t| now.reached(t);
     // A nested provision may state a period of its own, so the rules are still asked.
-    let expired = tree.rules[0]
-        .stated
-        .period
-        .and_then(|p| p.until)
-        .is_some_and(over);
+    let until = tree.rules[0].stated.period.and_then(|p| p.until);
+    let expired = until.is_some_and(|t| now.reached(t));
     (
         Standing::Enforced,
         if expired { State::Expired } else { State::Active },
     )
+}
+
+/// What cannot be read withholds everything if it states or may state a deny.
+fn unread(consent: &Compiled) -> Standing {
+    if consent.may_deny {
+        Standing::Withholds
+    } else {
+        Standing::Past
+    }
+}
+
+/// Whoever asked for it: what was agreed binds until it ends (45 CFR 164.522(a)(1)(iii), (2)).
+fn restriction(consent: &Compiled, now: &Now) -> Standing {
+    let over = |t: Option<Instant>| t.is_some_and(|t| now.reached(t));
+    if consent.status != Status::Active || over(consent.revoked_at) || over(consent.expires) {
+        return Standing::Out;
+    }
+    match &consent.tree {
+        Ok(_) => Standing::OnlyRestricts,
+        Err(_) if consent.may_deny => Standing::Withholds,
+        Err(_) => Standing::Out,
+    }
 }
 
 /// Taking back a consent must not show more: what it denied stays denied to whoever is permitted by a consent that
@@ -208,22 +266,31 @@ fn failed(rule: &Rule, request: &Request<'_>, identity: &Identity) -> Dimensions
             .is_none_or(|names| names.matches(identity, rule.permit, request.now)),
         Dimensions::ACTOR,
     );
-    let (system, purpose) = request.purpose;
-    // Not saying what for opens no permit and escapes no deny.
-    demand(
-        stated.purposes.as_ref().is_none_or(|purposes| match purpose {
+    // Not saying what for, or what no system knows, opens no permit and escapes no deny.
+    let meant = |p: &Code| {
+        request.purposes().any(|(system, purpose)| match purpose {
+            _ if known(system, purpose) == Some(false) => !rule.permit,
             "" => !rule.permit,
-            _ => purposes
-                .iter()
-                .any(|p| p.system == system && is_a(system, purpose, &p.code)),
-        }),
+            _ => p.system == system && is_a(system, purpose, &p.code),
+        })
+    };
+    demand(
+        stated
+            .purposes
+            .as_ref()
+            .is_none_or(|purposes| purposes.iter().any(meant)),
         Dimensions::PURPOSE,
     );
+    // What is accessed here is disclosed: a deny of either reaches both.
+    let discloses = request.actions.iter().any(|a| DISCLOSURE.contains(a));
+    let asked_for = |a: &String| {
+        request.actions.contains(&a.as_str()) || !rule.permit && discloses && DISCLOSURE.contains(&a.as_str())
+    };
     demand(
         stated
             .actions
             .as_ref()
-            .is_none_or(|actions| actions.iter().any(|a| request.actions.contains(&a.as_str()))),
+            .is_none_or(|actions| actions.iter().any(asked_for)),
         Dimensions::ACTION,
     );
     failed

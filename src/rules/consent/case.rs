@@ -3,99 +3,109 @@
 //!
 //! The consent layer alone: relationship, law beyond consent, and data sets are other layers.
 
-use jiff::tz::TimeZone;
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::{
-    Actor, Consents, Datum, Decision, Effect, Inquiry, Reach, Request, Resources, Signing, State, Verdict,
+    Consents, Datum, Decision, Dimensions, Effect, Inquiry, Reach, Request, Signing, State, Verdict,
 };
-use crate::fhir::date::PartialDate;
-use crate::fhir::{Instant, Now};
+use crate::fhir::Now;
 use crate::label::{CodeLists, Labels, RAISED, label};
-use crate::terminology::{ACT_REASON, purpose_from_text};
+
+pub mod expected;
+pub mod read;
+
+use read::Case;
 
 /// Decides a case. A malformed case withholds everything and says so in each `why`; nothing panics.
 ///
-/// In: `{name, asOf, consents, context, resources, request: {purposeOfUse, actor, action?, scope?}, zone?}`.
+/// In: `{name, asOf, consents, context, resources, request: {purposeOfUse, actor, action?, scope?, class?}, zone?}`.
 /// Out: `{"name", "decision": "permit"|"permit-with-filter"|"deny"|"not-applicable", "visible": [id], "withheld": [{"id", "why"}]}`.
 pub fn decide(case: &Value) -> Value {
-    let name = case["name"].as_str().unwrap_or_default();
-    let resources = resources(&case["resources"]);
-    let zone = case["zone"]
-        .as_str()
-        .and_then(|z| TimeZone::get(z).ok())
-        .unwrap_or(TimeZone::UTC);
-    let as_of = ["asOf", "now"]
-        .iter()
-        .find_map(|key| instant(&case[key], &zone))
-        .or_else(|| instant(&case["request"]["asOf"], &zone));
-    let Some(as_of) = as_of else {
-        let withheld: Vec<Value> = resources
-            .iter()
-            .map(|r| withheld(r, "the case has no valid asOf"))
-            .collect();
-        return json!({"name": name, "decision": "deny", "visible": [], "withheld": withheld});
+    let read = Case::read(case);
+    let Some(as_of) = read::as_of(case) else {
+        return refused(case, "the case has no valid asOf");
     };
-    let around = self::resources(&case["context"]);
-    let context = Resources::new(around.into_iter().chain(resources.iter().copied()));
-    let consents = Consents::compile(
-        &self::resources(&case["consents"]),
-        &context,
-        &zone,
-        &Signing::default(),
-    );
+    if !case["request"].is_object() {
+        return refused(case, "the case has no request");
+    }
     let now = Now::new(as_of);
-    let mut actor = actor(&case["request"]["actor"]);
-    actor
-        .classes
-        .extend(case["recipient"]["class"].as_str().map(str::to_owned));
-    let actions = codes(&case["request"]["action"]);
-    let actions: Vec<&str> = if actions.is_empty() {
-        vec!["access"]
-    } else {
-        actions
+    let request = Request {
+        actor: &read.actor,
+        purpose: read.purposes[0],
+        others: &read.purposes[1..],
+        actions: &read.actions,
+        scope: read.scope,
+        now: &now,
     };
-    let inquiries: Vec<Inquiry<'_>> = purposes(&case["request"])
-        .iter()
-        .map(|purpose| {
-            let scope = case["request"]["scope"].as_str();
-            consents.ask(
-                &Request {
-                    actor: &actor,
-                    purpose: *purpose,
-                    actions: &actions,
-                    scope,
-                    now: &now,
-                },
-                &context,
-            )
-        })
-        .collect();
-    answer(name, &resources, &consents, &inquiries)
-}
-
-/// Several purposes: each must be permitted.
-fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[Inquiry<'_>]) -> Value {
-    let no_lists = CodeLists::default();
-    let (mut visible, mut hidden, mut silent) = (Vec::new(), Vec::new(), true);
-    for resource in resources {
-        // Labelling by code is another layer: the labels are those that the resources state.
-        let labels: Labels = label(resource, &no_lists, &RAISED);
-        let datum = Datum::as_stated(resource, &labels);
-        let verdicts: Vec<Verdict> = inquiries.iter().map(|i| i.evaluate(&datum)).collect();
-        match verdicts.iter().find(|v| v.decision != Decision::Permit) {
-            None => visible.push(id(resource)),
-            Some(verdict) => {
-                silent &= verdict.decision == Decision::NotApplicable;
-                hidden.push(withheld(resource, &why(consents, verdict)));
-            }
+    // A consent is about one person: of others' it says nothing.
+    let about: Vec<Option<String>> = read.resources.iter().map(|r| read.subject(r)).collect();
+    let mut people: Vec<Option<String>> = Vec::new();
+    for person in &about {
+        if !people.contains(person) {
+            people.push(person.clone());
         }
     }
+    if people.is_empty() {
+        people.push(read.asked_about(&case["request"]));
+    }
+    let compiled: Vec<Consents> = people
+        .iter()
+        .map(|person| {
+            let own =
+                |consent: &&&Value| person.is_none() || of(&read, consent).is_none_or(|p| Some(p) == *person);
+            let own: Vec<&Value> = read.consents.iter().filter(own).copied().collect();
+            Consents::compile(&own, &read.around, &read.zone, &Signing::default())
+        })
+        .collect();
+    let inquiries: Vec<Inquiry<'_>> = compiled.iter().map(|c| c.ask(&request, &read.around)).collect();
+    let by_person: HashMap<&Option<String>, &Inquiry<'_>> = people.iter().zip(&inquiries).collect();
+    let judged: Vec<(&Value, &Inquiry<'_>)> = read
+        .resources
+        .iter()
+        .zip(&about)
+        .filter_map(|(resource, person)| Some((*resource, *by_person.get(person)?)))
+        .collect();
+    answer(&read, &judged, &inquiries)
+}
+
+/// The person a consent is about.
+fn of(case: &Case<'_>, consent: &Value) -> Option<String> {
+    case.subject(&json!({"patient": consent["patient"]}))
+}
+
+/// Everything withheld, for one reason.
+pub fn refused(case: &Value, why: &str) -> Value {
+    let withheld: Vec<Value> = read::resources(&case["resources"])
+        .iter()
+        .map(|r| withheld(r, why))
+        .collect();
+    let name = case["name"].as_str().unwrap_or_default();
+    json!({"name": name, "decision": "deny", "visible": [], "withheld": withheld})
+}
+
+fn answer(case: &Case<'_>, judged: &[(&Value, &Inquiry<'_>)], inquiries: &[Inquiry<'_>]) -> Value {
+    let no_lists = CodeLists::default();
+    let (mut visible, mut hidden, mut silent) = (Vec::new(), Vec::new(), true);
+    for (resource, inquiry) in judged {
+        // Labelling by code is another layer: the labels are those that the resources state.
+        let labels: Labels = label(resource, &no_lists, &RAISED);
+        let verdict = inquiry.evaluate(&Datum::as_stated(resource, &labels));
+        if verdict.decision == Decision::Permit {
+            visible.push(id(resource));
+        } else {
+            silent &= verdict.decision == Decision::NotApplicable;
+            hidden.push(withheld(resource, &why(inquiry, &verdict)));
+        }
+    }
+    // The least of what any person's consents reach.
     let reach = inquiries
         .iter()
-        .map(Inquiry::reach)
+        .map(|inquiry| inquiry.reach_of(&case.types))
         .max_by_key(|r| *r as u8)
         .unwrap_or(Reach::NotApplicable);
+    let unstated = inquiries.iter().any(|inquiry| inquiry.consents.has_unstated());
     let decision = match (visible.is_empty(), hidden.is_empty(), reach) {
         (false, true, _) => "permit",
         (false, false, _) | (true, false, Reach::Permit | Reach::Filter) | (true, true, Reach::Filter) => {
@@ -103,15 +113,17 @@ fn answer(name: &str, resources: &[&Value], consents: &Consents, inquiries: &[In
         }
         (true, true, Reach::Permit) => "permit",
         // Its status refuses, where a draft is all there is.
-        (true, _, Reach::NotApplicable) if consents.has_unstated() => "deny",
+        (true, _, Reach::NotApplicable) if unstated => "deny",
         (true, _, Reach::NotApplicable) => "not-applicable",
         (true, false, Reach::Deny) if silent => "not-applicable",
         (true, _, Reach::Deny) => "deny",
     };
-    json!({"name": name, "decision": decision, "visible": visible, "withheld": hidden})
+    json!({"name": case.name, "decision": decision, "visible": visible, "withheld": hidden})
 }
 
-fn why(consents: &Consents, verdict: &Verdict) -> String {
+/// Why a datum is withheld, as provisions and reasons; never a value of the record.
+pub fn why(inquiry: &Inquiry<'_>, verdict: &Verdict) -> String {
+    let consents = inquiry.consents;
     if let super::Part2::Insufficient(consent) = verdict.part2 {
         let id = consents.id(consent).unwrap_or_default();
         let lacks = consents.lacks(consent);
@@ -137,9 +149,12 @@ fn why(consents: &Consents, verdict: &Verdict) -> String {
         .map(|part| {
             let path = consents.path(part);
             let failed: Vec<&str> = part.failed.names().collect();
-            match (part.effect, consents.not_computable(part.consent)) {
+            match (part.effect, inquiry.not_computable(part.consent)) {
                 (_, Some(reason)) => format!("{path} is not computable: {reason}"),
                 (Effect::Deny, None) => format!("{path} denies"),
+                (_, None) if part.failed == Dimensions::SIGNER => {
+                    format!("{path} does not count: its signer may not consent for such records")
+                }
                 (_, None) if failed.is_empty() => format!("{path} does not count for such content"),
                 (_, None) => format!(
                     "{path} permits nothing here: {} does not match",
@@ -156,24 +171,17 @@ fn why(consents: &Consents, verdict: &Verdict) -> String {
         (true, State::Revoked) => "consent was revoked".to_owned(),
         (true, State::Expired) => "consent has expired".to_owned(),
         (true, State::Insufficient) => "consent is insufficient".to_owned(),
-        (true, State::NotComputable) => not_computable(consents),
+        (true, State::NotComputable) => not_computable(inquiry),
     }
 }
 
-fn not_computable(consents: &Consents) -> String {
+fn not_computable(inquiry: &Inquiry<'_>) -> String {
+    let consents = inquiry.consents;
     let reasons = (0..consents.len()).filter_map(|i| {
-        Some(format!(
-            "Consent/{} is not computable: {}",
-            consents.id(i)?,
-            consents.not_computable(i)?
-        ))
+        let (id, reason) = (consents.id(i)?, inquiry.not_computable(i)?);
+        Some(format!("Consent/{id} is not computable: {reason}"))
     });
-    let reasons: Vec<String> = reasons.collect();
-    if reasons.is_empty() {
-        "the authority of the signer has ended".to_owned()
-    } else {
-        reasons.join("; ")
-    }
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 fn withheld(resource: &Value, why: &str) -> Value {
@@ -182,107 +190,6 @@ fn withheld(resource: &Value, why: &str) -> Value {
 
 fn id(resource: &Value) -> &str {
     resource["id"].as_str().unwrap_or_default()
-}
-
-fn instant(value: &Value, zone: &TimeZone) -> Option<Instant> {
-    PartialDate::parse(value.as_str()?).map(|d| d.bounds(zone).0)
-}
-
-/// A list, a Bundle, an object of resources by reference, or one resource.
-fn resources(value: &Value) -> Vec<&Value> {
-    match value {
-        Value::Array(items) => items
-            .iter()
-            .map(|r| {
-                if r.get("resource").is_some() {
-                    &r["resource"]
-                } else {
-                    r
-                }
-            })
-            .collect(),
-        Value::Object(_) if value["resourceType"] == "Bundle" => resources(&value["entry"]),
-        Value::Object(_) if value["resourceType"].is_string() => vec![value],
-        Value::Object(members) => members.values().collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn one_or_many(value: &Value) -> &[Value] {
-    match value {
-        Value::Null => &[],
-        Value::Array(items) => items,
-        other => std::slice::from_ref(other),
-    }
-}
-
-/// References (texts or objects), identifiers (bare or in a reference), and recipient classes.
-fn actor(value: &Value) -> Actor {
-    let mut actor = Actor::default();
-    for item in one_or_many(value) {
-        let reference = if item["reference"].is_object() {
-            &item["reference"]
-        } else {
-            item
-        };
-        let identifier = if reference["identifier"].is_object() {
-            &reference["identifier"]
-        } else {
-            reference
-        };
-        actor.references.extend(
-            reference
-                .as_str()
-                .or(reference["reference"].as_str())
-                .map(str::to_owned),
-        );
-        if let Some(value) = identifier["value"].as_str() {
-            let system = identifier["system"].as_str().unwrap_or_default();
-            actor.identifiers.push((system.to_owned(), value.to_owned()));
-        }
-        actor.classes.extend(item["class"].as_str().map(str::to_owned));
-    }
-    actor
-}
-
-fn purposes(request: &Value) -> Vec<(&str, &str)> {
-    let stated = ["purposeOfUse", "purpose"]
-        .iter()
-        .map(|key| &request[*key])
-        .find(|v| !v.is_null());
-    let mut purposes: Vec<(&str, &str)> = stated
-        .map(one_or_many)
-        .unwrap_or_default()
-        .iter()
-        .flat_map(purpose)
-        .collect();
-    if purposes.is_empty() {
-        purposes.push((ACT_REASON, ""));
-    }
-    purposes
-}
-
-/// A code, a token text, a Coding or a CodeableConcept.
-fn purpose(value: &Value) -> Vec<(&str, &str)> {
-    match value {
-        Value::String(text) => vec![(ACT_REASON, purpose_from_text(text).unwrap_or(text))],
-        _ if value["coding"].is_array() => one_or_many(&value["coding"]).iter().flat_map(purpose).collect(),
-        _ => {
-            let code = value["code"].as_str().unwrap_or_default();
-            vec![(value["system"].as_str().unwrap_or(ACT_REASON), code)]
-        }
-    }
-}
-
-fn codes(value: &Value) -> Vec<&str> {
-    let items = one_or_many(value).iter();
-    items
-        .filter_map(|a| {
-            a.as_str()
-                .or(a["code"].as_str())
-                .or(a["coding"][0]["code"].as_str())
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::context::{Context, without_version};
+use super::context::{Context, WithContained, without_version};
 use super::facts::{Capacity, Compiled, Kind, Scope, Status};
 use super::part2::{Part2Facts, extension, part};
 use super::rule::Span;
@@ -13,7 +13,9 @@ use crate::fhir::Instant;
 use crate::fhir::date::PartialDate;
 use crate::terminology::ACT_CODE;
 
+mod form;
 mod provision;
+mod signer;
 
 /// Why a consent is not computable; names elements, never values.
 pub(super) type Problem = String;
@@ -23,12 +25,13 @@ const SCOPES: [&str; 2] = [
     "http://hl7.org/fhir/consentscope",
 ];
 
+const POLICY_CODES: &str = "http://terminology.hl7.org/CodeSystem/consentpolicycodes";
+
 /// Dates of the statement itself.
 #[derive(Default)]
 struct Dates {
     revoked_at: Option<Instant>,
     expires: Option<Instant>,
-    authority_ends: Option<Instant>,
 }
 
 pub(super) fn compile(
@@ -37,7 +40,7 @@ pub(super) fn compile(
     zone: &TimeZone,
     signing: &Signing,
 ) -> Compiled {
-    let _ = signing;
+    let context = &WithContained::new(consent, context);
     let scope = scope(consent);
     let kind = kind(consent);
     let dates = dates(consent, zone);
@@ -46,29 +49,31 @@ pub(super) fn compile(
         scope?;
         kind?;
         dates.as_ref().map_err(Clone::clone)?;
-        let role = signer(consent)?;
-        if capacity(consent)? == Capacity::IncapacityDecided && role == "patient" {
-            return Err("the signer's incapacity was decided".into());
-        }
+        capacity(consent)?;
         provision::tree(consent, context, zone)
     })();
     let kind = kind.unwrap_or(Kind::Unstated);
     let dates = dates.unwrap_or_default();
+    let signature = signer::read(consent, context, zone, signing);
+    let mut part2 = Part2Facts::read(consent, kind, zone);
+    part2.lacks.extend(signature.part2_lacks);
+    let scope_read = scope.ok().flatten().unwrap_or(Scope::Privacy);
     Compiled {
         id: consent["id"].as_str().unwrap_or_default().to_owned(),
         status: status(consent, scope),
-        scope: scope.ok().flatten().unwrap_or(Scope::Privacy),
+        scope: scope_read,
         kind,
         capacity: capacity(consent).unwrap_or(Capacity::InQuestion),
         may_deny: tree.is_err() && !provision::only_permits(consent),
+        state_lacks: form::state_lacks(consent, &tree, signing),
+        state_until: form::state_until(consent, &tree, signing, zone),
+        authorization_lacks: form::authorization_lacks(consent, &tree, scope_read == Scope::Research),
         tree,
         revoked_at: dates.revoked_at,
         expires: dates.expires,
-        authority_ends: dates.authority_ends,
-        part2: Part2Facts::read(consent, kind, zone),
+        signature,
+        part2,
         superseded_by: None,
-        state_lacks: Vec::new(),
-        authorization_lacks: Vec::new(),
         identifiers: identifiers(consent),
         replaces: replaces(consent),
         stated_at: date(&consent["dateTime"]).map(|d| d.bounds(zone).0),
@@ -86,6 +91,10 @@ fn shape(consent: &Value) -> Result<(), &'static str> {
         "regulatoryBasis",
         "policyBasis",
         "policyText",
+        "grantor",
+        "grantee",
+        "manager",
+        "date",
         "subject",
         "period",
         "except",
@@ -120,40 +129,76 @@ fn status(consent: &Value, scope: Result<Option<Scope>, &'static str>) -> Status
     }
 }
 
-/// `None`: a consent, but not about disclosure.
+/// `None`: a consent, but not about disclosure. Where `scope` is missing, a code of its system among the categories says
+/// the same (R5 moved it there, and so do consents on the way).
 fn scope(consent: &Value) -> Result<Option<Scope>, &'static str> {
-    let codings = consent["scope"]["coding"].as_array().into_iter().flatten();
-    let mut codes = codings
+    let stated = consent["scope"]["coding"].as_array().into_iter().flatten();
+    let mut codes: Vec<Option<&str>> = stated
         .filter(|c| c["system"].as_str().is_none_or(|s| SCOPES.contains(&s)))
-        .map(|c| c["code"].as_str());
-    match codes.next().flatten() {
-        Some("patient-privacy") => Ok(Some(Scope::Privacy)),
-        Some("research") => Ok(Some(Scope::Research)),
-        Some("adr" | "treatment") => Ok(None),
-        Some(_) => Err("its scope is not known"),
-        None => Err("it has no coded scope"),
+        .map(|c| c["code"].as_str())
+        .collect();
+    if consent.get("scope").is_none() {
+        let categories = consent["category"].as_array().into_iter().flatten();
+        codes = categories
+            .flat_map(|category| category["coding"].as_array().into_iter().flatten())
+            .filter(|c| c["system"].as_str().is_some_and(|s| SCOPES.contains(&s)))
+            .map(|c| c["code"].as_str())
+            .collect();
+    }
+    let has = |code: &str| codes.contains(&Some(code));
+    match () {
+        () if has("patient-privacy") => Ok(Some(Scope::Privacy)),
+        () if has("research") => Ok(Some(Scope::Research)),
+        () if has("adr") || has("treatment") => Ok(None),
+        () if codes.is_empty() => Err("it has no coded scope"),
+        () => Err("its scope is not known"),
     }
 }
 
+/// Codings that say what the paper is: of `policyRule`, and of the categories.
+fn says(consent: &Value, system: &str, code: &str) -> bool {
+    let categories = consent["category"].as_array().into_iter().flatten();
+    categories
+        .chain([&consent["policyRule"]])
+        .flat_map(|concept| concept["coding"].as_array().into_iter().flatten())
+        .any(|coding| coding["system"] == system && coding["code"] == code)
+}
+
+/// Is the paper recorded as an authorization under 45 CFR 164.508?
+fn hipaa_authorization(consent: &Value) -> bool {
+    says(consent, ACT_CODE, "HIPAAAuthCD")
+        || says(consent, POLICY_CODES, "hipaa-auth")
+        || kind_stated(consent) == Some(Some("hipaa-authorization"))
+}
+
+/// An agreed restriction; a self-pay one when it refuses at the root (consents may only cite that rule).
+fn restriction(consent: &Value) -> bool {
+    let refuses = consent["provision"]["type"] == "deny";
+    refuses
+        && (says(consent, POLICY_CODES, "hipaa-restrictions")
+            || says(consent, POLICY_CODES, "hipaa-self-pay"))
+}
+
+fn kind_stated(consent: &Value) -> Option<Option<&str>> {
+    extension(consent, "consent-kind").map(|kind| kind["valueCode"].as_str())
+}
+
 fn kind(consent: &Value) -> Result<Kind, &'static str> {
-    let Some(kind) = extension(consent, "consent-kind") else {
-        let hipaa = consent["policyRule"]["coding"].as_array().into_iter().flatten();
-        let authorization = hipaa
-            .into_iter()
-            .any(|c| c["system"] == ACT_CODE && c["code"] == "HIPAAAuthCD");
-        return Ok(if authorization {
-            Kind::HipaaAuthorization
-        } else {
-            Kind::Unstated
+    let Some(kind) = kind_stated(consent) else {
+        return Ok(match () {
+            () if restriction(consent) => Kind::Restriction,
+            () if hipaa_authorization(consent) => Kind::HipaaAuthorization,
+            () => Kind::Unstated,
         });
     };
-    match kind["valueCode"].as_str() {
+    match kind {
         Some("general") => Ok(Kind::General),
         Some("specific") => Ok(Kind::Specific),
         Some("tpo-single") => Ok(Kind::TpoSingle),
         Some("sud-counseling-notes") => Ok(Kind::SudCounselingNotes),
         Some("proceedings") => Ok(Kind::Proceedings),
         Some("hipaa-authorization") => Ok(Kind::HipaaAuthorization),
+        Some("restriction") => Ok(Kind::Restriction),
         _ => Err("its kind is not known"),
     }
 }
@@ -167,36 +212,6 @@ fn capacity(consent: &Value) -> Result<Capacity, &'static str> {
     }
 }
 
-/// Who may consent: the person, a minor alone, or a representative with an authority on record (45 CFR 164.502(g),
-/// 42 CFR 2.14, 2.15). Anyone else makes the consent not computable.
-fn signer(consent: &Value) -> Result<&str, &'static str> {
-    let (performer, patient) = (&consent["performer"][0], &consent["patient"]);
-    let reference = |of: &'_ Value| of["reference"].as_str().map(|r| without_version(r).to_owned());
-    let same_identifier =
-        performer["identifier"].is_object() && performer["identifier"] == patient["identifier"];
-    let same_reference = reference(performer).is_some() && reference(performer) == reference(patient);
-    let is_patient = performer.is_null() || same_reference || same_identifier;
-    let Some(signer) = extension(consent, "consent-signer") else {
-        return if is_patient {
-            Ok("patient")
-        } else {
-            Err("it is signed by another without a stated authority")
-        };
-    };
-    let role = part(signer, "role")
-        .and_then(|p| p["valueCode"].as_str())
-        .unwrap_or_default();
-    let authority = part(signer, "authority")
-        .and_then(|p| p["valueString"].as_str())
-        .is_some_and(|t| !t.trim().is_empty());
-    match role {
-        "patient" | "minor" if is_patient => Ok("patient"),
-        "parent" | "guardian" | "agent" | "executor" if authority => Ok(role),
-        "parent" | "guardian" | "agent" | "executor" => Err("its signer states no authority"),
-        _ => Err("its signer may not consent"),
-    }
-}
-
 fn dates(consent: &Value, zone: &TimeZone) -> Result<Dates, Problem> {
     let read = |value: Option<&Value>, problem: &str| match value {
         None => Ok(None),
@@ -207,15 +222,11 @@ fn dates(consent: &Value, zone: &TimeZone) -> Result<Dates, Problem> {
     let expiry = extension(consent, "consent-expiry")
         .and_then(|e| part(e, "date"))
         .map(|p| &p["valueDate"]);
-    let authority = extension(consent, "consent-signer")
-        .and_then(|e| part(e, "authorityEnds"))
-        .map(|p| &p["valueDate"]);
     let revoked = extension(consent, "consent-revoked").map(|e| &e["valueDateTime"]);
     Ok(Dates {
-        // A revocation and the end of an authority (an 18th birthday) count from the start of the day stated.
+        // A revocation counts from the start of the day stated.
         revoked_at: read(revoked, "its time of revocation is no date")?.map(|b| b.0),
         expires: read(expiry, "its expiry is no date")?.map(|b| b.1),
-        authority_ends: read(authority, "the end of its signer's authority is no date")?.map(|b| b.0),
     })
 }
 

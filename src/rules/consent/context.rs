@@ -35,6 +35,13 @@ impl<'a> Resources<'a> {
         context
     }
 
+    /// A resource under another address of it (`urn:uuid:…`, a Bundle's `fullUrl`).
+    pub fn add_at(&mut self, address: &str, resource: &'a Value) {
+        self.by_reference
+            .entry(without_version(address).to_owned())
+            .or_insert(resource);
+    }
+
     /// Resources without type or id are passed over.
     pub fn add(&mut self, resource: &'a Value) {
         let (Some(kind), Some(id)) = (resource["resourceType"].as_str(), resource["id"].as_str()) else {
@@ -78,6 +85,38 @@ impl Context for Resources<'_> {
             .get(without_version(practitioner))
             .cloned()
             .unwrap_or_default()
+    }
+}
+
+/// A context in which `#id` is what a consent contains.
+pub(super) struct WithContained<'a> {
+    contained: &'a Value,
+    around: &'a dyn Context,
+}
+
+impl<'a> WithContained<'a> {
+    pub(super) fn new(consent: &'a Value, around: &'a dyn Context) -> WithContained<'a> {
+        WithContained {
+            contained: &consent["contained"],
+            around,
+        }
+    }
+}
+
+impl Context for WithContained<'_> {
+    fn resource(&self, reference: &str) -> Option<&Value> {
+        let Some(id) = reference.strip_prefix('#') else {
+            return self.around.resource(reference);
+        };
+        self.contained.as_array()?.iter().find(|r| r["id"] == id)
+    }
+
+    fn identified(&self, system: &str, value: &str) -> Vec<&str> {
+        self.around.identified(system, value)
+    }
+
+    fn roles(&self, practitioner: &str) -> Vec<&Value> {
+        self.around.roles(practitioner)
     }
 }
 

@@ -27,6 +27,11 @@ const DENY: Outcomes = 1 << 3;
 impl Inquiry<'_> {
     /// Labels, classes, codes, data and their times are taken as free; the rest is known.
     pub fn reach(&self) -> Reach {
+        self.reach_of(&[])
+    }
+
+    /// As [`Inquiry::reach`], when only these types of resource are asked for; none: all.
+    pub fn reach_of(&self, types: &[&str]) -> Reach {
         let all = self
             .consents
             .list
@@ -35,8 +40,9 @@ impl Inquiry<'_> {
             .map(|(consent, asked)| match (asked.standing, &consent.tree) {
                 (Standing::Out, _) => NOTHING,
                 (Standing::Withholds, _) => DENY,
-                (Standing::Enforced, Ok(tree)) => of_consent(asked, tree),
-                (Standing::DenyOnly, Ok(tree)) => SILENT | of_consent(asked, tree) & DENY,
+                (Standing::Enforced, Ok(tree)) => of_consent(asked, tree, types),
+                (Standing::DenyOnly, Ok(tree)) => SILENT | of_consent(asked, tree, types) & DENY,
+                (Standing::OnlyRestricts, Ok(tree)) => NOTHING | of_consent(asked, tree, types) & DENY,
                 _ => SILENT,
             });
         match all.fold(NOTHING, strongest) {
@@ -48,18 +54,18 @@ impl Inquiry<'_> {
     }
 }
 
-fn of_consent(asked: &Asked, tree: &Tree) -> Outcomes {
+fn of_consent(asked: &Asked, tree: &Tree, types: &[&str]) -> Outcomes {
     let root = &tree.rules[0];
     let unmatched = if root.permit { SILENT } else { NOTHING };
     let outcomes = |data| {
-        let set = of_rule(asked, tree, 0, data);
+        let set = of_rule(asked, tree, types, 0, data);
         if set & NOTHING != 0 {
             set & !NOTHING | unmatched
         } else {
             set
         }
     };
-    if root.stated.limits_data() {
+    if root.stated.limits_data() && !matches!(class(root, types), Class::Other) {
         outcomes(true) | outcomes(false)
     } else {
         outcomes(true)
@@ -67,26 +73,48 @@ fn of_consent(asked: &Asked, tree: &Tree) -> Outcomes {
 }
 
 /// `data`: whether the data match what this rule states of them.
-fn of_rule(asked: &Asked, tree: &Tree, rule: usize, data: bool) -> Outcomes {
+fn of_rule(asked: &Asked, tree: &Tree, types: &[&str], rule: usize, data: bool) -> Outcomes {
     let this = &tree.rules[rule];
     let below = this
         .children
         .iter()
         .map(|child| match follows(this, &tree.rules[*child], data) {
-            Some(data) => of_rule(asked, tree, *child, data),
-            None => of_rule(asked, tree, *child, true) | of_rule(asked, tree, *child, false),
+            Some(data) => of_rule(asked, tree, types, *child, data),
+            None => of_rule(asked, tree, types, *child, true) | of_rule(asked, tree, types, *child, false),
         });
     // Among siblings a deny wins, and any match hides the rule above.
     let below = below.fold(NOTHING, strongest);
     if below & NOTHING == 0 {
         return below;
     }
+    let data = match class(this, types) {
+        Class::Free => data,
+        Class::Other => false,
+        Class::Asked => data || !this.stated.limits_beside_class(),
+    };
     let own = match (asked.failed[rule].is_empty() && data, this.permit) {
         (false, _) => NOTHING,
         (true, true) => PERMIT,
         (true, false) => DENY,
     };
     below & !NOTHING | own
+}
+
+/// What the types asked for say about the classes a rule states.
+enum Class {
+    Free,
+    Asked,
+    Other,
+}
+
+fn class(rule: &Rule, types: &[&str]) -> Class {
+    match &rule.stated.classes {
+        Some(classes) if !types.is_empty() => {
+            let asked = classes.iter().any(|class| types.contains(&class.code.as_str()));
+            if asked { Class::Asked } else { Class::Other }
+        }
+        _ => Class::Free,
+    }
 }
 
 /// Do the data match a child, given that they match its parent or not? `None`: either.

@@ -26,8 +26,19 @@ const AUTHORS: [&str; 9] = [
     "enterer",
 ];
 
+/// Requests say who shall do it, which is not who wrote it.
+const REQUESTS: [&str; 7] = [
+    "ServiceRequest",
+    "MedicationRequest",
+    "DeviceRequest",
+    "CommunicationRequest",
+    "SupplyRequest",
+    "NutritionOrder",
+    "Task",
+];
+
 /// Elements that say of when it is, the clinical time before the time of writing.
-const TIMES: [&str; 24] = [
+const TIMES: [&str; 38] = [
     "effectiveDateTime",
     "effectivePeriod",
     "effectiveInstant",
@@ -42,6 +53,20 @@ const TIMES: [&str; 24] = [
     "onsetDateTime",
     "onsetPeriod",
     "executionPeriod",
+    "identifiedDateTime",
+    "identifiedPeriod",
+    "timingDateTime",
+    "timingPeriod",
+    "createdDateTime",
+    "createdPeriod",
+    "billablePeriod",
+    "startDate",
+    "detected",
+    "whenHandedOver",
+    "whenPrepared",
+    "authored",
+    "dateWritten",
+    "recordedOn",
     "recordedDate",
     "authoredOn",
     "dateAsserted",
@@ -88,8 +113,15 @@ pub struct Datum<'a> {
     pub labels: &'a Labels,
     /// Only what the source states counts as labelled: without a stated confidentiality no permit by one matches.
     as_stated: bool,
-    references: OnceCell<Vec<&'a str>>,
+    references: OnceCell<References<'a>>,
     codings: OnceCell<Vec<(&'a str, &'a str)>>,
+}
+
+/// What a resource refers to: by address, and by identifier alone (system, value).
+#[derive(Debug, Default)]
+struct References<'a> {
+    addresses: Vec<&'a str>,
+    identifiers: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Datum<'a> {
@@ -123,9 +155,16 @@ impl<'a> Datum<'a> {
 
     /// `provision.class`: a resource type, a profile, or a kind of document.
     pub(super) fn is_of_class(&self, class: &Code) -> bool {
+        // A document is what its first entry, the Composition, says it is.
+        let first = &self.resource["entry"][0]["resource"];
+        let document = self.resource["resourceType"] == "Bundle" && self.resource["type"] == "document";
+        if document && Datum::new(first, self.labels).is_of_class(class) {
+            return true;
+        }
         match class.system.as_str() {
             "http://hl7.org/fhir/resource-types" | "http://hl7.org/fhir/ValueSet/resource-types" | "" => {
                 self.resource["resourceType"] == class.code.as_str()
+                    || matches!(class.code.as_str(), "Resource" | "DomainResource")
             }
             "urn:ietf:rfc:3986" => {
                 let profiles = self.resource["meta"]["profile"].as_array();
@@ -134,6 +173,13 @@ impl<'a> Datum<'a> {
                         .code
                         .strip_prefix("http://hl7.org/fhir/StructureDefinition/")
                         == self.resource["resourceType"].as_str()
+            }
+            "urn:ietf:bcp:13" => {
+                let content = self.resource["content"].as_array().into_iter().flatten();
+                let of_document = content.map(|c| &c["attachment"]["contentType"]);
+                of_document
+                    .chain([&self.resource["contentType"]])
+                    .any(|t| t == class.code.as_str())
             }
             _ => self.has_code(class, true),
         }
@@ -165,11 +211,11 @@ impl<'a> Datum<'a> {
         match rule.meaning {
             Meaning::Instance => self.is_instance(&rule.reference, permit),
             Meaning::Dependents => {
-                self.is_instance(&rule.reference, permit) || self.refers_to(&rule.reference, permit)
+                self.is_instance(&rule.reference, permit) || self.refers_to(&rule.reference, permit, context)
             }
             Meaning::Related => {
                 self.is_instance(&rule.reference, permit)
-                    || self.refers_to(&rule.reference, permit)
+                    || self.refers_to(&rule.reference, permit, context)
                     || rule.refers_to.iter().any(|r| self.is_instance(r, permit))
             }
             Meaning::AuthoredBy => self.is_by(&rule.reference, permit, context),
@@ -190,30 +236,72 @@ impl<'a> Datum<'a> {
             .is_some_and(|(kind, id)| own == (Some(kind), Some(id)))
     }
 
-    fn refers_to(&self, reference: &str, permit: bool) -> bool {
+    fn refers_to(&self, reference: &str, permit: bool, context: &dyn Context) -> bool {
         let references = self.references.get_or_init(|| {
-            let mut found = Vec::new();
-            references_in(self.resource, 0, &mut found);
+            let mut found = References::default();
+            each_reference(self.resource, 0, &mut |reference| {
+                match (reference["reference"].as_str(), &reference["identifier"]) {
+                    (Some(address), _) => found.addresses.push(address),
+                    (None, own) => found
+                        .identifiers
+                        .extend(own["system"].as_str().zip(own["value"].as_str())),
+                }
+                false
+            });
             found
         });
-        references.iter().any(|r| same(r, reference, permit))
+        references.addresses.iter().any(|r| same(r, reference, permit))
+            || references
+                .identifiers
+                .iter()
+                .any(|(system, value)| is_identified(system, value, reference, permit, context))
     }
 
     fn is_by(&self, author: &str, permit: bool, context: &dyn Context) -> bool {
-        let mut found = Vec::new();
-        for key in AUTHORS {
-            references_in(&self.resource[key], 0, &mut found);
-        }
-        found.into_iter().any(|reference| {
-            same(reference, author, permit)
-                || reference.starts_with("PractitionerRole/")
-                    && context.resource(reference).is_some_and(|role| {
-                        ["practitioner", "organization"]
-                            .iter()
-                            .filter_map(|member| role[*member]["reference"].as_str())
-                            .any(|r| same(r, author, permit))
-                    })
+        let kind = self.resource["resourceType"].as_str().unwrap_or_default();
+        let shall_do = |key: &str| permit && key == "performer" && REQUESTS.contains(&kind);
+        let mut authors = AUTHORS.iter().filter(|key| !shall_do(key));
+        authors.any(|key| {
+            each_reference(&self.resource[*key], 0, &mut |reference| {
+                self.is_meant(reference, author, permit, context)
+            })
         })
+    }
+
+    /// Does a reference to an author mean this one: itself, in a role, by identifier, or as one of an organisation?
+    fn is_meant(&self, reference: &Value, author: &str, permit: bool, context: &dyn Context) -> bool {
+        let by_identifier = |of: &Value| {
+            let own = of["system"].as_str().zip(of["value"].as_str());
+            own.is_some_and(|(system, value)| is_identified(system, value, author, permit, context))
+        };
+        let Some(address) = reference["reference"].as_str() else {
+            return by_identifier(&reference["identifier"]);
+        };
+        let target = match address.strip_prefix('#') {
+            Some(id) => {
+                let mut contained = self.resource["contained"].as_array().into_iter().flatten();
+                contained.find(|r| r["id"] == id)
+            }
+            None => context.resource(address),
+        };
+        let of_role = |role: &Value| {
+            ["practitioner", "organization"]
+                .iter()
+                .filter_map(|member| role[*member]["reference"].as_str())
+                .any(|r| same(r, author, permit))
+        };
+        let contained = address.starts_with('#');
+        same(address, author, permit)
+            || target.is_some_and(|t| t["resourceType"] == "PractitionerRole" && of_role(t))
+            || contained
+                && target.is_some_and(|t| {
+                    t["identifier"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .any(by_identifier)
+                })
+            || author.starts_with("Organization/") && acts_only_for(address, author, permit, context)
     }
 
     /// `provision.dataPeriod`: a permit needs the datum's time wholly inside, a deny any overlap; a datum of
@@ -265,6 +353,27 @@ fn same(a: &str, b: &str, permit: bool) -> bool {
     a == b || !permit && local_part(a).unwrap_or(a) == local_part(b).unwrap_or(b)
 }
 
+/// Does an identifier lead to this reference: to it alone for a permit, possibly for a deny?
+fn is_identified(system: &str, value: &str, reference: &str, permit: bool, context: &dyn Context) -> bool {
+    let found = context.identified(system, value);
+    found.iter().any(|r| same(r, reference, permit)) && (!permit || found.len() == 1)
+}
+
+/// A practitioner of an organisation: of this one alone for a permit.
+fn acts_only_for(practitioner: &str, organisation: &str, permit: bool, context: &dyn Context) -> bool {
+    let mut roles = context.roles(practitioner);
+    roles.retain(|role| !permit || role["active"] != false);
+    let is_of = |role: &&Value| {
+        role["organization"]["reference"]
+            .as_str()
+            .is_some_and(|r| same(r, organisation, permit))
+    };
+    match permit {
+        true => !roles.is_empty() && roles.iter().all(is_of),
+        false => roles.iter().any(is_of),
+    }
+}
+
 fn time_of(value: &Value, zone: &TimeZone) -> Option<(Instant, Instant)> {
     match value {
         Value::String(text) => PartialDate::parse(text).map(|d| d.bounds(zone)),
@@ -280,10 +389,12 @@ fn time_of(value: &Value, zone: &TimeZone) -> Option<(Instant, Instant)> {
             if start.is_none() && end.is_none() {
                 return None;
             }
-            Some((
+            let (start, end) = (
                 start.map_or(Instant(i64::MIN), |s| s.0),
                 end.map_or(Instant::MAX, |e| e.1),
-            ))
+            );
+            // One that ends before it starts says nothing of when it was.
+            (start < end).then_some((start, end))
         }
         _ => None,
     }
@@ -353,5 +464,22 @@ pub(super) fn references_in<'a>(value: &'a Value, depth: usize, found: &mut Vec<
                 .for_each(|member| references_in(member, depth + 1, found));
         }
         _ => {}
+    }
+}
+
+/// Every Reference below a value, until one is the one looked for.
+fn each_reference<'a>(value: &'a Value, depth: usize, found: &mut dyn FnMut(&'a Value) -> bool) -> bool {
+    match value {
+        _ if depth > MAX_DEPTH => false,
+        Value::Array(items) => items.iter().any(|item| each_reference(item, depth + 1, found)),
+        Value::Object(members) => {
+            let is_reference = members.get("reference").is_some_and(Value::is_string)
+                || members.get("identifier").is_some_and(Value::is_object);
+            is_reference && found(value)
+                || members
+                    .values()
+                    .any(|member| each_reference(member, depth + 1, found))
+        }
+        _ => false,
     }
 }

@@ -16,8 +16,10 @@ impl Dimensions {
     pub const CODE: Dimensions = Dimensions(1 << 6);
     pub const DATA: Dimensions = Dimensions(1 << 7);
     pub const DATA_PERIOD: Dimensions = Dimensions(1 << 8);
+    /// Not of the provision: whoever signed may not consent for records of that kind (42 CFR 2.14).
+    pub const SIGNER: Dimensions = Dimensions(1 << 9);
 
-    const NAMES: [(Dimensions, &'static str); 9] = [
+    const NAMES: [(Dimensions, &'static str); 10] = [
         (Dimensions::PERIOD, "period"),
         (Dimensions::ACTOR, "actor"),
         (Dimensions::PURPOSE, "purpose"),
@@ -27,6 +29,7 @@ impl Dimensions {
         (Dimensions::CODE, "code"),
         (Dimensions::DATA, "data"),
         (Dimensions::DATA_PERIOD, "dataPeriod"),
+        (Dimensions::SIGNER, "signer"),
     ];
 
     pub fn is_empty(self) -> bool {

@@ -4,19 +4,30 @@
 use super::ask::{Asked, Inquiry, Standing};
 use super::facts::{Capacity, Compiled, Kind};
 use super::rule::{Rule, Tree};
-use super::{Datum, Decision, Dimensions, Effect, Part, Part2, State, Verdict};
+use super::{Datum, Decision, Dimensions, Effect, Part, Part2, Parts, State, Verdict};
 use crate::label::NoteKind;
+
+/// The dimensions of the data.
+const DATA: [Dimensions; 5] = [
+    Dimensions::LABEL,
+    Dimensions::CLASS,
+    Dimensions::CODE,
+    Dimensions::DATA,
+    Dimensions::DATA_PERIOD,
+];
 
 /// Whether a matched permit counts for this datum.
 enum Counts {
     Yes,
     No,
+    /// Whoever signed may not consent for such records.
+    NotSigned,
     Insufficient,
 }
 
 /// Sums up what the consents say.
 struct Tally {
-    parts: Vec<Part>,
+    parts: Parts,
     denied: bool,
     permitted: bool,
     silent: bool,
@@ -28,7 +39,7 @@ impl Inquiry<'_> {
     /// Consent, with Part 2 and the two kinds of notes, for one datum.
     pub fn evaluate(&self, datum: &Datum<'_>) -> Verdict {
         let mut tally = Tally {
-            parts: Vec::new(),
+            parts: Parts::none(),
             denied: false,
             permitted: false,
             silent: false,
@@ -38,7 +49,7 @@ impl Inquiry<'_> {
         for (i, (consent, asked)) in self.consents.list.iter().zip(&self.asked).enumerate() {
             match (asked.standing, &consent.tree) {
                 (Standing::Withholds, _) => tally.add(i, 0, Effect::Deny, Dimensions::NONE),
-                (Standing::Enforced | Standing::DenyOnly, Ok(tree)) => {
+                (Standing::Enforced | Standing::DenyOnly | Standing::OnlyRestricts, Ok(tree)) => {
                     self.consent(i, consent, asked, tree, datum, &mut tally)
                 }
                 _ => {}
@@ -58,13 +69,14 @@ impl Inquiry<'_> {
     ) {
         match self.resolve(asked, tree, 0, datum) {
             Some(rule) if !tree.rules[rule].permit => tally.add(i, rule, Effect::Deny, Dimensions::NONE),
-            _ if asked.standing == Standing::DenyOnly => {}
+            _ if asked.standing != Standing::Enforced => {}
             Some(rule) => match counts(consent, asked, &tree.rules[rule], datum) {
                 Counts::Yes => {
                     tally.capacity_in_question |= consent.capacity == Capacity::InQuestion;
                     tally.add(i, rule, Effect::Permit, Dimensions::NONE);
                 }
                 Counts::No => tally.add(i, rule, Effect::Silent, Dimensions::NONE),
+                Counts::NotSigned => tally.add(i, rule, Effect::Silent, Dimensions::SIGNER),
                 Counts::Insufficient => {
                     tally.insufficient = tally.insufficient.or(Some(i));
                     tally.add(i, rule, Effect::Silent, Dimensions::NONE);
@@ -90,59 +102,50 @@ impl Inquiry<'_> {
             }
         }
         found.or_else(|| {
-            let matches =
-                asked.failed[rule].is_empty() && self.failed_data(&tree.rules[rule], datum).is_empty();
+            let matches = asked.failed[rule].is_empty() && self.matches_data(&tree.rules[rule], datum);
             matches.then_some(rule)
         })
     }
 
+    fn matches_data(&self, rule: &Rule, datum: &Datum<'_>) -> bool {
+        !rule.stated.limits_data()
+            || DATA
+                .into_iter()
+                .all(|dimension| self.holds(dimension, rule, datum))
+    }
+
     /// The dimensions of the data that do not match.
     fn failed_data(&self, rule: &Rule, datum: &Datum<'_>) -> Dimensions {
+        let failed = DATA
+            .into_iter()
+            .filter(|dimension| !self.holds(*dimension, rule, datum));
+        failed.fold(Dimensions::NONE, Dimensions::with)
+    }
+
+    fn holds(&self, dimension: Dimensions, rule: &Rule, datum: &Datum<'_>) -> bool {
         let (stated, permit) = (&rule.stated, rule.permit);
+        if dimension == Dimensions::LABEL {
+            return stated.labels.as_ref().is_none_or(|l| l.matches(datum, permit));
+        }
         // What a permit says of the data does not reach who serves the person, nor the consent itself.
-        let beside = permit && datum.is_beside_the_data();
-        let mut failed = Dimensions::NONE;
-        let mut demand = |holds: bool, dimension: Dimensions| {
-            if !holds {
-                failed = failed.with(dimension);
-            }
-        };
-        demand(
-            stated.labels.as_ref().is_none_or(|l| l.matches(datum, permit)),
-            Dimensions::LABEL,
-        );
-        demand(
-            beside
-                || stated
-                    .classes
-                    .as_ref()
-                    .is_none_or(|list| list.iter().any(|c| datum.is_of_class(c))),
-            Dimensions::CLASS,
-        );
-        demand(
-            beside
-                || stated
-                    .codes
-                    .as_ref()
-                    .is_none_or(|list| list.iter().any(|c| datum.has_code(c, permit))),
-            Dimensions::CODE,
-        );
-        demand(
-            beside
-                || stated
-                    .data
-                    .as_ref()
-                    .is_none_or(|list| list.iter().any(|d| datum.is_data(d, permit, self.context))),
-            Dimensions::DATA,
-        );
-        demand(
-            beside
-                || stated
-                    .data_period
-                    .is_none_or(|span| datum.is_within(span, permit, &self.consents.zone)),
-            Dimensions::DATA_PERIOD,
-        );
-        failed
+        let beside = || permit && datum.is_beside_the_data();
+        match dimension {
+            Dimensions::CLASS => stated
+                .classes
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|c| datum.is_of_class(c)) || beside()),
+            Dimensions::CODE => stated
+                .codes
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|c| datum.has_code(c, permit)) || beside()),
+            Dimensions::DATA => stated
+                .data
+                .as_ref()
+                .is_none_or(|list| list.iter().any(|d| datum.is_data(d, permit, self.context)) || beside()),
+            _ => stated
+                .data_period
+                .is_none_or(|span| datum.is_within(span, permit, &self.consents.zone) || beside()),
+        }
     }
 
     fn verdict(&self, tally: Tally, datum: &Datum<'_>) -> Verdict {
@@ -184,21 +187,19 @@ impl Inquiry<'_> {
         } else {
             Effect::Permit
         };
-        let deciding = tally
-            .parts
-            .iter()
-            .filter(|p| p.effect == wanted)
-            .map(|p| &self.asked[p.consent]);
         let of = |a: &Asked| match (a.standing, a.state) {
             (Standing::DenyOnly, State::Revoked) => State::Revoked,
             (Standing::Withholds | Standing::DenyOnly, _) => State::NotComputable,
             _ => State::Active,
         };
-        let states: Vec<State> = deciding.map(of).collect();
-        let telling = [State::Active, State::Revoked]
+        let has = |state: &State| {
+            let mut deciding = tally.parts.iter().filter(|p| p.effect == wanted);
+            deciding.any(|p| of(&self.asked[p.consent]) == *state)
+        };
+        [State::Active, State::Revoked]
             .into_iter()
-            .find(|state| states.contains(state));
-        telling.unwrap_or(State::NotComputable)
+            .find(has)
+            .unwrap_or(State::NotComputable)
     }
 
     /// How the person stands when no consent decides: the most telling of all states.
@@ -254,6 +255,13 @@ fn counts(consent: &Compiled, asked: &Asked, rule: &Rule, datum: &Datum<'_>) -> 
         if consent.kind != Kind::HipaaAuthorization || !named {
             return Counts::No;
         }
+    }
+    if !asked.covers.datum(datum) {
+        return if datum.labels.part2 || counseling {
+            Counts::Insufficient
+        } else {
+            Counts::NotSigned
+        };
     }
     // Recipient and purpose stand in the computable rule too, not only on the paper (2.31(a)(4), (5)).
     let specific = rule.stated.actors.is_some() && rule.stated.purposes.is_some();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::part2::Part2Facts;
 use super::rule::Tree;
+use super::signature::Signature;
 use crate::fhir::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum Kind {
     /// 42 CFR 2.31(d): never by this gateway.
     Proceedings,
     HipaaAuthorization,
+    /// A restriction agreed to under 45 CFR 164.522(a): it only ever refuses, and is no answer to being asked.
+    Restriction,
 }
 
 /// What is recorded about the signer's capacity (extension `consent-capacity`, 42 CFR 2.15).
@@ -62,11 +65,13 @@ pub(super) struct Compiled {
     pub may_deny: bool,
     pub revoked_at: Option<Instant>,
     pub expires: Option<Instant>,
-    pub authority_ends: Option<Instant>,
+    pub signature: Signature,
     pub part2: Part2Facts,
     /// What the state's form asks, 45 CFR 164.508(c): names of what is missing.
     pub state_lacks: Vec<&'static str>,
     pub authorization_lacks: Vec<&'static str>,
+    /// For state-governed data it holds until then (740 ILCS 110/5(b)(6)).
+    pub state_until: Option<Instant>,
     pub superseded_by: Option<usize>,
     /// Business identifiers (system, value), and consents it says it replaces.
     pub identifiers: Vec<(String, String)>,
@@ -75,9 +80,23 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    /// Can it take the place of an older one? Drafts and errors never; what cannot be read might say less than it replaces.
+    /// The rules cannot be read, they were entered in error, or whoever signed may not consent.
+    pub(super) fn not_computable(&self) -> Option<&str> {
+        if self.status == Status::Error {
+            return Some("it was entered in error: what the person said is not known");
+        }
+        let unread = self.tree.as_ref().err().map(String::as_str);
+        unread.or(self.signature.problem)
+    }
+
+    /// Can it take the place of an older one? Drafts never; what cannot be read might say less than it replaces. One that is
+    /// marked an error later still does: what it replaced does not come back by that.
     fn supersedes(&self) -> bool {
-        matches!(self.status, Status::Active | Status::Refused | Status::Revoked) && self.tree.is_ok()
+        matches!(
+            self.status,
+            Status::Active | Status::Refused | Status::Revoked | Status::Error
+        ) && self.tree.is_ok()
+            && self.signature.problem.is_none()
     }
 }
 

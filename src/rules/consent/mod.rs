@@ -14,9 +14,12 @@ mod datum;
 mod dimension;
 mod evaluate;
 mod facts;
+mod identity;
 mod label_rule;
 mod part2;
+mod parts;
 mod rule;
+mod signature;
 mod signing;
 
 #[cfg(test)]
@@ -27,6 +30,8 @@ mod tests;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::fhir::Instant;
+
 pub use actor::{Actor, RECIPIENT_CLASS};
 pub use ask::{DISCLOSURE, Inquiry, Request};
 pub use context::{Context, Resources};
@@ -34,6 +39,7 @@ pub use coverage::Reach;
 pub use datum::Datum;
 pub use dimension::Dimensions;
 pub use facts::{Capacity, Kind};
+pub use parts::Parts;
 pub use signing::Signing;
 
 /// What the consents of a record say about one datum.
@@ -96,7 +102,7 @@ pub struct Verdict {
     pub state: State,
     pub part2: Part2,
     /// Every consent that took part, in the order compiled.
-    pub parts: Vec<Part>,
+    pub parts: Parts,
     /// A permit rests on a signer whose capacity is in question: the policy has its own row for that.
     pub capacity_in_question: bool,
 }
@@ -158,9 +164,9 @@ impl Consents {
         self.list.get(consent).map(|c| c.id.as_str())
     }
 
-    /// Why a consent is not computable, whatever the time.
+    /// Why a consent is not computable, whatever the time; [`Inquiry::not_computable`] also knows what has ended by now.
     pub fn not_computable(&self, consent: usize) -> Option<&str> {
-        self.list.get(consent)?.tree.as_ref().err().map(String::as_str)
+        self.list.get(consent)?.not_computable()
     }
 
     /// Elements of 42 CFR 2.31(a) that a consent lacks by its content; empty for a sufficient one.
@@ -172,6 +178,12 @@ impl Consents {
     /// state asks nothing. It then does not count for state-governed data.
     pub fn state_lacks(&self, consent: usize) -> &[&'static str] {
         self.list.get(consent).map_or(&[], |c| c.state_lacks.as_slice())
+    }
+
+    /// For state-governed data a consent without a calendar date of expiry holds until the end of the day on which it was
+    /// received (740 ILCS 110/5(b)(6)); `None`: the state asks no date, or the consent has one.
+    pub fn state_until(&self, consent: usize) -> Option<Instant> {
+        self.list.get(consent)?.state_until
     }
 
     /// Core elements and statements of 45 CFR 164.508(c) that this consent lacks; empty for a valid authorization.

@@ -114,8 +114,14 @@ pub(super) fn is_marked(consent: &Value) -> bool {
 }
 
 /// An extension of ours on a resource.
-pub(super) fn extension<'a>(resource: &'a Value, name: &str) -> Option<&'a Value> {
-    resource["extension"].as_array()?.iter().find(|e| {
+pub(super) fn extension<'a>(resource: &'a Value, name: &'a str) -> Option<&'a Value> {
+    extensions(resource, name).next()
+}
+
+/// All of one name.
+pub(super) fn extensions<'a>(resource: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    let all = resource["extension"].as_array().into_iter().flatten();
+    all.filter(move |e| {
         e["url"]
             .as_str()
             .and_then(|u| u.strip_prefix("https://postern.example/fhir/StructureDefinition/"))

@@ -65,6 +65,13 @@ impl Stated {
     }
 }
 
+impl Stated {
+    /// Is there a dimension of the data beside their class?
+    pub(super) fn limits_beside_class(&self) -> bool {
+        self.labels.is_some() || self.codes.is_some() || self.data.is_some() || self.data_period.is_some()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub permit: bool,

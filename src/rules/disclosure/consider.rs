@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::Rules;
 use super::explain::{Rule, Withheld};
-use super::layers::{Layers, Refused};
-use super::record::{Record, Stored};
-use super::relationship::{self, Relationship};
-use crate::fhir::Now;
+use super::layers::{Layers, Permitted, Refused};
+use super::narrative::PART2_NOTICE;
+use super::record::Stored;
 use crate::label::{HighWater, Labels, label, values_at};
+use crate::law;
 use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
@@ -22,8 +22,10 @@ pub(super) struct Candidate<'a> {
     pub projected: Projected<'a>,
     /// Codes or elements in it have labels, so that those of what is released are more than the source states of it.
     pub labelled: bool,
-    /// Elements with labels of their own that may leave, if the profile lets them.
-    pub elements: Vec<(String, HighWater)>,
+    /// Elements judged by labels of their own that may leave, if the profile lets them.
+    pub elements: Vec<Element>,
+    /// The labels of those of them that are released; known once they are taken in.
+    pub mark: HighWater,
     /// Paths of elements and texts in it that may not leave.
     pub hidden: BTreeSet<String>,
     pub shared: bool,
@@ -31,6 +33,37 @@ pub(super) struct Candidate<'a> {
     pub basis: BTreeSet<String>,
     /// The resource is content under 42 CFR Part 2.
     pub part2: bool,
+    /// What the law asks to go with it.
+    pub obligations: law::Obligations,
+    /// Sentences that stand in its narrative.
+    pub statements: BTreeSet<String>,
+}
+
+/// An element with labels of its own, or a text that sounds like some.
+pub(super) struct Element {
+    pub path: String,
+    pub mark: HighWater,
+    pub permitted: Permitted,
+}
+
+impl Candidate<'_> {
+    /// Everything that must be said with it: the notice of `42 CFR 2.32`, the scope of the consent, what is asked of the recipient.
+    pub fn notice(&self) -> Option<String> {
+        let part2 = self.is_part2().then_some(PART2_NOTICE);
+        let said: Vec<&str> = part2
+            .into_iter()
+            .chain(self.statements.iter().map(String::as_str))
+            .collect();
+        (!said.is_empty()).then(|| said.join(" "))
+    }
+
+    /// Does a refrain from redisclosure travel as a label (v3-ActCode NORDSCLCD)?
+    pub fn no_redisclosure(&self) -> bool {
+        use law::Obligation::{AskNoFurtherDisclosure, StateRedisclosure};
+        self.is_part2()
+            || self.obligations.has(AskNoFurtherDisclosure)
+            || self.obligations.has(StateRedisclosure)
+    }
 }
 
 impl<'a> Candidate<'a> {
@@ -39,18 +72,27 @@ impl<'a> Candidate<'a> {
         project(self.profile, self.stored, &self.hidden, link)
     }
 
-    /// The labels of those of its elements of which some part is released.
-    pub fn mark(&self) -> HighWater {
+    /// The resource, or a released element of it, is content under 42 CFR Part 2.
+    pub fn is_part2(&self) -> bool {
+        self.part2 || self.mark.part2
+    }
+
+    /// What its labelled elements carry and rest on counts where some part of them is released: what is not there, for
+    /// whatever reason, must not show.
+    pub fn take_in_elements(&mut self) {
         if self.elements.is_empty() {
-            return HighWater::default();
+            return;
         }
         let released: HashSet<usize> = self.projected.excerpt.scalars().map(address).collect();
-        let there = |path: &str| {
-            let values = values_at(&self.stored.body, path).unwrap_or_default();
-            values.into_iter().any(|value| holds(value, &released))
-        };
-        let those = self.elements.iter().filter(|(path, _)| there(path));
-        those.fold(HighWater::default(), |mark, (_, own)| mark.with(*own))
+        for element in std::mem::take(&mut self.elements) {
+            let values = values_at(&self.stored.body, &element.path).unwrap_or_default();
+            if values.into_iter().any(|value| holds(value, &released)) {
+                self.mark = self.mark.with(element.mark);
+                self.basis.extend(element.permitted.basis);
+                self.obligations = self.obligations.and(element.permitted.obligations);
+                self.statements.extend(element.permitted.statements);
+            }
+        }
     }
 }
 
@@ -92,23 +134,13 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// The first relationship whose evidence this recipient may know of.
-    pub fn relationship(&self, record: &Record, now: &Now) -> Option<Relationship> {
-        let all = relationship::find_all(record, self.layers.means_recipient, &self.rules.zone, now);
-        let known = all.into_iter().find(|(_, evidence)| {
-            let labels = label(&evidence.body, self.rules.lists, &self.raised);
-            self.layers.judge(evidence, &labels).is_ok()
-        });
-        known.map(|(relationship, _)| relationship)
-    }
-
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
         let labels = label(&stored.body, self.rules.lists, &self.raised);
         let permitted = self.layers.judge(stored, &labels);
-        let basis = match permitted {
-            Ok(basis) => basis,
+        let permitted = match permitted {
+            Ok(permitted) => permitted,
             Err(refused) => {
                 self.keep_back(stored.reference(), refused, shared);
                 return None;
@@ -122,15 +154,7 @@ impl<'a> Work<'a> {
         if shared && !self.data_set.directory().contains(&stored.resource_type) {
             return None;
         }
-        let mut basis: BTreeSet<String> = basis.into_iter().collect();
-        let mut hidden = self.hidden_elements(stored, &labels, shared, &mut basis);
-        let stated = labels
-            .elements
-            .iter()
-            .filter(|(path, own)| own.is_stated() && !hidden.contains(path));
-        let elements = stated
-            .map(|(path, own)| (path.clone(), HighWater::of(own)))
-            .collect();
+        let (mut hidden, elements) = self.judge_elements(stored, &labels, shared);
         let sensitive = !hidden.is_empty();
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
@@ -156,22 +180,24 @@ impl<'a> Work<'a> {
             projected,
             labelled: labels.is_more_than_stated(),
             elements,
+            mark: HighWater::default(),
             hidden,
             shared,
-            basis,
+            basis: permitted.basis.into_iter().collect(),
             part2: labels.part2,
+            obligations: permitted.obligations,
+            statements: permitted.statements.into_iter().collect(),
         })
     }
 
-    /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not.
-    /// The bases of those it may have are added to `basis`.
-    fn hidden_elements(
+    /// Paths of labelled elements that this recipient may not have, and of text that sounds like what it may not; and
+    /// those that it may have.
+    fn judge_elements(
         &mut self,
         stored: &Stored,
         labels: &Labels,
         shared: bool,
-        basis: &mut BTreeSet<String>,
-    ) -> BTreeSet<String> {
+    ) -> (BTreeSet<String>, Vec<Element>) {
         let suspected = labels.suspicions.iter().map(|suspicion| {
             let sensitivity = labels.sensitivity.with(suspicion.sensitivity);
             let to_permit = labels.to_permit.with(suspicion.sensitivity);
@@ -187,17 +213,26 @@ impl<'a> Work<'a> {
             (suspicion.path.clone(), own)
         });
         let judged: Vec<(String, Labels)> = labels.elements.iter().cloned().chain(suspected).collect();
-        let mut hidden = BTreeSet::new();
+        let (mut hidden, mut elements) = (BTreeSet::new(), Vec::new());
         for (path, own) in judged {
             match self.layers.judge(stored, &own) {
-                Ok(permitted) => basis.extend(permitted),
+                Ok(permitted) => {
+                    // A code or a word is no statement of the source: it travels as the label of what is released, if at all.
+                    let stated = labels.elements.iter().any(|(of, _)| *of == path) && own.is_stated();
+                    let mark = stated.then(|| HighWater::of(&own)).unwrap_or_default();
+                    elements.push(Element {
+                        path,
+                        mark,
+                        permitted,
+                    });
+                }
                 Err(refused) => {
                     self.keep_back(format!("{}#{path}", stored.reference()), refused, shared);
                     hidden.insert(path);
                 }
             }
         }
-        hidden
+        (hidden, elements)
     }
 
     /// Data of a raised sensitivity count as `R`, suspected or not.

@@ -1,21 +1,20 @@
 //! `Record` + recipient + purpose + rules + now → `Decision` or `Refusal`. Pure: the same input, the same output.
 //!
-//! Order of work: label the whole record → relationship → consent, HIPAA, Part 2, default (AND) per resource →
+//! Order of work: label the whole record → relationship → consent, HIPAA, Part 2, state, restrictions (AND) per resource →
 //! element labels → projection → references, until nothing changes → narrative and meta.
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
+use super::asked::Asked;
 use super::consider::{Candidate, Work};
 use super::finish::finish;
 use super::layers::Layers;
-use super::record::{Recipient, Record};
+use super::record::{Recipient, Record, Stored};
+use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
-use super::{Rules, elements, references, relationship};
-use crate::consent::{Actor, Consents, Request, Resources, Signing};
+use super::{Rules, elements, references};
 use crate::fhir::Now;
-use crate::terminology;
+use crate::law::Emergency;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
 /// as for a person who does not exist.
@@ -47,31 +46,35 @@ pub fn decide(
     rules: &Rules,
     now: &Now,
 ) -> Result<Decision, Refusal> {
-    let asserted = purpose;
-    let purpose = without_grant(purpose);
-    let data_set = rules
-        .data_set(&recipient.class, purpose)
-        .ok_or(Refusal::PurposeNotServed)?;
-    let (means_recipient, may_mean_recipient) = relationship::references_to(record, recipient);
-    let context = Resources::new(record.all().map(|stored| &stored.body));
-    let consents: Vec<&Value> = record.of_type("Consent").map(|stored| &stored.body).collect();
-    let consents = Consents::compile(&consents, &context, &rules.zone, &Signing::default());
-    let actor = Actor {
-        references: means_recipient.iter().cloned().collect(),
-        likely: may_mean_recipient.into_iter().collect(),
-        identifiers: recipient.organization.clone(),
-        classes: vec![recipient.class.clone()],
-    };
-    let inquiry = consents.ask(&Request::new(&actor, purpose, now), &context);
-    let layers = Layers {
-        rules,
-        recipient,
-        purpose,
-        consents: &consents,
-        inquiry,
-        means_recipient: &means_recipient,
-    };
-    let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
+    let asked = Asked::new(record, recipient, purpose, rules, now);
+    asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
+}
+
+/// The order of work, once everything that does not depend on a datum is known. `purpose` as it was asserted.
+fn released<'a>(
+    layers: Layers<'a>,
+    record: &'a Record,
+    related: Vec<(Relationship, &'a Stored)>,
+    purpose: &str,
+    now: &Now,
+) -> Result<Decision, Refusal> {
+    let (rules, recipient, emergency) = (layers.rules, layers.recipient, layers.asker.emergency);
+    let policy = &rules.policy;
+    let mut data_set = match emergency {
+        Some(_) => rules.data_sets.get(policy.break_glass()),
+        None => rules.data_set(&recipient.class, layers.purpose),
+    }
+    .ok_or(Refusal::PurposeNotServed)?;
+    let raised: Vec<&str> = policy.raised().iter().map(String::as_str).collect();
+    let relationship = layers
+        .first_known(related, &raised)
+        .or_else(|| under_grant(recipient, emergency));
+    let relationship = relationship.ok_or(Refusal::NoRelationship)?;
+    if relationship.basis == Basis::Reported && emergency.is_none() {
+        // Known only from the recipient's own message: no more than the way to the scene needs.
+        let unconfirmed = rules.data_sets.get(policy.unconfirmed_relationship());
+        data_set = unconfirmed.ok_or(Refusal::PurposeNotServed)?;
+    }
     let mut work = Work {
         rules,
         raised,
@@ -79,7 +82,6 @@ pub fn decide(
         layers,
         withheld: Vec::new(),
     };
-    let relationship = work.relationship(record, now).ok_or(Refusal::NoRelationship)?;
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
     for stored in &record.resources {
         candidates.extend(work.consider(stored, false));
@@ -106,7 +108,8 @@ pub fn decide(
         // The name of the type is not the record's.
         .map(|released| released.leaves() - 1)
         .sum();
-    let part2 = candidates.iter().any(|c| c.part2 || c.mark().part2);
+    candidates.iter_mut().for_each(Candidate::take_in_elements);
+    let part2 = candidates.iter().any(Candidate::is_part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
@@ -124,7 +127,7 @@ pub fn decide(
     }
     let about = About {
         recipient: recipient.id.clone(),
-        purpose: asserted.to_owned(),
+        purpose: purpose.to_owned(),
         patient: record.patient.clone(),
         record: record.version,
         world: record.world,
@@ -140,11 +143,11 @@ pub fn decide(
     Ok(Decision { about, resources })
 }
 
-/// An emergency that is only asserted is treatment: what an emergency opens takes a break-glass grant.
-fn without_grant(purpose: &str) -> &str {
-    if terminology::is_a(terminology::ACT_REASON, purpose, "ETREAT") {
-        "TREAT"
-    } else {
-        purpose
-    }
+/// A grant opens the person where no relationship does.
+fn under_grant(recipient: &Recipient, emergency: Option<Emergency>) -> Option<Relationship> {
+    let grant = recipient.grant.as_ref().filter(|_| emergency.is_some())?;
+    Some(Relationship {
+        basis: Basis::BreakGlass,
+        evidence: format!("Grant/{}", grant.id),
+    })
 }

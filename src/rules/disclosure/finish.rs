@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::consider::Candidate;
 use super::narrative;
 use super::release::Undated;
+use crate::fhir::Value;
 use crate::fhir::excerpt::{Part, write_string};
 use crate::label::{CodeLists, Labels, label_released, label_stated};
 use crate::search;
@@ -20,25 +21,28 @@ pub(super) fn finish(
     raised: &[&str],
     bytes: &mut Vec<u8>,
 ) -> Option<Undated> {
+    let (notice, no_redisclosure) = (candidate.notice(), candidate.no_redisclosure());
     let Candidate {
         stored,
         profile,
         labelled,
-        part2,
+        mark,
         ..
     } = candidate;
-    let mark = candidate.mark();
-    let part2 = part2 || mark.part2;
     let mut excerpt = candidate.projected.excerpt;
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     let seen = match labelled {
         true => label_released(&stored.body, excerpt.root()?, mark, lists, raised),
         false => label_stated(&stored.body, raised),
     };
+    #[cfg(feature = "planted-leaks")]
+    let seen = super::planted::labels(&stored.body, lists, raised, seen);
     let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
     unknown
         .iter()
         .for_each(|(name, value)| excerpt.value(name, value));
+    #[cfg(feature = "planted-leaks")]
+    super::planted::members(&stored.body, &mut excerpt);
     excerpt.close(0);
     let root = excerpt.root()?;
     bytes.clear();
@@ -49,9 +53,12 @@ pub(super) fn finish(
     }
     bytes.extend_from_slice(b",\"meta\":{");
     let stamp_at = bytes.len();
-    write_meta(profile.url(), &seen, bytes);
+    let labels = security(&seen, no_redisclosure, &stored.body);
+    write_meta(profile.url(), labels, bytes);
     bytes.extend_from_slice(b"},\"text\":");
-    narrative::narrative(root, part2.then_some(narrative::PART2_NOTICE), bytes);
+    narrative::narrative(root, notice.as_deref(), bytes);
+    #[cfg(feature = "planted-leaks")]
+    super::planted::narrative(&stored.body, bytes);
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
         .for_each(|part| write_member(part, bytes));
@@ -74,11 +81,11 @@ fn write_member(part: Part<'_, '_>, out: &mut Vec<u8>) {
 }
 
 /// The members of `meta`; version and date come before them when they are known.
-fn write_meta(profile: &str, labels: &Labels, out: &mut Vec<u8>) {
+fn write_meta<'a>(profile: &str, labels: impl Iterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"profile\":[");
     write_string(profile, out);
     out.extend_from_slice(b"],\"security\":[");
-    for (index, (system, code)) in security(labels).enumerate() {
+    for (index, (system, code)) in labels.enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -91,15 +98,30 @@ fn write_meta(profile: &str, labels: &Labels, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-/// Labels that travel: confidentiality, sensitivities, and for Part 2 content the law and the refrain that its
-/// notice states (<https://hl7.org/fhir/R4/security-labels.html>).
-fn security(labels: &Labels) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let part2: &[&str] = if labels.part2 {
-        &["42CFRPart2", "NORDSCLCD"]
-    } else {
-        &[]
-    };
+/// Labels that travel: confidentiality, sensitivities, the law of Part 2 content, the refrain that its notice states
+/// (<https://hl7.org/fhir/R4/security-labels.html>); of a record received from elsewhere all that its sender set.
+fn security<'a>(
+    labels: &Labels,
+    no_redisclosure: bool,
+    stored: &'a Value,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let law = labels.part2.then_some("42CFRPart2");
+    let refrain = no_redisclosure.then_some("NORDSCLCD");
+    let acts = labels.sensitivity.codes().chain(law).chain(refrain);
     let confidentiality = (terminology::CONFIDENTIALITY, labels.confidentiality.code());
-    let acts = labels.sensitivity.codes().chain(part2.iter().copied());
-    std::iter::once(confidentiality).chain(acts.map(|code| (terminology::ACT_CODE, code)))
+    let own: Vec<(&str, &str)> = std::iter::once(confidentiality)
+        .chain(acts.map(|code| (terminology::ACT_CODE, code)))
+        .collect();
+    let received = labels.provenance.received.is_some();
+    let sent = stored["meta"]["security"].as_array().filter(|_| received);
+    let sent = sent.into_iter().flatten();
+    let sent: Vec<(&str, &str)> = sent
+        .filter_map(|coding| Some((coding["system"].as_str()?, coding["code"].as_str()?)))
+        .filter(|(system, _)| *system != terminology::CONFIDENTIALITY && !system.starts_with(OURS))
+        .filter(|coding| !own.contains(coding))
+        .collect();
+    own.into_iter().chain(sent)
 }
+
+/// Codings of our own say how the record came here: that is the agency's to know.
+const OURS: &str = "https://postern.example/";

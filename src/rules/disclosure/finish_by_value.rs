@@ -49,11 +49,14 @@ fn every_case_is_written_as_it_is_slowly() {
                     projected,
                     labelled: true,
                     // as if its source had labelled an element of it
-                    elements: vec![(format!("{}.id", stored.resource_type), part2_element)],
+                    elements: Vec::new(),
+                    mark: part2_element,
                     hidden: Default::default(),
                     shared: false,
                     basis: Default::default(),
                     part2: source == Some("42CFRPart2"),
+                    obligations: Default::default(),
+                    statements: Default::default(),
                 };
                 let fast =
                     super::finish::finish(candidate, Vec::new(), CodeLists::shipped(), &RAISED, &mut bytes)

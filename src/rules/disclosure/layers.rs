@@ -1,22 +1,20 @@
-//! The layers of law and consent, combined by AND: a datum leaves only if each applicable one lets it.
-//! A permit on one basis never cures a deny on another.
-//!
-//! | layer | rule |
-//! |---|---|
-//! | note kinds | `45 CFR 164.508(a)(2)`, `42 CFR 2.31(b)`: never under a general consent |
-//! | consent | <https://hl7.org/fhir/R4/consent.html>, deny overrides |
-//! | Part 2 | `42 CFR 2.31`, `2.33`: applies by provenance, needs a valid consent |
-//! | HIPAA | `45 CFR 164.506(c)`: treatment, else the person's consent |
-//! | default | only for people who were never asked |
-
-use std::collections::HashSet;
+//! The layers of law and consent for one datum: facts in, law out. A datum leaves only if every regime that applies lets it; a permit
+//! on one basis never cures a deny on another. The rules themselves stand in `law`, the person's consents in `consent`.
+//! SEMANTICS 3 and 4.
 
 use super::Rules;
 use super::explain::Rule;
+use super::heard::{self, Heard};
+use super::named::Named;
 use super::record::{Recipient, Stored};
-use crate::consent::{Consents, Datum, Decision, Effect, Inquiry, Part2, State, Verdict};
-use crate::fhir::Value;
-use crate::label::{Labels, NoteKind};
+use super::relationship::{Basis, Relationship};
+use super::scope::Scopes;
+use crate::consent::{Consents, Datum, Effect, Inquiry, Part2, State, Verdict};
+use crate::label::{Labels, NoteKind, label};
+use crate::law::{
+    self, Agency, Asker, Default, Obligation, Obligations, Outcome, Question, Reason, Regime, Said, Source,
+    Word,
+};
 use crate::profile::DefaultRelease;
 use crate::terminology::{self, Confidentiality};
 
@@ -37,120 +35,245 @@ impl Refused {
     }
 }
 
+/// On what a datum may leave, and what goes with it.
+#[derive(Debug, Default)]
+pub(super) struct Permitted {
+    /// Legal basis of each layer that permitted it.
+    pub basis: Vec<String>,
+    pub obligations: Obligations,
+    /// Sentences that must stand in what is released: scope of the consent, request not to disclose further.
+    pub statements: Vec<String>,
+}
+
 /// One recipient's question, asked of each datum in turn.
 pub(super) struct Layers<'a> {
     pub rules: &'a Rules,
     pub recipient: &'a Recipient,
+    /// As decided: an emergency without a grant is treatment.
     pub purpose: &'a str,
+    pub asker: Asker,
+    pub agency: Agency,
     pub consents: &'a Consents,
     pub inquiry: Inquiry<'a>,
-    /// References that mean the recipient.
-    pub means_recipient: &'a HashSet<String>,
+    pub heard: Heard,
+    pub named: Named<'a>,
+    pub scopes: Scopes,
 }
+
+/// `45 CFR 164.522(a)(1)(iv)`: what is asked of whoever received it in an emergency.
+pub(super) const ASK_NO_FURTHER: &str = "Disclosed in an emergency against a restriction agreed with the person (45 CFR 164.522(a)): please do not use or disclose it further.";
 
 impl Layers<'_> {
     /// The bases on which a datum with these labels may leave, or the layer that keeps it back.
-    pub fn judge(&self, stored: &Stored, labels: &Labels) -> Result<Vec<String>, Refused> {
-        note_kind(labels)?;
-        if stored.resource_type == "Consent" && !self.concerns_recipient(&stored.body["provision"], 0) {
+    pub fn judge(&self, stored: &Stored, labels: &Labels) -> Result<Permitted, Refused> {
+        if stored.resource_type == "Consent" {
+            self.may_know_of(stored)?;
+        }
+        let source = Source::of(labels, &self.agency);
+        let verdict = if law::follows_hipaa(&self.question(source, &Said::NOTHING)) {
+            // Where HIPAA decides, any consent that reaches the datum counts, not only one in the form of Part 2.
+            let labels = Labels {
+                part2: false,
+                ..labels.clone()
+            };
+            self.inquiry.evaluate(&Datum::new(&stored.body, &labels))
+        } else {
+            self.inquiry.evaluate(&Datum::new(&stored.body, labels))
+        };
+        let said = self.heard.said(&verdict, self.default(labels));
+        match law::judge(&self.question(source, &said)) {
+            Outcome::Permit(permit) => Ok(self.permitted(permit, said.word, &verdict)),
+            Outcome::Deny(reason) | Outcome::Needs(reason) => {
+                Err(self.refused(&reason, said.word, &verdict, labels))
+            }
+            Outcome::NotApplicable => Err(Refused::new(Rule::Hipaa, None, "no regime permits it")),
+        }
+    }
+
+    fn question<'q>(&'q self, source: Source, said: &'q Said) -> Question<'q> {
+        Question {
+            asker: &self.asker,
+            source,
+            said,
+            agency: &self.agency,
+            state: &self.rules.state,
+        }
+    }
+
+    /// The first relationship whose evidence the recipient may know of: a referral it may not see relates it to nobody. What it
+    /// reported itself it knows; so does a payor, unless the source protects even that (`42 CFR 2.12(a)(1)`).
+    pub fn first_known(
+        &self,
+        related: Vec<(Relationship, &Stored)>,
+        raised: &[&str],
+    ) -> Option<Relationship> {
+        let known = related.into_iter().find(|(relationship, evidence)| {
+            let labels = || label(&evidence.body, self.rules.lists, raised);
+            match relationship.basis {
+                Basis::Reported => true,
+                Basis::Coverage if !labels().part2 => true,
+                _ => self.judge(evidence, &labels()).is_ok(),
+            }
+        });
+        known.map(|(relationship, _)| relationship)
+    }
+
+    /// Others' consents are not the recipient's business, nor are restrictions the agency agreed to.
+    fn may_know_of(&self, consent: &Stored) -> Result<(), Refused> {
+        if heard::restriction(&consent.body).is_some() {
+            return Err(Refused::new(
+                Rule::Restriction,
+                None,
+                "an agreement of the agency",
+            ));
+        }
+        if !self.named.names_recipient(&consent.body["provision"]) {
             return Err(Refused::new(Rule::Consent, None, "a consent about others"));
         }
-        let verdict = self.inquiry.evaluate(&Datum::new(&stored.body, labels));
-        if labels.part2 {
-            self.part2(&verdict)?;
-        }
-        if verdict.decision == Decision::Deny {
-            return Err(Refused::new(Rule::Consent, telling(labels), self.parts(&verdict)));
-        }
-        let mut basis = Vec::new();
-        if labels.part2 {
-            basis.push(format!(
-                "part2-consent 42 CFR 2.31, 2.33 {}",
-                self.parts(&verdict)
-            ));
-        }
-        if verdict.decision == Decision::Permit {
-            basis.push(format!("consent {}", self.parts(&verdict)));
-        } else {
-            self.without_consent(&verdict, labels)?;
-        }
-        basis.push(self.hipaa(&verdict)?.to_owned());
-        Ok(basis)
+        Ok(())
     }
 
-    /// Only a person who was never asked falls to the default.
-    fn without_consent(&self, verdict: &Verdict, labels: &Labels) -> Result<(), Refused> {
-        if verdict.state != State::NeverAsked {
-            return Err(Refused::new(
-                Rule::Consent,
-                telling(labels),
-                in_words(verdict.state),
-            ));
-        }
-        let covered = match self.rules.policy.default_release(&self.recipient.class) {
-            DefaultRelease::Nothing => false,
-            DefaultRelease::UpTo(most) => terminology::confidentiality_rank(labels.confidentiality.code())
-                .zip(terminology::confidentiality_rank(most))
-                .is_some_and(|(own, most)| own <= most),
-        };
-        if covered && !labels.part2 {
-            return Ok(());
-        }
-        Err(Refused::new(
-            Rule::Default,
-            telling(labels),
-            "profiles/policy.json",
-        ))
-    }
-
-    fn hipaa(&self, verdict: &Verdict) -> Result<&'static str, Refused> {
-        let treatment = terminology::is_a(terminology::ACT_REASON, self.purpose, "TREAT");
-        let treating = self
-            .rules
-            .policy
-            .class(&self.recipient.class)
-            .is_some_and(|class| class.treating);
-        if treatment && treating {
-            return Ok("hipaa-treatment 45 CFR 164.506(c)(2)");
-        }
-        if verdict.decision == Decision::Permit {
-            return Ok("hipaa-authorization 45 CFR 164.508");
-        }
-        Err(Refused::new(Rule::Hipaa, None, "45 CFR 164.506"))
-    }
-
-    fn part2(&self, verdict: &Verdict) -> Result<(), Refused> {
-        let label = Some("42CFRPart2".to_owned());
-        match verdict.part2 {
-            Part2::Permit => Ok(()),
-            Part2::Insufficient(consent) => {
-                let lacks = self.consents.lacks(consent).join(", ");
-                let id = self.consents.id(consent).unwrap_or_default();
-                Err(Refused::new(
-                    Rule::Part2,
-                    label,
-                    format!("insufficient: Consent/{id} lacks {lacks}"),
-                ))
+    fn default(&self, labels: &Labels) -> Default {
+        match self.rules.policy.default_release(&self.recipient.class) {
+            DefaultRelease::Nothing => Default::Nothing,
+            DefaultRelease::UpTo(most) => {
+                let rank = terminology::confidentiality_rank(most);
+                match rank.is_some_and(|most| labels.confidentiality as u8 <= most) {
+                    true => Default::Covers,
+                    false => Default::Beyond,
+                }
             }
-            Part2::Deny | Part2::NotPart2 => Err(Refused::new(Rule::Part2, label, "42 CFR 2.13, 2.31")),
         }
     }
 
-    /// Does this consent name the recipient? Others' provisions are not its business.
-    fn concerns_recipient(&self, provision: &Value, depth: u8) -> bool {
-        let list = |name: &str| provision[name].as_array().map(Vec::as_slice).unwrap_or_default();
-        let named = |actor: &Value| {
-            let reference = &actor["reference"];
-            reference["reference"]
-                .as_str()
-                .is_some_and(|r| self.means_recipient.contains(r))
-                || reference["identifier"]["value"].as_str() == Some(self.recipient.class.as_str())
+    fn permitted(&self, permit: law::Permit, word: Word, verdict: &Verdict) -> Permitted {
+        let (mut basis, mut statements) = (Vec::with_capacity(permit.basis.len() + 1), Vec::new());
+        let parts = |word: Word| (word == Word::Permits).then(|| self.parts(verdict));
+        let parts = parts(word);
+        for own in permit.basis {
+            match &parts {
+                Some(parts) if own.starts_with("part2-consent") => basis.push(format!("{own} {parts}")),
+                _ => basis.push(own.into_owned()),
+            }
+        }
+        basis.extend(parts.map(|parts| format!("consent {parts}")));
+        let obligations = permit.obligations;
+        if obligations.has(Obligation::ConsentScope) {
+            let permits = verdict.parts.iter().filter(|part| part.effect == Effect::Permit);
+            statements.extend(
+                permits
+                    .filter_map(|part| self.scopes.of(part.consent))
+                    .map(str::to_owned),
+            );
+        }
+        if obligations.has(Obligation::StateRedisclosure) {
+            statements.extend(self.rules.state.redisclosure_notice().map(str::to_owned));
+        }
+        if obligations.has(Obligation::AskNoFurtherDisclosure) {
+            statements.push(ASK_NO_FURTHER.to_owned());
+        }
+        Permitted {
+            basis,
+            obligations,
+            statements,
+        }
+    }
+
+    fn refused(&self, reason: &Reason, word: Word, verdict: &Verdict, labels: &Labels) -> Refused {
+        let cite = reason.cite.clone().into_owned();
+        let part2 = || Some("42CFRPart2".to_owned());
+        match reason.regime {
+            Regime::Part2 => match verdict.part2 {
+                Part2::Insufficient(consent) => {
+                    Refused::new(Rule::Part2, part2(), self.insufficient(consent))
+                }
+                _ => Refused::new(Rule::Part2, part2(), cite),
+            },
+            Regime::Consent if word == Word::Denies => {
+                Refused::new(Rule::Consent, telling(labels), self.parts(verdict))
+            }
+            Regime::Consent => Refused::new(Rule::Consent, telling(labels), self.silent(verdict)),
+            Regime::Default => Refused::new(Rule::Default, telling(labels), cite),
+            Regime::Notes => {
+                let (rule, label) = note(labels.note_kind);
+                Refused::new(rule, Some(label.to_owned()), cite)
+            }
+            Regime::Restriction => {
+                Refused::new(Rule::Restriction, telling(labels), self.denies(verdict, cite))
+            }
+            Regime::SelfPay => Refused::new(Rule::SelfPay, Some("HIPAASelfPay".to_owned()), cite),
+            Regime::State => Refused::new(
+                Rule::State,
+                telling(labels),
+                self.state_lacks(word, verdict, cite),
+            ),
+            Regime::Capacity => Refused::new(Rule::Capacity, None, cite),
+            Regime::Proceedings => Refused::new(Rule::LegalProcess, None, cite),
+            Regime::Hipaa if word == Word::Permits => {
+                Refused::new(Rule::Hipaa, None, self.authorization_lacks(verdict, cite))
+            }
+            Regime::Hipaa | Regime::None => Refused::new(Rule::Hipaa, None, cite),
+        }
+    }
+
+    fn insufficient(&self, consent: usize) -> String {
+        let lacks = self.consents.lacks(consent).join(", ");
+        let id = self.consents.id(consent).unwrap_or_default();
+        format!("insufficient: Consent/{id} lacks {lacks}")
+    }
+
+    /// A silent consent is named; without one the state says it.
+    fn silent(&self, verdict: &Verdict) -> String {
+        let names_a_consent = verdict
+            .parts
+            .iter()
+            .any(|part| self.heard.restriction(part.consent).is_none());
+        match names_a_consent {
+            true => self.parts(verdict),
+            false => in_words(verdict.state).to_owned(),
+        }
+    }
+
+    fn denies(&self, verdict: &Verdict, cite: String) -> String {
+        let paths: Vec<String> = verdict
+            .parts
+            .iter()
+            .filter(|part| part.effect == Effect::Deny && self.heard.restriction(part.consent).is_some())
+            .map(|part| self.consents.path(part))
+            .collect();
+        match paths.is_empty() {
+            true => cite,
+            false => format!("{cite} {}", paths.join("; ")),
+        }
+    }
+
+    fn state_lacks(&self, word: Word, verdict: &Verdict, cite: String) -> String {
+        let lacking = verdict
+            .parts
+            .iter()
+            .filter(|part| part.effect == Effect::Permit)
+            .map(|part| part.consent)
+            .find(|consent| word == Word::Permits && !self.consents.state_lacks(*consent).is_empty());
+        match lacking {
+            None => cite,
+            Some(consent) => {
+                let id = self.consents.id(consent).unwrap_or_default();
+                let lacks = self.consents.state_lacks(consent).join(", ");
+                format!("{cite} Consent/{id} lacks {lacks}")
+            }
+        }
+    }
+
+    fn authorization_lacks(&self, verdict: &Verdict, cite: String) -> String {
+        let permits = verdict.parts.iter().find(|part| part.effect == Effect::Permit);
+        let Some(consent) = permits.map(|part| part.consent) else {
+            return cite;
         };
-        depth < 16
-            && (list("actor").iter().any(named)
-                || list("provision")
-                    .iter()
-                    .any(|p| self.concerns_recipient(p, depth + 1)))
+        let id = self.consents.id(consent).unwrap_or_default();
+        match self.consents.authorization_lacks(consent) {
+            [] => format!("{cite}; Consent/{id} does not name it"),
+            lacks => format!("{cite}; Consent/{id} lacks {}", lacks.join(", ")),
+        }
     }
 
     /// `Consent/x provision[0]; Consent/y provision`
@@ -170,22 +293,13 @@ impl Layers<'_> {
     }
 }
 
-fn note_kind(labels: &Labels) -> Result<(), Refused> {
-    match labels.note_kind {
-        NoteKind::General => Ok(()),
-        NoteKind::Psychotherapy => Err(Refused::new(
-            Rule::PsychotherapyNotes,
-            Some("PSYTHPN".to_owned()),
-            "45 CFR 164.508(a)(2)",
-        )),
-        NoteKind::SudCounseling => Err(Refused::new(
-            Rule::SudCounselingNotes,
-            Some("sud-counseling-notes".to_owned()),
-            "42 CFR 2.31(b)",
-        )),
-        NoteKind::Personal | NoteKind::TestMaterial | NoteKind::Unclassified => {
-            Err(Refused::new(Rule::NeverReleased, None, "740 ILCS 110/3"))
-        }
+fn note(kind: NoteKind) -> (Rule, &'static str) {
+    match kind {
+        NoteKind::Psychotherapy => (Rule::PsychotherapyNotes, "PSYTHPN"),
+        NoteKind::SudCounseling => (Rule::SudCounselingNotes, "sud-counseling-notes"),
+        NoteKind::Personal => (Rule::NeverReleased, "personal-notes"),
+        NoteKind::TestMaterial => (Rule::NeverReleased, "test-material"),
+        NoteKind::Unclassified | NoteKind::General => (Rule::UnclassifiedNote, "unclassified-therapy-note"),
     }
 }
 

@@ -7,7 +7,11 @@ mod grant;
 mod relationship;
 mod explain;
 mod elements;
+mod named;
+mod heard;
+mod scope;
 mod layers;
+mod asked;
 mod references;
 mod narrative;
 mod consider;
@@ -17,6 +21,10 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+#[cfg(feature = "planted-leaks")]
+pub mod planted;
+#[cfg(test)]
+mod law_cases;
 #[cfg(test)]
 mod necessary;
 

@@ -1,12 +1,14 @@
 //! Whether a recipient has to do with a person at all. Without a relationship the person does not exist for it.
 //!
-//! A relationship is read from the record, never asserted by the requester: a referral addressed to the
-//! recipient, a place in the care team, or a consent that names it. It has a basis, and it ends with its period.
+//! A relationship is read from the record: a referral addressed to the recipient, a place in the care team, a consent that names it,
+//! insurance with it (`45 CFR 164.506(c)(3)`, `(4)`). It has a basis, and it ends with its period. What the record knows only from
+//! the recipient's own message (an encounter it reported) relates too, but opens no more than the data set for unconfirmed ones.
 
 use std::collections::HashSet;
 
 use jiff::tz::TimeZone;
 
+use super::heard::{extension, restriction};
 use super::record::{Recipient, Record, Stored};
 use crate::fhir::date::PartialDate;
 use crate::fhir::{Now, Value};
@@ -16,6 +18,12 @@ pub enum Basis {
     Referral,
     CareTeam,
     Consent,
+    /// The recipient is the payor of a coverage in force.
+    Coverage,
+    /// An encounter that the recipient itself reported.
+    Reported,
+    /// None: a break-glass grant opened the person.
+    BreakGlass,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +39,9 @@ impl Basis {
             Basis::Referral => "referral",
             Basis::CareTeam => "care-team",
             Basis::Consent => "consent",
+            Basis::Coverage => "coverage",
+            Basis::Reported => "reported",
+            Basis::BreakGlass => "break-glass",
         }
     }
 }
@@ -91,16 +102,24 @@ fn identifiers(resource: &Value) -> impl Iterator<Item = (&str, &str)> {
         .filter_map(|i| Some((i["system"].as_str()?, i["value"].as_str()?)))
 }
 
-/// Every relationship in force at `now` with the resource that states it, in the order referral, care team, consent.
+/// Every relationship in force at `now` with the resource that states it, in the order referral, care team, consent, coverage, reported.
 /// Whether the recipient may know of that resource is for the caller to judge: a referral it may not see relates it
 /// to nobody.
 pub fn find_all<'r>(
     record: &'r Record,
+    recipient: &Recipient,
     known: &HashSet<String>,
     zone: &TimeZone,
     now: &Now,
 ) -> Vec<(Relationship, &'r Stored)> {
-    let means = |reference: &Value| reference["reference"].as_str().is_some_and(|r| known.contains(r));
+    let means = |reference: &Value| {
+        let identifier = &reference["identifier"];
+        let by_identifier = recipient
+            .organization
+            .iter()
+            .any(|(system, value)| identifier["system"] == *system && identifier["value"] == *value);
+        by_identifier || reference["reference"].as_str().is_some_and(|r| known.contains(r))
+    };
     let mut found: Vec<(Relationship, &Stored)> = Vec::new();
     let mut add = |basis, stored: &'r Stored| {
         let evidence = stored.reference();
@@ -129,7 +148,9 @@ pub fn find_all<'r>(
             add(Basis::CareTeam, team);
         }
     }
-    for consent in record.of_type("Consent").filter(|c| c.body["status"] == "active") {
+    let consents = record.of_type("Consent").filter(|c| c.body["status"] == "active");
+    // A restriction the agency agreed to names whom it keeps out.
+    for consent in consents.filter(|c| restriction(&c.body).is_none()) {
         if permits_someone(
             &consent.body["provision"],
             &|a| means(&a["reference"]),
@@ -140,7 +161,38 @@ pub fn find_all<'r>(
             add(Basis::Consent, consent);
         }
     }
+    for coverage in record
+        .of_type("Coverage")
+        .filter(|c| c.body["status"] == "active")
+    {
+        let body = &coverage.body;
+        if list(&body["payor"]).iter().any(means) && in_period(&body["period"], zone, now) {
+            add(Basis::Coverage, coverage);
+        }
+    }
+    for encounter in record.of_type("Encounter") {
+        let by = extension(&encounter.body, "reported-by");
+        if by.is_some_and(|by| means(&by["valueReference"])) && is_recent(&encounter.body, zone, now) {
+            add(Basis::Reported, encounter);
+        }
+    }
     found
+}
+
+/// An encounter relates while it lasts and for thirty days after it ended; one that ended without a date relates nobody.
+fn is_recent(encounter: &Value, zone: &TimeZone, now: &Now) -> bool {
+    let lasts = matches!(
+        encounter["status"].as_str(),
+        Some("arrived" | "triaged" | "in-progress" | "onleave")
+    );
+    match encounter["period"]["end"].as_str().map(PartialDate::parse) {
+        None => lasts,
+        Some(end) => {
+            let counts = lasts || encounter["status"] == "finished";
+            counts
+                && end.is_some_and(|end| !now.reached(end.bounds(zone).1.plus_seconds(AFTER_CLOSE_SECONDS)))
+        }
+    }
 }
 
 /// Requests and teams that were never in force, or were made in error, relate nobody.
@@ -244,7 +296,7 @@ mod tests {
         let now = Now::new(Instant::parse(at).expect("instant"));
         let record = record(resources);
         let (known, _) = references_to(&record, &maple());
-        find_all(&record, &known, &zone, &now)
+        find_all(&record, &maple(), &known, &zone, &now)
             .into_iter()
             .next()
             .map(|(found, _)| found.basis)
@@ -344,5 +396,62 @@ mod tests {
             Some(Basis::Consent)
         );
         assert_eq!(basis(vec![consent("deny")], "2026-11-21T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn insurance_relates_its_payor_while_it_is_in_force() {
+        let coverage = |status: &str, payor: Value| {
+            vec![
+                json!({"resourceType": "Coverage", "id": "c", "status": status, "payor": [payor],
+                "period": {"start": "2026-01-01", "end": "2026-11-30"}}),
+            ]
+        };
+        let by_reference = || json!({"reference": "Organization/maple"});
+        let by_number = json!({"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1"}});
+        let at = "2026-11-21T00:00:00Z";
+        assert_eq!(
+            basis(coverage("active", by_reference()), at),
+            Some(Basis::Coverage)
+        );
+        assert_eq!(basis(coverage("active", by_number), at), Some(Basis::Coverage));
+        assert_eq!(basis(coverage("cancelled", by_reference()), at), None);
+        assert_eq!(
+            basis(coverage("active", by_reference()), "2026-12-01T00:00:00Z"),
+            None
+        );
+        assert_eq!(
+            basis(coverage("active", json!({"reference": "Organization/other"})), at),
+            None
+        );
+    }
+
+    #[test]
+    fn an_encounter_the_recipient_reported_relates_until_thirty_days_after_it() {
+        let encounter = |status: &str, period: Value| {
+            let by = json!([{"url": "https://postern.example/fhir/StructureDefinition/reported-by",
+                "valueReference": {"reference": "Organization/maple"}}]);
+            vec![
+                json!({"resourceType": "Encounter", "id": "e", "status": status, "period": period, "extension": by}),
+            ]
+        };
+        let at = "2026-11-21T00:00:00Z";
+        let reported = Some(Basis::Reported);
+        assert_eq!(
+            basis(encounter("in-progress", json!({"start": "2026-11-20"})), at),
+            reported
+        );
+        assert_eq!(
+            basis(encounter("finished", json!({"end": "2026-11-01"})), at),
+            reported
+        );
+        assert_eq!(
+            basis(encounter("finished", json!({"end": "2026-10-01"})), at),
+            None
+        );
+        assert_eq!(basis(encounter("finished", Value::Null), at), None);
+        assert_eq!(
+            basis(encounter("entered-in-error", json!({"end": "2026-11-20"})), at),
+            None
+        );
     }
 }

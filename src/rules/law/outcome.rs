@@ -16,8 +16,14 @@ pub enum Regime {
     Restriction,
     /// `42 CFR part 2`.
     Part2,
+    /// What the person said.
+    Consent,
+    /// The capacity of whoever consented.
+    Capacity,
     /// The deployment's state.
     State,
+    /// The deployment's default for people who were never asked.
+    Default,
     /// `45 CFR part 164, subpart E`.
     Hipaa,
     /// No regime applies.
@@ -32,7 +38,10 @@ impl Regime {
             Regime::SelfPay => "self-pay",
             Regime::Restriction => "restriction",
             Regime::Part2 => "part2",
+            Regime::Consent => "consent",
+            Regime::Capacity => "capacity",
             Regime::State => "state",
+            Regime::Default => "default",
             Regime::Hipaa => "hipaa",
             Regime::None => "none",
         }
@@ -165,26 +174,23 @@ impl Outcome {
     }
 }
 
-/// Every regime that applies must permit; none applying is a deny. Among refusals the first is named, a deny before a need.
+/// Every regime that applies must permit; none applying is a deny. The first refusal in order is named.
 pub fn combine(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
     let mut permit: Option<Permit> = None;
-    let mut needs: Option<Reason> = None;
     for outcome in outcomes {
         match outcome {
-            Outcome::Deny(reason) => return Outcome::Deny(reason),
-            Outcome::Needs(reason) => needs = needs.or(Some(reason)),
             Outcome::Permit(more) => {
                 let all = permit.get_or_insert_default();
                 all.basis.extend(more.basis);
                 all.obligations = all.obligations.and(more.obligations);
             }
             Outcome::NotApplicable => {}
+            refusal => return refusal,
         }
     }
-    match (needs, permit) {
-        (Some(reason), _) => Outcome::Needs(reason),
-        (None, Some(permit)) => Outcome::Permit(permit),
-        (None, None) => Outcome::deny(Regime::None, "no regime permits it"),
+    match permit {
+        Some(permit) => Outcome::Permit(permit),
+        None => Outcome::deny(Regime::None, "no regime permits it"),
     }
 }
 
@@ -200,7 +206,7 @@ mod tests {
         assert!(combine([yes(), Outcome::NotApplicable]).permits());
         assert_eq!(combine([yes(), no()]), no());
         assert_eq!(combine([yes(), needs()]), needs());
-        assert_eq!(combine([needs(), no()]), no());
+        assert_eq!(combine([needs(), no()]), needs());
         assert!(matches!(combine([Outcome::NotApplicable]), Outcome::Deny(_)));
         assert!(matches!(combine([]), Outcome::Deny(_)));
     }

@@ -16,6 +16,7 @@ mod project;
 mod complete;
 mod validate;
 mod data_set;
+mod policy_keys;
 mod policy;
 mod policy_law;
 pub mod shipped;

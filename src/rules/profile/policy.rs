@@ -6,10 +6,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::closed::hex;
-use super::data_set::{strings, unknown_keys};
+use super::data_set::strings;
+use super::policy_keys;
 use super::policy_law::{AgencyPolicy, InQuestion, LawPolicy};
 use crate::fhir::{Issue, IssueCode};
-use crate::terminology;
 
 #[derive(Debug)]
 pub struct Policy {
@@ -109,45 +109,6 @@ struct Release {
 /// In rising order: <https://terminology.hl7.org/CodeSystem-v3-Confidentiality.html>
 const CONFIDENTIALITY: &[&str] = &["U", "L", "M", "N", "R", "V"];
 
-/// What the file may say, by where it says it. `state`, `agency`, `capacityInQuestion` and
-/// `breakGlass.overridesConsent` are read by the layers of law.
-const KEYS: &[(&str, &[&str])] = &[
-    (
-        "policy",
-        &[
-            "version",
-            "classes",
-            "releases",
-            "never",
-            "raised",
-            "unconfirmedRelationship",
-            "breakGlass",
-            "state",
-            "agency",
-            "capacityInQuestion",
-            "requestMore",
-        ],
-    ),
-    (
-        "classes",
-        &[
-            "name",
-            "title",
-            "role",
-            "treating",
-            "medicalPersonnel",
-            "neverAsked",
-        ],
-    ),
-    ("releases", &["class", "purpose", "dataSet"]),
-    ("never", &["purpose", "why"]),
-    (
-        "breakGlass",
-        &["dataSet", "hours", "reviewHours", "overridesConsent"],
-    ),
-    ("requestMore", &["hours"]),
-];
-
 impl Policy {
     /// `Err` lists every problem of the file.
     pub fn load(policy: &Value) -> Result<Policy, Vec<Issue>> {
@@ -188,8 +149,9 @@ impl Policy {
             request_more_hours: policy["requestMore"]["hours"].as_u64().unwrap_or(72).min(1000) as u32,
             digest: hex(&Sha256::digest(policy.to_string())),
         };
-        problems.keys(policy);
-        problems.codes(&loaded);
+        for (at, why) in policy_keys::slips(policy) {
+            problems.add::<()>(at, &why);
+        }
         if !(1..=4).contains(&loaded.break_glass_hours) {
             problems.add::<()>("breakGlass", "hours is 1 to 4");
         }
@@ -243,6 +205,13 @@ impl Policy {
         }
         let fits = |r: &&Release| r.class == class && is_a(purpose, &r.purpose);
         self.releases.iter().find(fits).map(|r| r.data_set.as_str())
+    }
+
+    /// Each row as (class, purpose, data set), in the order they are read.
+    pub fn served(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.releases
+            .iter()
+            .map(|r| (r.class.as_str(), r.purpose.as_str(), r.data_set.as_str()))
     }
 
     /// Why the API never serves this purpose; such a disclosure is an act of staff with the order attached.
@@ -340,43 +309,6 @@ impl Problems {
             .unwrap_or_else(|| self.add(at, &format!("needs {key}, true or false")))
     }
 
-    /// A key nobody reads is a rule nobody keeps.
-    fn keys(&mut self, policy: &Value) {
-        for (at, known) in KEYS {
-            let parts = match (*at, &policy[*at]) {
-                ("policy", _) => std::slice::from_ref(policy),
-                (_, Value::Array(items)) => items.as_slice(),
-                (_, one) => std::slice::from_ref(one),
-            };
-            for (_, why) in parts.iter().flat_map(|part| unknown_keys(part, known)) {
-                self.add::<()>(at, &why);
-            }
-        }
-        for list in ["classes", "releases", "never"] {
-            if !policy.get(list).is_none_or(Value::is_array) {
-                self.add::<()>(list, "is not a list");
-            }
-        }
-    }
-
-    /// A mistyped purpose would release nothing, or forbid nothing, without a word.
-    fn codes(&mut self, loaded: &Policy) {
-        let purposes = loaded.releases.iter().map(|r| ("releases", &r.purpose));
-        let purposes: Vec<_> = purposes
-            .chain(loaded.never.iter().map(|(purpose, _)| ("never", purpose)))
-            .collect();
-        for (at, code) in purposes {
-            if !code.is_empty() && terminology::known(terminology::ACT_REASON, code) != Some(true) {
-                self.add::<()>(at, &format!("{code} is not a code of v3-ActReason"));
-            }
-        }
-        for code in &loaded.raised {
-            if terminology::Sensitivities::of(code).is_none() {
-                self.add::<()>("raised", &format!("{code} is not a sensitivity of v3-ActCode"));
-            }
-        }
-    }
-
     fn class(&mut self, of: &Value) -> Class {
         let treating = self.flag(of, "treating", "classes");
         let default = match of.get("neverAsked").and_then(Value::as_str) {
@@ -469,56 +401,6 @@ mod tests {
         }
         assert_eq!(policy.default_release("nobody"), &DefaultRelease::Nothing);
         assert_eq!(policy.raised(), ["HIV", "SDV", "STD", "GDIS"]);
-    }
-
-    #[test]
-    fn what_nobody_would_read_is_a_problem_with_the_nearest_name() {
-        let said = |change: &dyn Fn(&mut Value)| {
-            let mut policy = shipped();
-            change(&mut policy);
-            let issues = Policy::load(&policy).expect_err("a problem");
-            assert_eq!(issues.len(), 1, "{issues:?}");
-            format!("{}: {}", issues[0].expression, issues[0].details)
-        };
-        let keys: [(&dyn Fn(&mut Value), &str); 8] = [
-            (
-                &|p| p["nevr"] = json!([]),
-                "policy: policy: nevr is not a key of this file; nearest: never",
-            ),
-            (
-                &|p| p["classes"][0]["treeting"] = json!(true),
-                "nearest: treating",
-            ),
-            (&|p| p["releases"][0]["dataset"] = json!("x"), "nearest: dataSet"),
-            (
-                &|p| p["never"][0]["because"] = json!("x"),
-                "never: policy: because is not a key",
-            ),
-            (&|p| p["breakGlass"]["hour"] = json!(1), "nearest: hours"),
-            (
-                &|p| p["releases"][0]["purpose"] = json!("TREATE"),
-                "not a code of v3-ActReason",
-            ),
-            (&|p| p["raised"][0] = json!("HIVE"), "not a sensitivity"),
-            (&|p| p["classes"][1]["name"] = json!("hospital"), "stands twice"),
-        ];
-        for (change, sentence) in keys.iter().take(7) {
-            let found = said(change);
-            assert!(found.contains(sentence), "{found}");
-        }
-        let mut policy = shipped();
-        (keys[7].0)(&mut policy);
-        let issues = Policy::load(&policy).expect_err("problems");
-        assert!(issues.iter().any(|i| i.details.contains(keys[7].1)), "{issues:?}");
-        for known in ["state", "agency", "capacityInQuestion"] {
-            let mut policy = shipped();
-            policy[known] = json!("x");
-            let unknown = Policy::load(&policy).err().unwrap_or_default();
-            assert!(
-                !unknown.iter().any(|i| i.details.contains("not a key")),
-                "{unknown:?}"
-            );
-        }
     }
 
     #[test]

@@ -3,11 +3,13 @@
 //! <https://terminology.hl7.org/CodeSystem-v3-ActCode.html>,
 //! <https://terminology.hl7.org/CodeSystem-v3-Confidentiality.html>
 
+mod alias;
 mod hierarchy;
 mod sensitivity;
 
 use std::sync::LazyLock;
 
+pub use alias::canonical;
 use hierarchy::Hierarchy;
 pub use sensitivity::{EQUIVALENCE, Equivalence, Sensitivities};
 

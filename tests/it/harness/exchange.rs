@@ -122,7 +122,14 @@ impl Answer {
             Some(_) => vec![body],
             None => Vec::new(),
         };
-        let speaks_of_nobody = ["OperationOutcome", "CapabilityStatement", "StructureDefinition"];
+        let speaks_of_nobody = [
+            "OperationOutcome",
+            "CapabilityStatement",
+            "StructureDefinition",
+            "OperationDefinition",
+            // a grant: it has an event of its own kind
+            "Parameters",
+        ];
         all.into_iter()
             .filter(|one| !speaks_of_nobody.contains(&one["resourceType"].as_str().unwrap_or_default()))
             .collect()

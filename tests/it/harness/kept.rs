@@ -61,10 +61,15 @@ impl World {
     /// A world that begins with exactly these resources.
     pub async fn holding(engine: Engine, resources: &[Kept]) -> World {
         let world = World::empty(engine).await;
-        let mut change = Change::at(world.clock.instant());
-        change.puts = resources.iter().map(put).collect();
-        world.gateway.store.commit(change).await.expect("kept");
+        world.also(resources).await;
         world
+    }
+
+    /// These resources too, or in this form from now on.
+    pub async fn also(&self, resources: &[Kept]) {
+        let mut change = Change::at(self.clock.instant());
+        change.puts = resources.iter().map(put).collect();
+        self.gateway.store.commit(change).await.expect("kept");
     }
 }
 

@@ -52,10 +52,35 @@ pub const STRANGER: Who = Who {
     purposes: &["TREAT"],
 };
 
+/// Rosa's and Marcus's health plan.
+pub const PRAIRIE: Who = Who {
+    id: "prairie",
+    name: "Prairie Health Plan",
+    class: "health-plan",
+    npi: "1999002052",
+    purposes: &["HPAYMT", "CAREMGT"],
+};
+/// Supported housing: no health care provider, bound by neither rule.
+pub const OPEN_DOOR: Who = Who {
+    id: "open-door",
+    name: "Open Door Housing",
+    class: "community-provider",
+    npi: "1999002060",
+    purposes: &["CAREMGT"],
+};
+
 /// One key pair per partner for the whole process: making one takes longer than using it.
 pub fn key_of(id: &str) -> &'static KeyPair {
     static KEYS: LazyLock<BTreeMap<&str, KeyPair>> = LazyLock::new(|| {
-        let ids = [MAPLE.id, RIVERSIDE.id, BRIGID.id, STRANGER.id, "spare"];
+        let ids = [
+            MAPLE.id,
+            RIVERSIDE.id,
+            BRIGID.id,
+            STRANGER.id,
+            PRAIRIE.id,
+            OPEN_DOOR.id,
+            "spare",
+        ];
         ids.into_iter()
             .map(|id| {
                 (

@@ -49,6 +49,9 @@ impl World {
         for exchange in seen.iter().filter(|e| e.ask.path.starts_with("/fhir/")) {
             check(exchange, &recorded, &kinds, &mut left, &mut wrong);
         }
+        for exchange in seen.iter().filter(|e| (200..300).contains(&e.answer.status)) {
+            self.hold_to_profiles(exchange, &mut wrong);
+        }
         for (request, resources) in &left {
             let recorded = recorded.get(request).cloned().unwrap_or_default();
             if &recorded != resources {
@@ -74,6 +77,34 @@ impl World {
         );
         wrong.truncate(20);
         wrong
+    }
+
+    /// Each released resource names the closed profile it was released by, and is valid by it and by R4.
+    fn hold_to_profiles(&self, exchange: &Exchange, wrong: &mut Vec<String>) {
+        if !exchange.ask.path.starts_with("/fhir/") || exchange.answer.body.is_empty() {
+            return;
+        }
+        if !exchange.answer.header("content-encoding").is_empty() {
+            return;
+        }
+        for one in exchange.answer.resources() {
+            let of = one["resourceType"].as_str().unwrap_or_default();
+            let url = one["meta"]["profile"][0].as_str().unwrap_or_default();
+            let sets = self.gateway.rules.data_sets.values();
+            let Some(profile) = sets.filter_map(|set| set.profile(of)).find(|p| p.url() == url) else {
+                wrong.push(format!(
+                    "{}: {of} names no profile of a data set: {url}",
+                    exchange.request
+                ));
+                continue;
+            };
+            let issues = profile.validate(&one);
+            wrong.extend(
+                issues
+                    .iter()
+                    .map(|issue| format!("{} {url}: {issue}", exchange.request)),
+            );
+        }
     }
 
     /// Disclosure events by request, and the kinds of all events by request.

@@ -214,7 +214,7 @@ async fn a_newer_schema_is_refused(home: Home) {
     let older = Store::open_as(&home.url, Options::default(), 0).await;
     assert!(matches!(
         older.err(),
-        Some(OpenError::Newer { found: 1, known: 0 })
+        Some(OpenError::Newer { found: 2, known: 0 })
     ));
     let again = home.open().await;
     assert_eq!(verified(&again).await, 1);

@@ -2,8 +2,8 @@
 //! <https://hl7.org/fhir/R4/http.html#vread>
 
 use postern::store::{
-    AccessToken, BackupError, Change, Client, Deployment, Partner, Refused, Source, Staff, Store, Work,
-    WorkFilter, WorkItem,
+    AccessToken, BackupError, Change, Client, Deployment, Partner, Refused, Rehomed, Source, Staff,
+    Statement, Store, Work, WorkFilter, WorkItem,
 };
 
 use super::{Home, NOW, disclosure, on_both, put, verified};
@@ -12,7 +12,9 @@ on_both!(
     resources_have_versions,
     work_items_move_from_state_to_state,
     parties_are_found,
-    upkeep
+    upkeep,
+    what_a_record_states_is_kept_until_it_states_it_no_more,
+    a_resource_goes_to_another_person_only_when_it_says_so,
 );
 
 async fn resources_have_versions(home: Home) {
@@ -102,13 +104,74 @@ async fn resources_have_versions(home: Home) {
     );
     assert!(store.load_shared(&[]).await.expect("reads").is_empty());
     assert!(store.load_record("nobody").await.expect("reads").1.is_empty());
-    let of_source = store.resources_of_source("hearthstone").await.expect("reads");
-    assert_eq!(of_source.len(), 149 + 1 + 70);
-    assert!(store.resources_of_source("").await.expect("reads").is_empty());
     assert_eq!(store.world_version().await, Ok(versions.world));
     let mut theft = Change::at(NOW);
     theft.puts = vec![put(Some("p2"), "Goal", "g5", "{}")];
     assert_eq!(store.commit(theft).await.err(), Some(Refused::Stale));
+}
+
+fn statement(source: &str, id: &str) -> Statement {
+    Statement {
+        source: source.to_owned(),
+        resource_type: "Goal".to_owned(),
+        id: id.to_owned(),
+    }
+}
+
+async fn what_a_record_states_is_kept_until_it_states_it_no_more(home: Home) {
+    let store = home.open().await;
+    let mut change = Change::at(NOW);
+    change.states = (0..150).map(|n| statement("plan", &format!("g{n}"))).collect();
+    change
+        .states
+        .extend([statement("referral", "g1"), statement("plan", "g1")]);
+    store.commit(change.clone()).await.expect("recorded");
+    store.commit(change).await.expect("stated twice is stated");
+    assert_eq!(store.stated_in("plan").await.expect("reads").len(), 150);
+    let elsewhere = async |source, id| store.stated_elsewhere(source, "Goal", id).await.expect("reads");
+    assert!(elsewhere("plan", "g1").await && elsewhere("referral", "g1").await);
+    assert!(!elsewhere("plan", "g2").await && elsewhere("referral", "g2").await);
+    let mut change = Change::at(NOW);
+    change.unstates = (1..150).map(|n| statement("plan", &format!("g{n}"))).collect();
+    store.commit(change).await.expect("recorded");
+    let left = store.stated_in("plan").await.expect("reads");
+    assert_eq!(left.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), ["g0"]);
+    assert!(!elsewhere("referral", "g1").await);
+}
+
+/// Its earlier form stays with the person it was taken for.
+async fn a_resource_goes_to_another_person_only_when_it_says_so(home: Home) {
+    let store = home.open().await;
+    let mut first = Change::at(NOW);
+    first.puts = vec![put(Some("p1"), "CarePlan", "c1", "{}")];
+    store.commit(first).await.expect("recorded");
+    let rehomed = |from: &str| Rehomed {
+        resource_type: "CarePlan".to_owned(),
+        id: "c1".to_owned(),
+        from: from.to_owned(),
+        to: "p2".to_owned(),
+    };
+    let mut moved = Change::at(NOW);
+    moved.puts = vec![put(Some("p2"), "CarePlan", "c1", "{\"of\":2}")];
+    moved.touches = vec!["p1".to_owned()];
+    assert_eq!(store.commit(moved.clone()).await.err(), Some(Refused::Stale));
+    moved.rehomed = vec![rehomed("p3")];
+    assert_eq!(store.commit(moved.clone()).await.err(), Some(Refused::Stale));
+    moved.rehomed = vec![rehomed("p1")];
+    store.commit(moved).await.expect("recorded");
+    let now = store
+        .resource("CarePlan", "c1")
+        .await
+        .expect("reads")
+        .expect("kept");
+    assert_eq!((now.version, now.patient.as_deref()), (2, Some("p2")));
+    let old = store
+        .resource_version("CarePlan", "c1", 1)
+        .await
+        .expect("reads")
+        .expect("kept");
+    assert_eq!(old.patient.as_deref(), Some("p1"));
+    assert_eq!(store.record_versions("p1").await.expect("reads").record, 2);
 }
 
 fn item(id: &str, state: &str, due: Option<i64>) -> WorkItem {

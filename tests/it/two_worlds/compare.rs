@@ -1,5 +1,5 @@
-//! Two passes held against each other, byte for byte. Left out: `X-Request-ID`, and between a cold and a warm pass the
-//! access token, which follows from it. <https://hl7.org/fhir/R4/http.html#general>
+//! Two passes held against each other, byte for byte. Left out: `X-Request-ID`, and between a cold and a warm pass access
+//! tokens and names of grants, which follow from it. <https://hl7.org/fhir/R4/http.html#general>
 
 use axum::http::HeaderMap;
 
@@ -47,6 +47,14 @@ fn told(answer: &Answer, masked: bool) -> (u16, HeaderMap, Vec<u8>) {
         let mut token = answer.json();
         token["access_token"] = "masked".into();
         body = token.to_string().into_bytes();
+    }
+    if masked && answer.text().contains("\"grant\"") {
+        let mut opened = answer.json();
+        let parameters = opened["parameter"].as_array_mut().into_iter().flatten();
+        parameters
+            .filter(|one| one["name"] == "grant")
+            .for_each(|one| *one = "masked".into());
+        body = opened.to_string().into_bytes();
     }
     (answer.status, headers, body)
 }

@@ -6,6 +6,7 @@
 use axum::http::Method;
 use serde_json::Value;
 
+use super::emergency;
 use super::refusals::refusals;
 use super::thing::{Thing, last};
 use crate::harness::{Ask, Kept};
@@ -15,6 +16,8 @@ pub enum What {
     Ask(Ask),
     /// Without any.
     Bare(Ask),
+    /// With a token for an emergency, after the glass was broken.
+    Emergency(Ask),
     /// A search and every page its `next` links lead to.
     Pages(Ask),
     /// A read, and the same again with the version it gave.
@@ -34,13 +37,16 @@ pub enum Route {
     Head,
     Page,
     Conditional,
+    Match,
+    BreakGlass,
+    RequestMore,
     Refused,
     /// Answers that speak of nobody: discovery, tokens, health.
     Open,
 }
 
 impl Route {
-    /// Those that would show a visible thing.
+    /// Those that would show any visible thing; the others show some.
     pub const TELLING: [Route; 6] = [
         Route::Read,
         Route::Search,
@@ -63,7 +69,7 @@ pub struct Turn {
 impl std::fmt::Display for Turn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.what {
-            What::Ask(ask) | What::Bare(ask) | What::Pages(ask) | What::Again(ask) => {
+            What::Ask(ask) | What::Bare(ask) | What::Emergency(ask) | What::Pages(ask) | What::Again(ask) => {
                 let (method, path) = (&ask.method, &ask.path);
                 write!(
                     f,
@@ -106,7 +112,7 @@ pub fn corpus(thing: &Thing) -> Vec<Turn> {
         all.reads();
         all.around();
         all.pages();
-        all.emergencies();
+        all.operations();
         all.refused();
         all.tokens();
         turns.append(&mut all.turns);
@@ -293,8 +299,49 @@ impl Corpus<'_> {
         }
     }
 
-    /// Routes of an emergency and of asking for more join the corpus here, one `Route` each.
-    fn emergencies(&mut self) {}
+    fn operations(&mut self) {
+        let path = format!("/fhir/Patient/{}/$request-more", self.thing.person);
+        self.ask(Route::RequestMore, emergency::more(&path));
+        self.ask(
+            Route::RequestMore,
+            emergency::more("/fhir/Patient/nobody/$request-more"),
+        );
+        for ask in emergency::matches(self.thing) {
+            self.ask(Route::Match, ask);
+        }
+        if self.partner != emergency::WHO {
+            return;
+        }
+        // Asked before the rest: a grant moves the record, and whoever reads at that moment asks again.
+        let calls = emergency::calls(self.thing).into_iter().map(|ask| Turn {
+            partner: emergency::WHO,
+            route: Route::BreakGlass,
+            opens: true,
+            what: What::Ask(ask),
+        });
+        self.turns.extend(calls);
+        if self.thing.sealed {
+            for path in self.found_in_an_emergency() {
+                self.add(Route::Search, What::Emergency(Ask::get(&path)));
+                self.add(
+                    Route::Search,
+                    What::Emergency(Ask::get(&path).with("accept", "application/fhir+xml")),
+                );
+            }
+        }
+    }
+
+    fn found_in_an_emergency(&self) -> Vec<String> {
+        let focus = self.thing.focus;
+        let mut paths: Vec<String> = self
+            .ways()
+            .iter()
+            .map(|way| format!("/fhir/{focus}?{}", written(way)))
+            .collect();
+        paths.push(format!("/fhir/{}", self.thing.target));
+        paths.push(format!("/fhir/CarePlan?patient={}", self.thing.person));
+        paths
+    }
 
     fn refused(&mut self) {
         let partner = self.partner;

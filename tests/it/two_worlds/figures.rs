@@ -83,6 +83,8 @@ struct Sum {
     good: usize,
     differing: usize,
     responses: usize,
+    /// By route: turns that differ where the thing is visible.
+    routes: BTreeMap<Route, usize>,
     busy: Duration,
     begun: Option<Instant>,
 }
@@ -107,6 +109,9 @@ pub fn add(figures: &Figures, compared: usize, asked: usize, busy: Duration, sto
     sum.differing += figures.differing;
     sum.responses += figures.responses;
     sum.busy += busy;
+    for (route, (_, differ)) in &figures.routes {
+        *sum.routes.entry(*route).or_default() += differ;
+    }
     let engines = 1 + usize::from(Engine::Postgres.is_there());
     if sum.stories < stories * engines {
         return;
@@ -124,6 +129,19 @@ pub fn add(figures: &Figures, compared: usize, asked: usize, busy: Duration, sto
         sum.asked as f64 / wall.as_secs_f64(),
         sum.asked as f64 / sum.busy.as_secs_f64(),
     );
+    if WHOLE {
+        let silent: Vec<_> = sum
+            .routes
+            .iter()
+            .filter(|(_, differ)| **differ == 0)
+            .map(|(route, _)| *route)
+            .collect();
+        assert_eq!(
+            silent,
+            [Route::Refused, Route::Open],
+            "routes on which nothing would show"
+        );
+    }
     if WHOLE && engines == 2 {
         assert!(
             sum.compared >= PROMISED,

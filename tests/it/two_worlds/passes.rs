@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::task::JoinSet;
 
 use super::corpus::{Turn, What};
+use super::emergency;
 use crate::harness::{Answer, Ask, Door, Partner, World};
 
 const AT_ONCE: usize = 32;
@@ -34,18 +35,25 @@ pub type Pass = Vec<Vec<Answer>>;
 /// The corpus asked once for each pass, by partners registered before the first.
 pub async fn passes(world: &World, turns: &[Turn], names: &[&str]) -> Vec<Pass> {
     let partners = world.three().await;
+    let answer = partners[emergency::WHO]
+        .ask_token("system/*.rs", &["ETREAT"])
+        .await;
+    let urgent = answer.json()["access_token"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let mut passes = Vec::new();
     for name in names {
-        passes.push(ask_all(world, &partners, turns, name).await);
+        passes.push(ask_all(world, &partners, &urgent, turns, name).await);
     }
     passes
 }
 
-async fn ask_all(world: &World, partners: &[Partner<'_>], turns: &[Turn], pass: &str) -> Pass {
+async fn ask_all(world: &World, partners: &[Partner<'_>], urgent: &str, turns: &[Turn], pass: &str) -> Pass {
     let prepared: Vec<Prepared> = turns
         .iter()
         .enumerate()
-        .map(|(number, turn)| prepare(partners, turn, format!("{pass}-{number}")))
+        .map(|(number, turn)| prepare(partners, urgent, turn, format!("{pass}-{number}")))
         .collect();
     let door = world.door();
     let mut answers: Pass = vec![Vec::new(); turns.len()];
@@ -73,10 +81,11 @@ async fn ask_all(world: &World, partners: &[Partner<'_>], turns: &[Turn], pass: 
     answers
 }
 
-fn prepare(partners: &[Partner<'_>], turn: &Turn, request: String) -> Prepared {
+fn prepare(partners: &[Partner<'_>], urgent: &str, turn: &Turn, request: String) -> Prepared {
     let partner = &partners[turn.partner];
     let (ask, then, token) = match &turn.what {
         What::Ask(ask) => (ask.clone(), Then::Nothing, partner.token.clone()),
+        What::Emergency(ask) => (ask.clone(), Then::Nothing, urgent.to_owned()),
         What::Pages(ask) => (ask.clone(), Then::Pages, partner.token.clone()),
         What::Again(ask) => (ask.clone(), Then::Again, partner.token.clone()),
         What::Bare(ask) => (ask.clone(), Then::Nothing, String::new()),

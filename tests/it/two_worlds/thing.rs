@@ -33,6 +33,8 @@ pub struct Thing {
     pub askers: &'static [usize],
     /// At least so many of a hundred responses are 2xx where it is hidden.
     pub least_good: usize,
+    /// Not even an emergency opens it.
+    pub sealed: bool,
     /// Whose it is: the logical id of a Patient.
     pub person: String,
     /// `Type/id` by which it could be read.
@@ -62,6 +64,7 @@ impl Thing {
             focus,
             askers: EVERYONE,
             least_good: 60,
+            sealed: false,
             person: last(&patient(&hidden)).to_owned(),
             identifier: identifier.unwrap_or_else(|| "urn:test|none".to_owned()),
             target,

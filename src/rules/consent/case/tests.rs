@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::read::one_or_many;
 use super::*;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -16,42 +17,20 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `CONSENT_PERMIT` with redactions is a permit with a filter.
-fn expected_decision(expected: &Value) -> Option<&str> {
-    let redacts = expected["obligations"].as_array().is_some_and(|o| !o.is_empty());
-    Some(match expected["decision"].as_str()? {
-        _ if redacts => "permit-with-filter",
-        "CONSENT_PERMIT" => "permit",
-        "CONSENT_DENY" => "deny",
-        "NO_CONSENT" => "not-applicable",
-        other => other,
-    })
-}
-
-fn ids(value: &Value) -> Vec<String> {
-    let mut ids: Vec<String> = one_or_many(value)
-        .iter()
-        .filter_map(|v| v.as_str().or(v["id"].as_str()))
-        .map(str::to_owned)
-        .collect();
-    ids.sort();
-    ids
-}
-
 fn run(path: &Path) -> (usize, Vec<String>) {
     let text = std::fs::read_to_string(path).expect("readable");
     let cases: Value = serde_json::from_str(&text).expect("JSON");
     let mut wrong = Vec::new();
     for case in one_or_many(&cases) {
-        let (out, expected) = (decide(case), &case["expected"]);
-        let same = expected_decision(expected).is_none_or(|d| out["decision"] == d)
-            && (expected["visible"].is_null() || ids(&out["visible"]) == ids(&expected["visible"]))
-            && (expected["withheld"].is_null() || ids(&out["withheld"]) == ids(&expected["withheld"]));
-        if !same {
+        let out = decide(case);
+        let differs = expected::differences(case, &out);
+        if !differs.is_empty() {
             wrong.push(format!(
-                "{}: {}\n  wanted {expected}\n  got    {out}",
+                "{}: {} ({})\n  wanted {}\n  got    {out}",
                 path.display(),
-                case["name"]
+                case["name"],
+                differs.join(", "),
+                case["expected"]
             ));
         }
     }

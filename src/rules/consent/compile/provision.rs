@@ -13,8 +13,12 @@ use crate::consent::context::{Context, without_version};
 use crate::consent::datum::references_in;
 use crate::consent::label_rule::LabelRule;
 use crate::consent::rule::{Code, DataRule, Meaning, Rule, Stated, Tree};
-use crate::terminology::{ACT_CODE, ACT_REASON, known};
+use crate::fhir::element::table;
+use crate::terminology::{ACT_CODE, ACT_REASON, canonical, known};
 
+/// <http://terminology.hl7.org/CodeSystem/consentaction>
+const ACTIONS: [&str; 5] = ["collect", "access", "use", "disclose", "correct"];
+const RESOURCE_TYPES: &str = "http://hl7.org/fhir/resource-types";
 const MAX_DEPTH: usize = 32;
 const MAX_RULES: usize = 10_000;
 /// All actors of one consent, groups spelt out for every rule that names them.
@@ -65,19 +69,24 @@ fn nested_permit(provision: &Value, depth: usize) -> bool {
             .all(|p| p["type"] == "permit" && nested_permit(p, depth + 1))
 }
 
-/// Opt-in and opt-out of v3-ActCode, with restrictions or exceptions or without.
+/// Opt-in and opt-out of v3-ActCode, with restrictions or exceptions or without; both at once are none.
 fn base(policy_rule: &Value) -> Option<bool> {
-    let codes = policy_rule["coding"]
-        .as_array()?
-        .iter()
-        .filter(|c| c["system"] == ACT_CODE);
-    codes
-        .filter_map(|c| c["code"].as_str())
-        .find_map(|code| match code {
-            "OPTIN" | "OPTINR" | "OIC" | "OIS" => Some(true),
-            "OPTOUT" | "OPTOUTE" | "OOC" | "OOS" => Some(false),
-            _ => None,
-        })
+    let mut base = None;
+    for coding in policy_rule["coding"].as_array()? {
+        if canonical(coding["system"].as_str().unwrap_or_default()) != ACT_CODE {
+            continue;
+        }
+        let permits = match coding["code"].as_str() {
+            Some("OPTIN" | "OPTINR" | "OIC" | "OIS") => true,
+            Some("OPTOUT" | "OPTOUTE" | "OOC" | "OOS") => false,
+            _ => continue,
+        };
+        if base.is_some_and(|before| before != permits) {
+            return None;
+        }
+        base = Some(permits);
+    }
+    base
 }
 
 fn effect(provision: &Value) -> Result<Option<bool>, Problem> {
@@ -144,7 +153,7 @@ impl Reader<'_> {
             }
             stated.actors = Some(Arc::new(names));
         }
-        if let Some(purposes) = codings(provision, "purpose")? {
+        if let Some(purposes) = with_systems(codings(provision, "purpose")?, "purpose")? {
             if purposes
                 .iter()
                 .any(|p| p.system == ACT_REASON && known(&p.system, &p.code) == Some(false))
@@ -154,18 +163,24 @@ impl Reader<'_> {
             stated.purposes = Some(Arc::new(purposes));
         }
         if let Some(actions) = concepts(provision, "action")? {
+            if actions.iter().any(|a| !ACTIONS.contains(&a.code.as_str())) {
+                return Err("an action is not one of R4".into());
+            }
             stated.actions = Some(Arc::new(actions.into_iter().map(|c| c.code).collect()));
         }
         let mut own_data = false;
-        if let Some(labels) = codings(provision, "securityLabel")? {
+        if let Some(labels) = with_systems(codings(provision, "securityLabel")?, "securityLabel")? {
             own_data = true;
             stated.labels = Some(Arc::new(LabelRule::read(labels, !permit)?));
         }
         if let Some(classes) = codings(provision, "class")? {
             own_data = true;
+            if classes.iter().any(|class| !is_known_class(class)) {
+                return Err("a class is no resource type".into());
+            }
             stated.classes = Some(Arc::new(classes));
         }
-        if let Some(codes) = concepts(provision, "code")? {
+        if let Some(codes) = with_systems(concepts(provision, "code")?, "code")? {
             own_data = true;
             stated.codes = Some(Arc::new(codes));
         }
@@ -193,7 +208,7 @@ impl Reader<'_> {
             _ => return Err("the meaning of a data reference is not known".into()),
         };
         let reference = match data["reference"]["reference"].as_str() {
-            Some(text) => without_version(text).to_owned(),
+            Some(text) => self.local(text)?,
             None => self.identified(&data["reference"]["identifier"])?,
         };
         let mut refers_to = Vec::new();
@@ -211,6 +226,26 @@ impl Reader<'_> {
             reference,
             refers_to,
         })
+    }
+
+    /// What is known here under another address goes by its own; what names no resource cannot be computed.
+    fn local(&self, text: &str) -> Result<String, Problem> {
+        let text = without_version(text);
+        if text.starts_with('#') {
+            return Err("a data reference is to something the consent contains".into());
+        }
+        let known = self.context.resource(text).and_then(|known| {
+            Some(format!(
+                "{}/{}",
+                known["resourceType"].as_str()?,
+                known["id"].as_str()?
+            ))
+        });
+        match known {
+            Some(own) => Ok(own),
+            None if text.contains('/') => Ok(text.to_owned()),
+            None => Err("a data reference names no resource".into()),
+        }
     }
 
     fn identified(&self, identifier: &Value) -> Result<String, Problem> {
@@ -233,6 +268,8 @@ fn list<'a>(provision: &'a Value, key: &str) -> Result<&'a [Value], Problem> {
     match provision.get(key) {
         None => Ok(&[]),
         Some(Value::Array(items)) => Ok(items),
+        // One where R4 has a list says the same.
+        Some(one @ Value::Object(_)) => Ok(std::slice::from_ref(one)),
         Some(_) => Err(format!("a provision's {key} is no list")),
     }
 }
@@ -245,12 +282,31 @@ fn codings(provision: &Value, key: &str) -> Result<Option<Vec<Code>>, Problem> {
             .as_str()
             .ok_or_else(|| format!("a {key} has no code"))?;
         Ok(Code {
-            system: coding["system"].as_str().unwrap_or_default().to_owned(),
+            system: canonical(coding["system"].as_str().unwrap_or_default()).to_owned(),
             code: code.to_owned(),
         })
     };
     let codes = items.iter().map(read).collect::<Result<Vec<_>, Problem>>()?;
     Ok((!codes.is_empty()).then_some(codes))
+}
+
+/// A code means nothing without its system: a deny of it would reach nobody.
+fn with_systems(codes: Option<Vec<Code>>, key: &str) -> Result<Option<Vec<Code>>, Problem> {
+    match codes {
+        Some(codes) if codes.iter().any(|c| c.system.is_empty()) => Err(format!("a {key} has no system")),
+        codes => Ok(codes),
+    }
+}
+
+/// Resource types are held here; of other systems (kinds of documents, profiles) any code goes.
+fn is_known_class(class: &Code) -> bool {
+    match class.system.as_str() {
+        "" | RESOURCE_TYPES | "http://hl7.org/fhir/ValueSet/resource-types" => {
+            matches!(class.code.as_str(), "Resource" | "DomainResource")
+                || table().resource(&class.code).is_some()
+        }
+        _ => true,
+    }
 }
 
 /// A list of CodeableConcept: any coding of any of them. Text alone cannot be computed.

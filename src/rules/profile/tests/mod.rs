@@ -9,6 +9,7 @@ pub(super) mod links_by_value;
 mod loading;
 mod projecting;
 pub(crate) mod shipping;
+mod sets;
 mod validating;
 
 /// A profile of `of` from short element rows: `("CarePlan.status", json!({"min": 1}))`.

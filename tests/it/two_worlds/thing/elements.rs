@@ -4,8 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Thing, append, by_identifier, inline, labels, owned, patient, remove, take_free_text, with_change,
-    without,
+    Thing, append, by_identifier, inline, labels, patient, remove, take_free_text, with_change, without,
 };
 use crate::harness::Kept;
 
@@ -52,15 +51,11 @@ pub fn labelled_phone(base: &[Kept]) -> Thing {
 pub fn contained_resource(base: &[Kept]) -> Thing {
     let plan = by_identifier(base, "CarePlan", "CP-22041");
     let person = patient(base);
-    let condition = |id: &str, text: &str| {
-        json!({"resourceType": "Condition", "id": id, "code": {"text": text}, "subject": {"reference": person},
-            "identifier": [{"system": "urn:test", "value": "CC-1"}]})
-    };
     let id = "7c".repeat(16);
     let target = format!("Condition/{id}");
     let hidden = with_change(base, &plan, |plan| {
-        let mut inner = condition("c1", "Opioid dependence");
-        inner["meta"] = labels(&["42CFRPart2", "SUD"]);
+        let inner = json!({"resourceType": "Condition", "id": "c1", "meta": labels(&["42CFRPart2", "SUD"]),
+            "code": {"text": "Opioid dependence"}, "subject": {"reference": person}});
         plan["contained"] = json!([inner]);
         append(
             plan,
@@ -75,7 +70,15 @@ pub fn contained_resource(base: &[Kept]) -> Thing {
     let mut visible = with_change(base, &plan, |plan| {
         append(plan, "addresses", json!({"reference": target}));
     });
-    visible.push(owned(base, condition(&id, "High blood pressure")));
+    let model = by_identifier(base, "Condition", "DX-88104");
+    let mut own = base
+        .iter()
+        .find(|one| one.reference() == model)
+        .expect("a condition")
+        .clone();
+    own.body["id"] = id.into();
+    own.body["identifier"] = json!([{"system": "urn:test", "value": "CC-1"}]);
+    visible.push(own);
     let mut thing = Thing::new(
         "a contained resource",
         "Condition",

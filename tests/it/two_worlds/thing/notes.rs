@@ -69,7 +69,7 @@ pub fn part_2_goal(base: &[Kept]) -> Thing {
 pub fn part_2_action(base: &[Kept]) -> Thing {
     of_harbor("a Part 2 action", base, "Task", "A-71104", |task| {
         task["description"] = "Open the window.".into();
-        remove(task, &["code", "note", "reasonCode", "input"]);
+        remove(task, &["note", "reasonCode", "input"]);
     })
 }
 
@@ -158,7 +158,9 @@ fn note(name: &'static str, base: &[Kept], id: &str, kind: Value) -> Thing {
         base.to_vec(),
         observed(base, id, support(), None),
     ];
-    Thing::new(name, "Observation", format!("Observation/{id}"), worlds)
+    let mut thing = Thing::new(name, "Observation", format!("Observation/{id}"), worlds);
+    thing.sealed = true;
+    thing
 }
 
 pub fn psychotherapy_note(base: &[Kept]) -> Thing {

@@ -1,0 +1,184 @@
+//! What can be asked at all: chains, includes, unknown parameters, subscriptions; and the one list of routes.
+//! <https://hl7.org/fhir/R4/search.html#errors>
+
+use super::*;
+
+/// Refused with 400, in the same words whether the guess in it is right or wrong.
+async fn refused_alike(partner: &Partner<'_>, right: &str, wrong: &str) {
+    let (right_answer, wrong_answer) = (partner.get(right).await, partner.get(wrong).await);
+    assert_eq!(right_answer.status, 400, "{right}");
+    assert_eq!(told(&right_answer), told(&wrong_answer), "{right}");
+}
+
+pub async fn s03_reverse_chains_are_refused(engine: Engine) {
+    let world = closed(engine).await;
+    let rosa = world.id_of(Person::ROSA).await;
+    let maple = world.partner(MAPLE).await;
+    let guess = |code: &str| format!("Patient?_id={rosa}&_has:Condition:patient:code={code}");
+    refused_alike(&maple, &guess("F11.20"), &guess("Z99")).await;
+    let nested =
+        |code: &str| format!("Patient?_has:CareTeam:patient:_has:Condition:subject:code={code}&_id={rosa}");
+    refused_alike(&maple, &nested("F11.20"), &nested("Z99")).await;
+}
+
+pub async fn s04_forward_chains_are_refused(engine: Engine) {
+    let world = closed(engine).await;
+    let maple = world.partner(MAPLE).await;
+    for name in [
+        "subject:Patient.name",
+        "patient.name",
+        "patient.identifier",
+        "subject.birthdate",
+    ] {
+        let guess = |value: &str| format!("Condition?{name}={value}");
+        refused_alike(&maple, &guess("Delgado-Synthetic"), &guess("Nobody")).await;
+    }
+}
+
+pub async fn s05_includes_are_refused(engine: Engine) {
+    let world = closed(engine).await;
+    let rosa = world.id_of(Person::ROSA).await;
+    let maple = world.partner(MAPLE).await;
+    for include in [
+        "_include=Condition:subject",
+        "_include=CarePlan:*",
+        "_include:iterate=CarePlan:goal",
+        "_revinclude=Provenance:target",
+        "_revinclude:iterate=Condition:subject",
+    ] {
+        let answer = maple.get(&format!("CarePlan?patient={rosa}&{include}")).await;
+        assert_eq!(answer.status, 400, "{include}");
+        assert!(answer.resources().is_empty(), "{include}");
+    }
+}
+
+pub async fn s07_unknown_parameters_are_refused(engine: Engine) {
+    let world = closed(engine).await;
+    let rosa = world.id_of(Person::ROSA).await;
+    let maple = world.partner(MAPLE).await;
+    for name in [
+        "colour",
+        "Patient",
+        "patient:exact",
+        "status:in",
+        "_security",
+        "_lastUpdated",
+        "_offset",
+    ] {
+        for prefer in ["handling=strict", "handling=lenient"] {
+            let path = format!("/fhir/Condition?patient={rosa}&{name}=x");
+            let answer = maple.send(Ask::get(&path).with("prefer", prefer)).await;
+            assert_eq!(
+                (answer.status, answer.resources().len()),
+                (400, 0),
+                "{name} {prefer}"
+            );
+        }
+    }
+}
+
+pub async fn s16_subscriptions_are_refused(engine: Engine) {
+    let world = closed(engine).await;
+    let maple = world.partner(MAPLE).await;
+    let body = r#"{"resourceType":"Subscription","status":"requested","criteria":"Condition?code=F11.20"}"#;
+    for path in ["/fhir/Subscription", "/fhir/Subscription/1"] {
+        let answer = maple.send(Ask::post(path, body)).await;
+        assert_eq!(answer.status, 405, "{path}");
+    }
+    let statement = maple.get("metadata").await.text();
+    assert!(!statement.contains("Subscription"), "and nothing promises them");
+}
+
+/// What a route gives out, and therefore what it must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gives {
+    /// Resources about a person: only `Answer::open` yields them, and each 2xx has its events.
+    AboutPeople,
+    /// What is the same for everyone.
+    Open,
+    /// To an internal source: counts of what it sent itself.
+    ToSources,
+    /// To named staff, on the log.
+    ToStaff,
+}
+
+/// Every route there is. One that is new has to be named here.
+const ROUTES: &[(&str, Gives)] = &[
+    ("/livez", Gives::Open),
+    ("/readyz", Gives::Open),
+    ("/auth/token", Gives::Open),
+    ("/fhir/metadata", Gives::Open),
+    ("/fhir/.well-known/smart-configuration", Gives::Open),
+    ("/fhir/StructureDefinition/{id}", Gives::Open),
+    ("/fhir/OperationDefinition/{id}", Gives::Open),
+    ("/fhir/Patient/$match", Gives::AboutPeople),
+    ("/fhir/Patient/%24match", Gives::AboutPeople),
+    ("/fhir/Patient/$break-glass", Gives::AboutPeople),
+    ("/fhir/Patient/%24break-glass", Gives::AboutPeople),
+    ("/fhir/Patient/{id}/$request-more", Gives::AboutPeople),
+    ("/fhir/Patient/{id}/%24request-more", Gives::AboutPeople),
+    ("/fhir/{type}", Gives::AboutPeople),
+    ("/fhir/{type}/_search", Gives::AboutPeople),
+    ("/fhir/{type}/{id}", Gives::AboutPeople),
+    ("/intake/{source}/{record}", Gives::ToSources),
+    ("/staff/work", Gives::ToStaff),
+    ("/staff/work/{id}", Gives::ToStaff),
+    ("/staff/work/{id}/take", Gives::ToStaff),
+    ("/staff/work/{id}/settle", Gives::ToStaff),
+    ("/staff/grants", Gives::ToStaff),
+    ("/staff/grants/{id}/end", Gives::ToStaff),
+    ("/staff/notices", Gives::ToStaff),
+];
+
+/// Between the first and the last quotation mark after each `.route(`.
+fn routes_in(router: &str) -> Vec<&str> {
+    let parts = router.split(".route(").skip(1);
+    parts.filter_map(|part| part.split('"').nth(1)).collect()
+}
+
+pub async fn s13_every_route_passes_the_choke_point(engine: Engine) {
+    let source = |path: &str| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        std::fs::read_to_string(path).expect("our own source")
+    };
+    let known: Vec<&str> = ROUTES.iter().map(|(path, _)| *path).collect();
+    assert_eq!(
+        routes_in(&source("src/http/mod.rs")),
+        known,
+        "name a new route in ROUTES, with what it gives out"
+    );
+    // Handlers of partners have no other way to bytes about a person: an opened answer is what they get.
+    for handler in ["src/http/fhir.rs", "src/http/operation.rs"] {
+        assert!(
+            !source(handler).contains("store"),
+            "{handler} asks use cases, never the database"
+        );
+    }
+
+    let world = closed(engine).await;
+    let rosa = world.id_of(Person::ROSA).await;
+    let maple = world.partner(MAPLE).await;
+    let asked = [
+        Ask::get(&format!("/fhir/CarePlan?patient={rosa}")),
+        Ask::form("/fhir/CarePlan/_search", &[("patient", &rosa)]),
+        Ask::get(&format!("/fhir/Patient/{rosa}")),
+        Ask::post(
+            "/fhir/Patient/$match",
+            r#"{"resourceType":"Parameters","parameter":[{"name":"resource","resource":{"resourceType":"Patient",
+                "identifier":[{"system":"https://hearthstone.example/ids/client","value":"HCS-104233"}]}}]}"#,
+        )
+        .with("content-type", "application/fhir+json"),
+    ];
+    for ask in asked {
+        let request = world.unique("choke");
+        let path = ask.path.clone();
+        let answer = maple.send(ask.with("x-request-id", &request)).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        assert!(!answer.resources().is_empty(), "{path}");
+        let events = world.events().await;
+        let disclosed = events
+            .iter()
+            .any(|e| e.request == request && e.kind == "disclosure");
+        assert!(disclosed, "{path}: what left is on the log");
+    }
+}
