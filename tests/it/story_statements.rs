@@ -159,7 +159,11 @@ async fn a_plan_under_a_wrong_client_number_is_moved_by_its_own_correction(engin
     assert_eq!(answer.status, 200, "{}", answer.text());
     let marcus = world.id_of(Person::MARCUS).await;
     assert_eq!(
-        store.person_of("CarePlan", &plan).await.expect("reads"),
+        store
+            .resource("CarePlan", &plan)
+            .await
+            .expect("reads")
+            .map(|row| row.patient),
         Some(Some(marcus.clone()))
     );
     let (versions, rows) = store.load_record(&nobody).await.expect("reads");
@@ -224,8 +228,9 @@ async fn a_number_typed_into_another_persons_plan_moves_nothing(engine: Engine) 
     let of = world
         .gateway
         .store
-        .person_of("CarePlan", &plan)
+        .resource("CarePlan", &plan)
         .await
-        .expect("reads");
+        .expect("reads")
+        .map(|row| row.patient);
     assert_eq!(of, Some(Some(hers)));
 }
