@@ -158,9 +158,10 @@ async fn a_plan_under_a_wrong_client_number_is_moved_by_its_own_correction(engin
     let answer = post(&world, &token, &right).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let marcus = world.id_of(Person::MARCUS).await;
+    let nobodys = ("nobody", "TREAT");
     assert_eq!(
-        store.person_of("CarePlan", &plan).await.expect("reads"),
-        Some(Some(marcus.clone()))
+        store.people_holding(nobodys, "CarePlan", &plan).await.expect("reads"),
+        std::slice::from_ref(&marcus)
     );
     let (versions, rows) = store.load_record(&nobody).await.expect("reads");
     assert!(
@@ -224,8 +225,8 @@ async fn a_number_typed_into_another_persons_plan_moves_nothing(engine: Engine) 
     let of = world
         .gateway
         .store
-        .person_of("CarePlan", &plan)
+        .people_holding(("nobody", "TREAT"), "CarePlan", &plan)
         .await
         .expect("reads");
-    assert_eq!(of, Some(Some(hers)));
+    assert_eq!(of, [hers]);
 }
