@@ -38,6 +38,10 @@ pub enum Command {
     /// Register members of staff
     #[command(subcommand)]
     Staff(StaffCommand),
+    /// What a partner would be shown of a person, what is withheld and why, and the smallest change that would release it
+    Preview(PreviewArgs),
+    /// Disclose by hand what the API never does: threats, abuse reports, involved persons, legal process
+    Disclose(DiscloseArgs),
     /// Work items: what a member of staff has to do
     #[command(subcommand)]
     Work(WorkCommand),
@@ -213,7 +217,7 @@ pub enum StaffCommand {
         id: String,
         #[arg(long)]
         name: String,
-        /// frontline, compliance or admin
+        /// frontline, clinical, compliance or admin
         #[arg(long)]
         role: String,
         /// They have a token already: make that one worthless and give a new one
@@ -250,8 +254,14 @@ pub enum WorkCommand {
     /// Close it with what was decided
     Settle {
         id: String,
-        #[arg(long)]
-        outcome: String,
+        #[arg(long, required_unless_present_any = ["labels", "no_label"])]
+        outcome: Option<String>,
+        /// Label of a sentence (sensitivity code of v3-ActCode: SUD, HIV, PSY, SDV …); repeatable
+        #[arg(long = "label", value_name = "CODE")]
+        labels: Vec<String>,
+        /// The sentence holds nothing sensitive
+        #[arg(long, conflicts_with = "labels")]
+        no_label: bool,
         #[command(flatten)]
         acting: Acting,
     },
@@ -277,6 +287,107 @@ pub struct Acting {
     /// File with the bearer token of the member of staff who acts; - for standard input
     #[arg(long, value_name = "FILE")]
     pub token_file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct DiscloseArgs {
+    /// Id, Patient/id, or an identifier of the source as system|value
+    #[arg(
+        long,
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub patient: String,
+    /// 164.512(j) serious and imminent threat, 164.512(c) abuse report, 164.510(b) involved person, 164.512(e) legal process
+    #[arg(
+        long,
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub basis: String,
+    /// Who receives it: name, and office or relation
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub to: String,
+    /// Where it goes
+    #[arg(long)]
+    pub address: Option<String>,
+    /// Who decided, when it is not the member of staff who acts
+    #[arg(long, value_name = "NAME")]
+    pub decider: Option<String>,
+    /// The facts the decision rests on, in the decider's words
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "approve",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub why: String,
+    /// A fact of the ground that holds (a wrong one lists the known ones); repeatable
+    #[arg(long = "fact", value_name = "FACT")]
+    pub facts: Vec<String>,
+    /// 164.512(c): when the person was told, or why not
+    #[arg(long, value_name = "TEXT")]
+    pub informed: Option<String>,
+    /// A resource to disclose; repeatable
+    #[arg(long, value_name = "TYPE/ID")]
+    pub what: Vec<String>,
+    /// In the form of which data set (default: crisis-team)
+    #[arg(long, value_name = "NAME")]
+    pub data_set: Option<String>,
+    /// The court's order, scanned
+    #[arg(long, value_name = "FILE")]
+    pub order: Option<PathBuf>,
+    /// The subpoena or other mandate, scanned
+    #[arg(long, value_name = "FILE")]
+    pub subpoena: Option<PathBuf>,
+    /// Release what a first person prepared: its work item
+    #[arg(long, value_name = "WORK")]
+    pub approve: Option<String>,
+    /// File with the bearer token of the member of staff who acts; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub token_file: PathBuf,
+    /// Legal process: the second person is here and releases it at once
+    #[arg(long, value_name = "FILE")]
+    pub second_person_token_file: Option<PathBuf>,
+    /// Where the Bundle is written
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+pub struct PreviewArgs {
+    /// Id, Patient/id, or an identifier of the source as system|value
+    #[arg(long)]
+    pub patient: String,
+    /// The partner's short name
+    #[arg(long = "as", value_name = "PARTNER")]
+    pub partner: String,
+    /// Purpose of use (v3-ActReason)
+    #[arg(long, default_value = "TREAT", value_name = "CODE")]
+    pub purpose: String,
+    /// What if this consent were not there: id or reference; repeatable
+    #[arg(long, value_name = "CONSENT")]
+    pub without: Vec<String>,
+    /// What if these consents were there: a file with a FHIR Consent, or a list of them; repeatable
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// What if the partner opened break-glass
+    #[arg(long)]
+    pub grant: bool,
+    #[arg(long)]
+    pub json: bool,
+    /// File with the bearer token of the member of staff who looks; without one, whoever runs this command
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]

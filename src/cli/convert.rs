@@ -20,7 +20,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
     let (root, mappings) = read_mapping(&args.mapping)?;
     let files = CatalogFiles {
         mappings,
-        profiles: Vec::new(),
+        ..CatalogFiles::default()
     };
     let mut problems = Vec::new();
     let mappings: Mappings = load_mappings(&files, &root, &mut problems);

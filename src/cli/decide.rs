@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use postern_rules::consent::case::{self, expected};
-use postern_rules::fhir::json;
+use postern_rules::disclosure::case::Shipped;
+use postern_rules::fhir::{Issue, json};
 use serde_json::Value;
 
 use super::args::{DecideArgs, Layers};
@@ -15,7 +16,7 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Needs nothing but the files: no configuration, no database, no folder beside the binary.
 pub fn run(args: &DecideArgs) -> anyhow::Result<u8> {
-    let decide = decider(args.layers)?;
+    let mut decide = decider(args.layers)?;
     let (mut unreadable, mut different) = (false, false);
     for file in &args.files {
         match read(file) {
@@ -39,12 +40,19 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<u8> {
     })
 }
 
-type Decider = Box<dyn Fn(&Value) -> Value>;
+type Decider = Box<dyn FnMut(&Value) -> Value>;
 
 fn decider(layers: Layers) -> anyhow::Result<Decider> {
     match layers {
         Layers::Consent => Ok(Box::new(case::decide)),
-        Layers::All => anyhow::bail!("--layers all is not there yet"),
+        Layers::All => {
+            let problems = |issues: Vec<Issue>| {
+                let lines: Vec<String> = issues.iter().map(ToString::to_string).collect();
+                anyhow::anyhow!("the shipped rules do not load: {}", lines.join("; "))
+            };
+            let mut shipped = Shipped::load().map_err(problems)?;
+            Ok(Box::new(move |case| shipped.decide(case)))
+        }
     }
 }
 

@@ -8,6 +8,9 @@ mod import;
 mod partner;
 mod staff;
 mod work;
+mod preview;
+mod told;
+mod disclose;
 mod grant;
 mod audit;
 mod backup;
@@ -52,6 +55,8 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Partner(command) => partner::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
+        Command::Disclose(args) => disclose::run(config, args).await,
+        Command::Preview(args) => preview::run(config, args).await,
         Command::Work(command) => work::run(config, command).await,
         Command::Grant(command) => grant::run(config, command).await,
         Command::Notices(acting) => grant::notices(config, &acting).await,
@@ -128,6 +133,13 @@ fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
         mappings.names().len(),
         rules.data_sets.len()
     );
+    for loaded in rules.lists.loaded() {
+        let list = &loaded.list;
+        println!(
+            "code list {} {}: {} codes ({})",
+            list.name, list.version, loaded.codes, loaded.file
+        );
+    }
     println!("FHIR base: {}", config.base());
     if config.agency.responsible.trim().is_empty() {
         println!(

@@ -47,10 +47,20 @@ async fn act(gateway: &Gateway, command: WorkCommand, request: &str) -> anyhow::
             Err(error) => Err(error),
             Ok(staff) => gateway.work_take(&staff, &id, request).await.map(|view| view.0),
         },
-        WorkCommand::Settle { id, outcome, acting } => match staff(gateway, &acting).await? {
+        WorkCommand::Settle {
+            id,
+            outcome,
+            labels,
+            no_label,
+            acting,
+        } => match staff(gateway, &acting).await? {
             Err(error) => Err(error),
+            Ok(staff) if no_label || !labels.is_empty() => {
+                let settled = gateway.work_settle_labels(&staff, &id, &labels, outcome.as_deref(), request);
+                settled.await.map(|view| view.0)
+            }
             Ok(staff) => gateway
-                .work_settle(&staff, &id, &outcome, request)
+                .work_settle(&staff, &id, &outcome.unwrap_or_default(), request)
                 .await
                 .map(|view| view.0),
         },

@@ -10,6 +10,8 @@ use super::{ConfigError, Paths};
 pub struct CatalogFiles {
     pub mappings: Vec<(PathBuf, String)>,
     pub profiles: Vec<(PathBuf, String)>,
+    /// Code lists of this deployment, by path as the configuration names it.
+    pub codes: Vec<(PathBuf, String)>,
 }
 
 /// Reads every `.map.yaml`, `codes/*.csv` and profile `.json`; cases, demo records and READMEs are not configuration.
@@ -20,7 +22,27 @@ pub fn read_catalog(paths: &Paths) -> Result<CatalogFiles, ConfigError> {
     Ok(CatalogFiles {
         mappings: read_folder(&paths.mappings, &is_mapping)?,
         profiles: read_folder(&paths.profiles, &is_profile)?,
+        codes: paths.codes.as_deref().map_or(Ok(Vec::new()), read_codes)?,
     })
+}
+
+/// One list, or every `*.tsv` of a folder; a folder without any is a mistake: somebody counts on lists that are not there.
+fn read_codes(path: &Path) -> Result<Vec<(PathBuf, String)>, ConfigError> {
+    if !path.is_dir() {
+        let text = std::fs::read_to_string(path).map_err(|e| failed(path, &e))?;
+        return Ok(vec![(path.to_owned(), text)]);
+    }
+    let found = read_folder(path, &|file| ends(file, ".tsv"))?;
+    if found.is_empty() {
+        return Err(ConfigError(format!(
+            "{}: no .tsv there (paths.codes)",
+            path.display()
+        )));
+    }
+    Ok(found
+        .into_iter()
+        .map(|(file, text)| (path.join(file), text))
+        .collect())
 }
 
 fn ends(path: &Path, suffix: &str) -> bool {

@@ -62,6 +62,8 @@ pub struct Paths {
     pub keys: PathBuf,
     pub mappings: PathBuf,
     pub profiles: PathBuf,
+    /// Further code lists: a file, or a folder of `*.tsv`, in the form of `src/rules/label/codes.tsv`.
+    pub codes: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -112,6 +114,7 @@ impl Default for Paths {
             keys: "data/keys".into(),
             mappings: "mappings".into(),
             profiles: "profiles".into(),
+            codes: None,
         }
     }
 }

@@ -22,6 +22,15 @@ impl Mappings {
         self.0.get(&format!("{source}/{record}"))
     }
 
+    /// Is this source a Part 2 program as a whole?
+    pub fn part2_whole(&self, source: &str) -> bool {
+        let mut own = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.split('/').next() == Some(source));
+        own.any(|(_, mapping)| mapping.part2_whole())
+    }
+
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -79,7 +88,24 @@ pub fn load_mappings(files: &CatalogFiles, root: &Path, problems: &mut Vec<Strin
             Err(found) => problems.extend(found.iter().map(ToString::to_string)),
         }
     }
+    mark_whole_sources(&mut mappings);
     mappings
+}
+
+/// A source is a Part 2 program as a whole when any of its mappings says so: a second kind of record does not make it less of one.
+fn mark_whole_sources(mappings: &mut Mappings) {
+    let source = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    let whole: Vec<String> = mappings
+        .0
+        .iter()
+        .filter(|(_, mapping)| mapping.part2_whole())
+        .map(|(name, _)| source(name))
+        .collect();
+    for (name, mapping) in &mut mappings.0 {
+        if whole.contains(&source(name)) {
+            mapping.becomes_part2_whole();
+        }
+    }
 }
 
 fn names(path: &Path) -> Option<(&str, &str)> {
@@ -108,8 +134,9 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
     let policy = load_policy(&parsed, &config.paths.profiles, problems);
     let data_sets = load_data_sets(&parsed, &config.paths.profiles, problems);
     let states = load_states(&parsed, &config.paths.profiles, problems);
-    let lists = CodeLists::shipped();
-    let identity = format!("{}\n{all}", env!("CARGO_PKG_VERSION"));
+    let lists = load_lists(files, problems);
+    let labels = Digest(lists.identity());
+    let identity = format!("{}\n{}\n{all}", env!("CARGO_PKG_VERSION"), labels.hex());
     let digest = Digest::of(identity.as_bytes()).0;
     let policy = policy?;
     for name in policy.data_sets().filter(|name| !data_sets.contains_key(*name)) {
@@ -135,6 +162,20 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
         zone: config.zone(),
         digest,
     })
+}
+
+/// The shipped list, and after it what the deployment adds. Loaded once for the life of the process.
+fn load_lists(files: &CatalogFiles, problems: &mut Vec<String>) -> &'static CodeLists {
+    if files.codes.is_empty() {
+        return CodeLists::shipped();
+    }
+    let mut lists = CodeLists::shipped().clone();
+    for (path, text) in &files.codes {
+        if let Err(issues) = lists.load(&path.display().to_string(), text) {
+            problems.extend(issues.into_iter().map(|issue| issue.details));
+        }
+    }
+    Box::leak(Box::new(lists))
 }
 
 fn load_policy(parsed: &[(PathBuf, Value)], root: &Path, problems: &mut Vec<String>) -> Option<Policy> {

@@ -21,6 +21,9 @@ pub enum Error {
     /// The token does not allow this kind of request: 403.
     #[error("the token's scope does not allow this")]
     OutOfScope,
+    /// The role of this member of staff does not open this door: 403.
+    #[error("the role does not allow this")]
+    Role,
     /// No such work item, mapping or address: 404.
     #[error("not found")]
     NotFound,
@@ -40,7 +43,7 @@ impl Error {
         match self {
             Error::Invalid(_) => 400,
             Error::Unauthenticated => 401,
-            Error::OutOfScope => 403,
+            Error::OutOfScope | Error::Role => 403,
             Error::NotFound => 404,
             Error::Conflict => 409,
             Error::Unprocessable(_) => 422,
@@ -57,6 +60,10 @@ impl Error {
             Error::OutOfScope => one(
                 IssueCode::Forbidden,
                 "the token's scope does not allow this request",
+            ),
+            Error::Role => one(
+                IssueCode::Forbidden,
+                "the role of this member of staff does not allow this (roles: README)",
             ),
             Error::NotFound => one(IssueCode::NotFound, "no such resource"),
             Error::Conflict => one(IssueCode::Conflict, "the state has changed; read it again"),

@@ -10,7 +10,7 @@ use super::caller::ACTIVE;
 use super::statement::{Plan, is_shared};
 use super::{Error, Gateway};
 use crate::auth::Bearer;
-use crate::store::{Change, Lane, Put, Refused};
+use crate::store::{Change, Lane, Put, Refused, Work};
 
 /// A record as it arrives.
 pub struct Intake<'a> {
@@ -87,7 +87,8 @@ impl Gateway {
             if plan.is_empty() {
                 return Ok(accepted);
             }
-            match self.keep(intake, plan, version, bulk).await {
+            let sentences = self.sentences_to_label(intake, &plan.puts, &resources).await?;
+            match self.keep(intake, plan, sentences, version, bulk).await {
                 Ok(()) => return Ok(accepted),
                 Err(Refused::Stale) => {}
                 Err(refused) => return Err(Rejected::Failed(refused.into())),
@@ -109,6 +110,7 @@ impl Gateway {
         &self,
         intake: &Intake<'_>,
         plan: Plan,
+        sentences: Vec<Work>,
         version: Option<(String, i64)>,
         bulk: bool,
     ) -> Result<(), Refused> {
@@ -138,6 +140,7 @@ impl Gateway {
             .extend(plan.corrected.iter().map(|(id, _)| id.clone()));
         change.expects.extend(version.into_iter().chain(plan.corrected));
         change.puts = plan.puts;
+        change.work = sentences;
         change.states = plan.states;
         change.unstates = plan.unstates;
         change.rehomed = plan.rehomed;

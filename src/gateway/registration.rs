@@ -4,7 +4,7 @@ use postern_rules::audit::{self, Act, Kind};
 use serde_json::{Value, json};
 
 use super::caller::{ACTIVE, DISABLED};
-use super::work::ROLES;
+use super::roles::ROLES;
 use super::{ClientKeys, Error, Gateway, Partner};
 use crate::auth::hash;
 use crate::store::{self, Change};

@@ -152,12 +152,16 @@ impl Gateway {
         let (versions, rows) = self.store.load_record(patient).await?;
         let resources = rows.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
         let directory = self.load_directory(&resources).await?;
+        // After the resources: a review that comes in between moved the version, and the recording transaction notices.
+        let reviewed = self.store.reviewed_texts(patient).await?;
+        let reviewed = super::label_review::gathered(&reviewed);
         Ok(Record {
             patient: patient.to_owned(),
             version: versions.record,
             world: versions.world,
             resources,
             directory,
+            reviewed,
         })
     }
 

@@ -52,7 +52,7 @@ impl Gateway {
             if let Some(row) = stored {
                 if row.patient != of {
                     foreign.push(row);
-                } else if !row.deleted && row.body == body {
+                } else if !row.deleted && (row.body == body || self.known_otherwise(source, &row)) {
                     continue;
                 }
             }
@@ -87,6 +87,17 @@ impl Gateway {
         plan.states = made.difference(&before).map(statement).collect();
         plan.unstates = before.difference(&made).map(statement).collect();
         Ok(plan)
+    }
+
+    /// Does another source, not a Part 2 program as a whole, know this person? Then that one's Patient stands: the
+    /// program's word would hide the person from those who rightly know them, and theirs says nothing of the program.
+    fn known_otherwise(&self, source: &str, row: &ResourceRow) -> bool {
+        let system = |source: &str| source.split('/').next().unwrap_or_default().to_owned();
+        let (own, other) = (system(source), system(&row.source));
+        row.resource_type == "Patient"
+            && other != own
+            && self.mappings.part2_whole(&own)
+            && !self.mappings.part2_whole(&other)
     }
 
     /// The record comes again about another person. That is a correction when nothing but the person changed, when this

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::break_glass::REVIEW;
 use super::caller::ACTIVE;
+use super::label_review::LABEL_SENTENCE;
 use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Work, WorkFilter, WorkItem};
@@ -15,7 +16,7 @@ use crate::store::{Change, Work, WorkFilter, WorkItem};
 pub struct StaffMember {
     pub id: String,
     pub name: String,
-    /// `frontline`, `compliance` or `admin`.
+    /// One of `roles::ROLES`.
     pub role: String,
 }
 
@@ -29,9 +30,6 @@ const MOST_LISTED: i64 = 1000;
 pub const OPEN: &str = "open";
 pub const TAKEN: &str = "taken";
 pub const SETTLED: &str = "settled";
-
-/// Roles of staff and what they are for.
-pub const ROLES: &[&str] = &["frontline", "compliance", "admin"];
 
 impl Gateway {
     pub async fn staff(&self, bearer: Option<Bearer>) -> Result<StaffMember, Error> {
@@ -91,6 +89,9 @@ impl Gateway {
         )
         .await?;
         let mut shown = view(&item);
+        if item.kind == LABEL_SENTENCE {
+            shown["text"] = json!(self.sentence_of(&item).await?);
+        }
         if item.kind == REVIEW {
             shown["read"] = self.read_under(&patient, &shown["about"]["grant"]).await?;
         }
@@ -126,6 +127,14 @@ impl Gateway {
             return Err(Error::Invalid(vec![issue]));
         }
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
+        if item.kind == LABEL_SENTENCE {
+            let details = "say which labels the sentence gets, or that it gets none";
+            return Err(Error::Invalid(vec![Issue::error(
+                IssueCode::Required,
+                "labels",
+                details,
+            )]));
+        }
         if item.state != TAKEN || item.owner.as_deref() != Some(&staff.id) {
             return Err(Error::Conflict);
         }
@@ -216,7 +225,7 @@ fn patient_of(item: &WorkItem) -> String {
         .unwrap_or_default()
 }
 
-fn view(item: &WorkItem) -> Value {
+pub(super) fn view(item: &WorkItem) -> Value {
     json!({
         "id": item.id,
         "kind": item.kind,

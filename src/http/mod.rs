@@ -8,6 +8,7 @@ mod operation;
 mod smart;
 mod intake;
 mod staff;
+mod staff_view;
 mod health;
 mod serve;
 
@@ -53,6 +54,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/fhir/{type}/_search", post(fhir::search_form))
         .route("/fhir/{type}/{id}", get(fhir::read))
         .route("/intake/{source}/{record}", post(intake::accept))
+        .route("/staff/preview", get(staff_view::preview))
+        .route("/staff/disclosures", post(staff_view::disclose))
+        .route("/staff/disclosures/{id}/approve", post(staff_view::approve))
         .route("/staff/work", get(staff::list))
         .route("/staff/work/{id}", get(staff::show))
         .route("/staff/work/{id}/take", post(staff::take))

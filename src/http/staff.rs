@@ -51,7 +51,7 @@ pub async fn take(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): P
     answer(taken.await)
 }
 
-/// Body: `{"outcome": "what was decided"}`.
+/// Body: `{"outcome": "what was decided"}`; for a sentence to be labelled `{"labels": ["SUD"]}`, an empty list for none.
 pub async fn settle(
     State(gateway): State<Arc<Gateway>>,
     facts: Facts,
@@ -61,6 +61,11 @@ pub async fn settle(
     let settled = async {
         let staff = gateway.staff(facts.bearer()).await?;
         let body = json::parse(&body).map_err(Error::Invalid)?;
+        if let Some(labels) = labels(&body["labels"])? {
+            let outcome = body["outcome"].as_str();
+            let settled = gateway.work_settle_labels(&staff, &id, &labels, outcome, &facts.request);
+            return settled.await.map(|WorkView(item)| item);
+        }
         let missing = || {
             Issue::error(
                 IssueCode::Required,
@@ -77,6 +82,18 @@ pub async fn settle(
             .map(|WorkView(item)| item)
     };
     answer(settled.await)
+}
+
+fn labels(stated: &Value) -> Result<Option<Vec<String>>, Error> {
+    if stated.is_null() {
+        return Ok(None);
+    }
+    let list = stated.as_array().and_then(|list| {
+        let codes = list.iter().map(|code| code.as_str().map(str::to_owned));
+        codes.collect::<Option<Vec<String>>>()
+    });
+    let issue = || Issue::error(IssueCode::Value, "labels", "`labels` is a list of codes");
+    list.map(Some).ok_or_else(|| Error::Invalid(vec![issue()]))
 }
 
 /// Break-glass grants of the last thirty days.

@@ -10,6 +10,7 @@ use super::checkpoint::CheckpointRow;
 use super::grant::{EndedGrant, GrantRow};
 use super::notice::Notice;
 use super::parties::{AccessToken, Client, Partner, Source, Staff};
+use super::reviewed::ReviewedText;
 use super::work::WorkItem;
 
 /// One transaction. Start from `Change::at(now)` and fill in what applies.
@@ -38,6 +39,8 @@ pub struct Change {
     /// The releases that were rebuilt, as digests.
     pub released: Vec<Released>,
     pub work: Vec<Work>,
+    /// Texts that staff judged. The version of their people moves by itself, or the world's.
+    pub reviewed: Vec<ReviewedText>,
     /// New break-glass grants. Name their people in `touches`: what such a recipient may see changes.
     pub grants: Vec<GrantRow>,
     /// Grants that staff end now; likewise in `touches`. `Stale` when one has ended already.
@@ -78,6 +81,7 @@ impl Change {
             touches_world: false,
             released: Vec::new(),
             work: Vec::new(),
+            reviewed: Vec::new(),
             grants: Vec::new(),
             ended_grants: Vec::new(),
             notices: Vec::new(),
@@ -97,11 +101,15 @@ impl Change {
     /// People whose version moves.
     pub(super) fn touched(&self) -> impl Iterator<Item = &str> {
         let put = self.puts.iter().filter_map(|put| put.patient.as_deref());
-        self.touches.iter().map(String::as_str).chain(put)
+        let reviewed = self.reviewed.iter().filter_map(|text| text.patient.as_deref());
+        self.touches.iter().map(String::as_str).chain(put).chain(reviewed)
     }
 
     pub(super) fn moves_world(&self) -> bool {
-        self.touches_world || !self.partners.is_empty() || self.puts.iter().any(|put| put.patient.is_none())
+        self.touches_world
+            || !self.partners.is_empty()
+            || self.puts.iter().any(|put| put.patient.is_none())
+            || self.reviewed.iter().any(|text| text.patient.is_none())
     }
 
     /// Does it write anything beside the log? If not, nothing of it can fail alone.

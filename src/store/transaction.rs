@@ -10,7 +10,7 @@ use super::change::{Change, Guard};
 use super::engine::{Arg, Conn, Held, args, held};
 use super::failure::{Damage, Refused, damage, report};
 use super::receipt::Receipt;
-use super::{audit, checkpoint, grant, notice, parties, person, released, resource, stated, work};
+use super::{audit, checkpoint, grant, notice, parties, person, released, resource, reviewed, stated, work};
 
 /// Why one change did not go through.
 pub(super) enum Stop {
@@ -141,6 +141,7 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
     }
     released::put(conn, change.now, &change.released).await?;
     work::put(conn, &change.work).await?;
+    reviewed::put(conn, change).await?;
     grant::put(conn, change).await?;
     notice::put(conn, change).await?;
     if let Some(row) = &change.checkpoint {

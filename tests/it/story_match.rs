@@ -11,6 +11,7 @@ stories!(
     a_partner_finds_the_person_it_has_to_do_with,
     hidden_absent_and_ambiguous_are_one_empty_searchset,
     what_is_not_released_takes_no_part,
+    hidden_and_absent_take_the_same_number_of_reads,
     every_problem_of_a_match_is_named,
     a_treating_partner_asks_staff_for_more,
     the_operations_stand_in_the_statement,
@@ -153,6 +154,40 @@ async fn what_is_not_released_takes_no_part(engine: Engine) {
         .call("Patient/$match", &by(json!({"gender": "female"})))
         .await;
     assert_eq!(known.references().len(), 1);
+}
+
+/// `S15`: what is asked of the database does not depend on whether somebody is there.
+async fn hidden_and_absent_take_the_same_number_of_reads(engine: Engine) {
+    let rosa: Vec<_> = records("rosa").cloned().collect();
+    let mut base = World::empty(engine).await.converted(&rosa);
+    for one in base.iter_mut().filter(|one| one.patient.is_some()) {
+        one.body["meta"]["security"] =
+            json!([{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "42CFRPart2"}]);
+    }
+    let mut counted = Vec::new();
+    for resources in [&base[..], &[]] {
+        let world = World::holding(engine, resources).await;
+        let county = world.county(false).await;
+        let emergency = county.for_purpose("ETREAT").await;
+        // Once for what is remembered of the token.
+        emergency.get("Patient/nobody").await;
+        let mut reads = Vec::new();
+        for _ in 0..2 {
+            for partner in [&county, &emergency] {
+                let before = world.gateway.store.reads();
+                let found = partner
+                    .call("Patient/$match", &parameters(&rosa_in_words()))
+                    .await;
+                assert_eq!((found.status, found.references().len()), (200, 0));
+                let matched = world.gateway.store.reads();
+                let broken = partner.break_glass(&rosa_in_words(), "no").await;
+                assert_eq!(broken.status, 404);
+                reads.push((matched - before, world.gateway.store.reads() - matched));
+            }
+        }
+        counted.push(reads);
+    }
+    assert_eq!(counted[0], counted[1]);
 }
 
 async fn every_problem_of_a_match_is_named(engine: Engine) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DemoRecord, Engine, OPEN_DOOR, PRAIRIE, Person, World, demo_record, stories};
+use crate::harness::{DemoRecord, Engine, OPEN_DOOR, PRAIRIE, Person, Who, World, demo_record, stories};
 
 stories!(
     a_health_plan_sees_who_is_covered_and_what_claims_name,
@@ -14,14 +14,14 @@ stories!(
 );
 
 /// One of Rosa's consents, given to another.
-fn consent(base: &str, number: &str, npi: &str, kind: &str, purposes: &[&str]) -> DemoRecord {
+fn consent(base: &str, number: &str, who: Who, kind: &str) -> DemoRecord {
     let mut record = demo_record("consent", base);
     record.body["consentNo"] = json!(number);
-    record.body["recipients"] = json!([{"npi": npi, "name": "named by Rosa"}]);
+    record.body["recipients"] = json!([{"npi": who.npi, "name": who.name}]);
     record.body["kind"] = json!(kind);
     record.body["part2"] = json!("N");
     record.body["program"] = json!("ACT");
-    record.body["purposes"] = json!(purposes);
+    record.body["purposes"] = json!(["PAY", "CMGT"]);
     record.body["information"] = json!({"described": "What they need for this", "extent": "ALL"});
     record
 }
@@ -42,7 +42,7 @@ async fn a_health_plan_sees_who_is_covered_and_what_claims_name(engine: Engine) 
     let prairie = world.partner(PRAIRIE).await;
     let unasked = prairie.get(&format!("Patient/{rosa}")).await;
     assert_eq!(unasked.status, 404, "no default gives a plan anything");
-    let given = consent("rosa-riverside", "C-31090", PRAIRIE.npi, "GEN", &["PAY", "CMGT"]);
+    let given = consent("rosa-riverside", "C-31090", PRAIRIE, "GEN");
     world.import(&given).await;
     let all = prairie.everything(&rosa).await;
     for kind in [
@@ -105,14 +105,14 @@ async fn a_housing_provider_sees_what_it_needs_to_support_the_person(engine: Eng
     let world = World::of(engine, "rosa").await;
     let rosa = world.id_of(Person::ROSA).await;
     let open_door = world.partner(OPEN_DOOR).await;
-    let general = consent("rosa-maple", "C-31091", OPEN_DOOR.npi, "GEN", &["CMGT"]);
+    let general = consent("rosa-riverside", "C-31091", OPEN_DOOR, "GEN");
     world.import(&general).await;
     assert_eq!(
         open_door.get(&format!("Patient/{rosa}")).await.status,
         404,
         "a general consent is no authorization"
     );
-    let authorization = consent("rosa-maple", "C-31091", OPEN_DOOR.npi, "HIPAA", &["CMGT"]);
+    let authorization = consent("rosa-maple", "C-31091", OPEN_DOOR, "HIPAA");
     world.import(&authorization).await;
     let all = open_door.everything(&rosa).await;
     let text = words(&all);

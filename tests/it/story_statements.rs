@@ -158,10 +158,14 @@ async fn a_plan_under_a_wrong_client_number_is_moved_by_its_own_correction(engin
     let answer = post(&world, &token, &right).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let marcus = world.id_of(Person::MARCUS).await;
-    let nobodys = ("nobody", "TREAT");
     assert_eq!(
-        store.people_holding(nobodys, "CarePlan", &plan).await.expect("reads"),
-        std::slice::from_ref(&marcus)
+        store
+            .resource("CarePlan", &plan)
+            .await
+            .expect("reads")
+            .expect("kept")
+            .patient,
+        Some(marcus.clone())
     );
     let (versions, rows) = store.load_record(&nobody).await.expect("reads");
     assert!(
@@ -222,11 +226,11 @@ async fn a_number_typed_into_another_persons_plan_moves_nothing(engine: Engine) 
     let plan = world
         .id("CarePlan", "plan", marcus["planNo"].as_str().expect("a number"))
         .await;
-    let of = world
+    let row = world
         .gateway
         .store
-        .people_holding(("nobody", "TREAT"), "CarePlan", &plan)
+        .resource("CarePlan", &plan)
         .await
         .expect("reads");
-    assert_eq!(of, [hers]);
+    assert_eq!(row.expect("kept").patient, Some(hers));
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use postern_rules::audit::Line;
+use postern_rules::disclosure::Seen;
 
 use super::records::{self, ROSA};
 use super::stage::{Pulled, Stage, TYPES, Visitor};
 use crate::cli::{serve, table};
 use crate::config::Clock;
-use crate::gateway::AuditFilter;
+use crate::gateway::{AuditFilter, Look, StaffMember};
 
 /// What a reader should look for, and the text that shows it in an answer.
 const LOOK_FOR: &[(&str, &str)] = &[
@@ -170,48 +171,64 @@ fn compare(visitors: &[Visitor], pulled: &[Pulled]) {
 }
 
 async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::Result<()> {
+    let staff = StaffMember::operator("demo");
     let mut rows = Vec::new();
     for visitor in visitors {
-        match stage
-            .gateway
-            .explain(&visitor.partner, "TREAT", patient, "demo")
-            .await?
-        {
-            Err(refusal) => rows.push(vec![
-                visitor.partner.name.clone(),
-                "everything".to_owned(),
-                refusal.code().to_owned(),
-                String::new(),
-            ]),
-            Ok(release) => {
-                let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
-                for withheld in &release.about().withheld {
-                    let label = withheld
-                        .label
-                        .as_ref()
-                        .map_or_else(String::new, |l| format!(" [{l}]"));
-                    let key = (
-                        format!("{}{label}", withheld.rule.in_words()),
-                        withheld.basis.clone(),
-                    );
-                    *reasons.entry(key).or_default() += 1;
-                }
-                let about = release.about();
+        let look = Look {
+            patient: patient.to_owned(),
+            partner: visitor.partner.id.clone(),
+            purpose: "TREAT".to_owned(),
+            ..Look::default()
+        };
+        let request = stage.gateway.request_id();
+        let looked = stage.gateway.preview(&staff, &look, &request).await?;
+        let name = &visitor.partner.name;
+        match looked.explanation.outcome {
+            Err(denied) => {
+                let change = denied.change.sentence;
+                rows.push(vec![
+                    name.clone(),
+                    "all".to_owned(),
+                    denied.code.to_owned(),
+                    change,
+                ]);
+            }
+            Ok(seen) => {
                 println!(
-                    "{}: {} of {} stored elements, data set {}, because of {}",
-                    visitor.partner.name,
-                    about.elements_released,
-                    about.elements_stored,
-                    about.data_set,
-                    about.relationship.basis.code()
+                    "{name}: {} of {} stored elements, data set {}, because of {}",
+                    seen.elements_released,
+                    seen.elements_stored,
+                    seen.data_set,
+                    seen.relationship.basis.code()
                 );
-                rows.extend(reasons.into_iter().map(|((rule, basis), n)| {
-                    vec![visitor.partner.name.clone(), n.to_string(), rule, basis]
-                }));
+                rows.extend(reasons(name, &seen));
             }
         }
     }
     println!();
-    table::print(&["Partner", "Withheld", "Rule", "Basis"], &rows);
+    table::print(&["Partner", "Withheld", "Rule", "What would release it"], &rows);
+    println!(
+        "(whole resources; `postern preview` also shows each element, its label, its provision and the law)"
+    );
     Ok(())
+}
+
+/// Whole resources by rule and by what would release them.
+fn reasons(partner: &str, seen: &Seen) -> Vec<Vec<String>> {
+    let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for reason in seen.withheld.iter().filter(|reason| reason.element.is_none()) {
+        let label = reason
+            .label
+            .as_ref()
+            .map_or_else(String::new, |label| format!(" [{label}]"));
+        let key = (
+            format!("{}{label}", reason.in_words),
+            reason.change.sentence.clone(),
+        );
+        *reasons.entry(key).or_default() += 1;
+    }
+    let row = |((rule, change), n): ((String, String), usize)| {
+        vec![partner.to_owned(), n.to_string(), rule, change]
+    };
+    reasons.into_iter().map(row).collect()
 }

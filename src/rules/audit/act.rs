@@ -106,6 +106,7 @@ impl<'a> Act<'a> {
 fn class(kind: Kind) -> (&'static str, &'static str, &'static str) {
     match kind {
         Kind::StaffRead => ("110110", "Patient Record", "R"),
+        Kind::WorkOpened => ("110110", "Patient Record", "C"),
         Kind::WorkTaken | Kind::WorkSettled => ("110110", "Patient Record", "U"),
         Kind::PartnerAdded => ("110129", "Security Configuration", "C"),
         Kind::PartnerChanged => ("110129", "Security Configuration", "U"),

@@ -189,6 +189,7 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
         events.push(called.event(occasion, salt));
     }
     for kind in [
+        Kind::WorkOpened,
         Kind::WorkTaken,
         Kind::PartnerAdded,
         Kind::AuditRead,

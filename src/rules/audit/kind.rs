@@ -18,6 +18,7 @@ pub enum Kind {
     IntakeRefused,
     /// Staff looked at a record.
     StaffRead,
+    WorkOpened,
     WorkTaken,
     WorkSettled,
     PartnerAdded,
@@ -36,7 +37,7 @@ pub enum Kind {
     Started,
 }
 
-const KINDS: [(Kind, &str); 22] = [
+const KINDS: [(Kind, &str); 23] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
     (Kind::Disclosure, "disclosure"),
@@ -46,6 +47,7 @@ const KINDS: [(Kind, &str); 22] = [
     (Kind::IntakeAccepted, "intake-accepted"),
     (Kind::IntakeRefused, "intake-refused"),
     (Kind::StaffRead, "staff-read"),
+    (Kind::WorkOpened, "work-opened"),
     (Kind::WorkTaken, "work-taken"),
     (Kind::WorkSettled, "work-settled"),
     (Kind::PartnerAdded, "partner-added"),

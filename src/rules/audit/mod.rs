@@ -7,6 +7,7 @@ pub mod party;
 pub mod draft;
 pub mod exchange;
 pub mod disclosure;
+pub mod by_staff;
 pub mod operation;
 pub mod token;
 pub mod intake;
@@ -19,6 +20,7 @@ mod balp;
 mod conformance;
 
 pub use act::Act;
+pub use by_staff::ByStaff;
 pub use columns::Columns;
 pub use disclosure::{Basis, ConsentUsed, Disclosure, Released, Withheld};
 pub use draft::{Event, Occasion};

@@ -144,6 +144,29 @@ impl Answer {
         Answer::new(200, None, None, subjects, body.into(), request)
     }
 
+    /// A disclosure by hand: everything in the release, as one collection Bundle (<https://hl7.org/fhir/R4/bundle.html>).
+    pub fn collection(release: Arc<Release>, base: &str, at: Instant, request: &str) -> Answer {
+        let mut out = Vec::with_capacity(1024 + release.weight());
+        out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"collection\",\"timestamp\":");
+        write_string(&at.to_fhir(), &mut out);
+        out.extend_from_slice(b",\"entry\":[");
+        for (number, one) in release.resources.iter().enumerate() {
+            out.extend_from_slice(if number == 0 {
+                b"{\"fullUrl\":"
+            } else {
+                b",{\"fullUrl\":"
+            });
+            write_string(&format!("{base}/{}", one.reference()), &mut out);
+            out.extend_from_slice(b",\"resource\":");
+            out.extend_from_slice(&one.body);
+            out.push(b'}');
+        }
+        out.extend_from_slice(b"]}");
+        let chosen = (0..release.resources.len()).collect();
+        let subjects = vec![Subject::of(release, chosen)];
+        Answer::new(200, None, None, subjects, out.into(), request)
+    }
+
     /// The one answer for absent, foreign and withheld.
     pub fn not_found(request: &str) -> Answer {
         let issue = Issue::error(IssueCode::NotFound, "", "no such resource");

@@ -15,6 +15,7 @@ use crate::consent::{Actor, Consents, Request, Resources};
 use crate::fhir::date::PartialDate;
 use crate::fhir::{Now, Value};
 use crate::law::{Agency, Asker, Emergency, Purpose};
+use crate::profile::DataSet;
 use crate::terminology;
 
 pub(super) struct Asked<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Asked<'a> {
     /// References that mean the recipient, and those that may.
     means: HashSet<String>,
     may_mean: HashSet<String>,
+    /// The data set to decide within, instead of the policy's.
+    pub instead: Option<&'a DataSet>,
 }
 
 impl<'a> Asked<'a> {
@@ -53,6 +56,7 @@ impl<'a> Asked<'a> {
             emergency,
             means,
             may_mean,
+            instead: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl<'a> Asked<'a> {
             purpose,
             rules,
             now,
+            instead,
             ..
         } = *self;
         let context = Resources::new(record.all().map(|stored| &stored.body));
@@ -102,6 +107,7 @@ impl<'a> Asked<'a> {
             heard,
             named,
             scopes: Scopes::new(&list, purpose),
+            instead,
         };
         then(layers, record, related)
     }

@@ -10,9 +10,9 @@ use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Permitted, Refused};
 use super::narrative::PART2_NOTICE;
 use super::record::Stored;
-use crate::label::{HighWater, Labels, label, values_at};
+use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed, values_at};
 use crate::law;
-use crate::profile::{self, DataSet, Profile, Projected};
+use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// A resource that survived its layers and its projection.
@@ -68,7 +68,7 @@ impl Candidate<'_> {
 
 impl<'a> Candidate<'a> {
     /// Projected again, without what `link` says leads nowhere.
-    pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
+    pub fn project(&self, link: Option<&LeadsNowhere<'_>>) -> Option<Projected<'a>> {
         project(self.profile, self.stored, &self.hidden, link)
     }
 
@@ -110,11 +110,11 @@ fn holds(value: &Value, released: &HashSet<usize>) -> bool {
     }
 }
 
-fn project<'a>(
+pub(super) fn project<'a>(
     profile: &'a Profile,
     stored: &'a Stored,
     hidden: &BTreeSet<String>,
-    link: Option<&dyn Fn(Option<&str>) -> bool>,
+    link: Option<&LeadsNowhere<'_>>,
 ) -> Option<Projected<'a>> {
     let keeps_back = |path: &str| hidden.contains(path);
     let element: Option<&dyn Fn(&str) -> bool> = if hidden.is_empty() {
@@ -130,6 +130,7 @@ pub(super) struct Work<'a> {
     pub raised: Vec<&'a str>,
     pub data_set: &'a DataSet,
     pub layers: Layers<'a>,
+    pub reviewed: &'a ReviewedTexts,
     pub withheld: Vec<Withheld>,
 }
 
@@ -137,7 +138,8 @@ impl<'a> Work<'a> {
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
-        let labels = label(&stored.body, self.rules.lists, &self.raised);
+        let reviews = self.reviewed.of(&stored.resource_type, &stored.id);
+        let labels = label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews);
         let permitted = self.layers.judge(stored, &labels);
         let permitted = match permitted {
             Ok(permitted) => permitted,
@@ -158,9 +160,11 @@ impl<'a> Work<'a> {
         let sensitive = !hidden.is_empty();
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
-            let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
+            let own = labels.elements.iter().map(|(path, _)| path);
+            let own: BTreeSet<&str> = own.chain(&labels.cleared).map(String::as_str).collect();
             profile::free_text(&stored.body, &mut |path| {
-                if !own.contains(path) {
+                // An Annotation is one element here, and its sentence was read.
+                if !own.contains(path) && !own.contains(format!("{path}.text").as_str()) {
                     hidden.insert(path.to_owned());
                 }
             });

@@ -15,6 +15,7 @@ use super::release::{About, Decision};
 use super::{Rules, elements, references};
 use crate::fhir::Now;
 use crate::law::Emergency;
+use crate::profile::DataSet;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
 /// as for a person who does not exist.
@@ -46,7 +47,19 @@ pub fn decide(
     rules: &Rules,
     now: &Now,
 ) -> Result<Decision, Refusal> {
-    let asked = Asked::new(record, recipient, purpose, rules, now);
+    decide_within(record, recipient, purpose, (rules, None), now)
+}
+
+/// The same, and where a data set is given, within that one instead of the policy's: what an explanation tries.
+pub(super) fn decide_within(
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    (rules, instead): (&Rules, Option<&DataSet>),
+    now: &Now,
+) -> Result<Decision, Refusal> {
+    let mut asked = Asked::new(record, recipient, purpose, rules, now);
+    asked.instead = instead;
     asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
 }
 
@@ -75,11 +88,13 @@ fn released<'a>(
         let unconfirmed = rules.data_sets.get(policy.unconfirmed_relationship());
         data_set = unconfirmed.ok_or(Refusal::PurposeNotServed)?;
     }
+    let data_set = layers.instead.unwrap_or(data_set);
     let mut work = Work {
         rules,
         raised,
         data_set,
         layers,
+        reviewed: &record.reviewed,
         withheld: Vec::new(),
     };
     let mut candidates: Vec<Candidate<'_>> = Vec::new();

@@ -15,7 +15,8 @@ use crate::law::{
     self, Agency, Asker, Default, Obligation, Obligations, Outcome, Question, Reason, Regime, Said, Source,
     Word,
 };
-use crate::profile::DefaultRelease;
+use crate::profile::{DataSet, DefaultRelease};
+
 use crate::terminology::{self, Confidentiality};
 
 /// Why a layer keeps something back.
@@ -58,6 +59,8 @@ pub(super) struct Layers<'a> {
     pub heard: Heard,
     pub named: Named<'a>,
     pub scopes: Scopes,
+    /// What an explanation tries instead of the policy's data set.
+    pub instead: Option<&'a DataSet>,
 }
 
 /// `45 CFR 164.522(a)(1)(iv)`: what is asked of whoever received it in an emergency.

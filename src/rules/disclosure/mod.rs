@@ -21,10 +21,13 @@ mod release;
 mod answer;
 mod operation;
 mod rules;
+pub mod case;
 #[cfg(feature = "planted-leaks")]
 pub mod planted;
 #[cfg(test)]
 mod law_cases;
+mod explanation;
+mod by_staff;
 #[cfg(test)]
 mod necessary;
 
@@ -32,8 +35,12 @@ mod necessary;
 mod finish_by_value;
 
 pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
+pub use by_staff::{StaffAct, by_staff, purpose_of};
 pub use decide::{Refusal, decide};
 pub use explain::{Rule, Withheld};
+pub use explanation::{
+    Denied, Exception, Explanation, ForStaff, Reason, Seen, SmallestChange, Step, explain, title,
+};
 pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
 pub use operation::{Granted, NOBODY_MEANT};

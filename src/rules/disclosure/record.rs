@@ -2,6 +2,7 @@
 
 use super::grant::Grant;
 use crate::fhir::Value;
+use crate::label::ReviewedTexts;
 use crate::profile::Role;
 
 /// One stored resource with the version the store gave it.
@@ -41,6 +42,8 @@ pub struct Record {
     pub world: i64,
     pub resources: Vec<Stored>,
     pub directory: Vec<Stored>,
+    /// What staff decided about sentences of these resources that sounded sensitive.
+    pub reviewed: ReviewedTexts,
 }
 
 impl Record {

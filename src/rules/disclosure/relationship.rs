@@ -24,6 +24,8 @@ pub enum Basis {
     Reported,
     /// None: a break-glass grant opened the person.
     BreakGlass,
+    /// None: a member of staff discloses by hand.
+    StaffAct,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ impl Basis {
             Basis::Coverage => "coverage",
             Basis::Reported => "reported",
             Basis::BreakGlass => "break-glass",
+            Basis::StaffAct => "staff-act",
         }
     }
 }

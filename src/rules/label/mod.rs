@@ -20,6 +20,8 @@ mod released;
 mod case_files;
 #[cfg(test)]
 mod public_list;
+#[cfg(test)]
+mod conversion;
 
 use std::sync::LazyLock;
 

@@ -19,6 +19,11 @@ mod hipaa;
 mod shipped;
 pub mod staff_act;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod staff_act_tests;
+
 pub use emergency::Emergency;
 pub use facts::{Agency, Asker, Origin, Source};
 pub use hipaa::minimum_necessary;

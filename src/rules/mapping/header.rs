@@ -16,6 +16,8 @@ pub(super) struct Header {
     pub ignore: Vec<Ignored>,
     /// Field that names the member of staff who acted, by its names; for the log.
     pub staff: Vec<String>,
+    /// `part2: whole`: the source is a Part 2 program in all it does.
+    pub part2_whole: bool,
 }
 
 /// What a record is.
@@ -45,11 +47,12 @@ impl Ignored {
     }
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "mapping",
     "version",
     "source",
     "namespace",
+    "part2",
     "staff",
     "ignore",
     "resources",
@@ -106,6 +109,11 @@ impl Compiler {
         let stated = entries.iter().any(|(key, _)| key.text == "staff");
         let staff = stated.then(|| self.text(root.at, entries, "staff")).flatten();
         let staff = staff.map_or_else(Vec::new, |(_, path)| path.split('.').map(str::to_owned).collect());
+        let part2 = entries.iter().any(|(key, _)| key.text == "part2");
+        let part2 = part2.then(|| self.text(root.at, entries, "part2")).flatten();
+        if let Some((at, _)) = part2.as_ref().filter(|(_, text)| text != "whole") {
+            self.problem(*at, Rule::Key, "", "`part2` is `whole`, or left out");
+        }
         let ignore = entries
             .iter()
             .find(|(key, _)| key.text == "ignore")
@@ -125,6 +133,7 @@ impl Compiler {
                 namespace,
                 ignore,
                 staff,
+                part2_whole: part2.is_some(),
             }),
             _ => None,
         };

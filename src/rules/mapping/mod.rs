@@ -21,6 +21,7 @@ mod leaf;
 mod run;
 mod report;
 mod conversion;
+mod whole;
 
 #[cfg(test)]
 mod cases;
@@ -156,6 +157,16 @@ impl Mapping {
         named?.as_str().filter(|name| !name.trim().is_empty())
     }
 
+    /// Is its source a Part 2 program as a whole (the header's `part2: whole`)?
+    pub fn part2_whole(&self) -> bool {
+        self.header.part2_whole
+    }
+
+    /// Another mapping of the same source says so: each record of such a source is Part 2 content.
+    pub fn becomes_part2_whole(&mut self) {
+        self.header.part2_whole = true;
+    }
+
     pub fn version(&self) -> u32 {
         self.header.version
     }
@@ -202,7 +213,11 @@ impl Mapping {
             return Err(self.report(&run));
         }
         let finished = Finished::of(run);
-        Ok(Conversion::new(self, record, finished))
+        let mut conversion = Conversion::new(self, record, finished);
+        if self.header.part2_whole {
+            whole::label(&mut conversion.resources);
+        }
+        Ok(conversion)
     }
 
     /// The record as expressions see it: an empty cell of a CSV row is absent.

@@ -163,6 +163,25 @@ impl DataSet {
         }
     }
 
+    /// For trying out what a wider data set would release: every type may be referred to, nothing is demanded.
+    pub(super) fn for_trial(name: &str, profiles: Vec<Profile>) -> DataSet {
+        let profiles: HashMap<String, Profile> = profiles
+            .into_iter()
+            .map(|profile| (profile.resource_type().to_owned(), profile))
+            .collect();
+        let order: Vec<String> = profiles.keys().cloned().collect();
+        DataSet {
+            name: name.to_owned(),
+            title: name.to_owned(),
+            directory: order.clone(),
+            order,
+            profiles,
+            excluded: Vec::new(),
+            sufficient: Vec::new(),
+            digest: String::new(),
+        }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

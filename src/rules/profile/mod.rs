@@ -19,6 +19,7 @@ mod data_set;
 mod policy_keys;
 mod policy;
 mod policy_law;
+mod whole;
 pub mod shipped;
 
 use std::sync::OnceLock;
@@ -30,7 +31,8 @@ pub use free_text::free_text;
 pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
-pub use project::{Projected, Withheld};
+pub use project::{LeadsNowhere, Projected, Withheld};
+pub use whole::whole_data_set;
 
 use crate::fhir::Issue;
 use crate::fhir::element::table;

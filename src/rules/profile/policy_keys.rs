@@ -91,6 +91,8 @@ mod tests {
     use super::super::Policy;
     use serde_json::{Value, json};
 
+    type Slip<'a> = &'a dyn Fn(&mut Value);
+
     fn shipped() -> Value {
         serde_json::from_str(include_str!("../../../profiles/policy.json")).expect("JSON")
     }
@@ -104,7 +106,7 @@ mod tests {
             assert_eq!(issues.len(), 1, "{issues:?}");
             format!("{}: {}", issues[0].expression, issues[0].details)
         };
-        let keys: [(&dyn Fn(&mut Value), &str); 8] = [
+        let keys: [(Slip<'_>, &str); 8] = [
             (
                 &|p| p["nevr"] = json!([]),
                 "policy: policy: nevr is not a key of this file; nearest: never",

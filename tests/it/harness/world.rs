@@ -84,6 +84,11 @@ pub const BEGINNING: &str = "2026-11-21T12:00:00Z";
 impl World {
     /// A gateway over an empty database.
     pub async fn empty(engine: Engine) -> World {
+        World::configured(engine, &|_| {}).await
+    }
+
+    /// A gateway over an empty database, with a configuration of its own.
+    pub async fn configured(engine: Engine, configure: &dyn Fn(&mut Config)) -> World {
         static WORLDS: AtomicU64 = AtomicU64::new(0);
         logs::listen();
         let name = format!("story_{}", WORLDS.fetch_add(1, Ordering::Relaxed));
@@ -94,10 +99,10 @@ impl World {
             Engine::Postgres => crate::postgres::database(&name).expect("the server runs"),
         };
         let clock = Clock::fixed(Instant::parse(BEGINNING).expect("an instant"));
-        World::on(Arc::new(Home { url, folder }), clock).await
+        World::on(Arc::new(Home { url, folder }), clock, configure).await
     }
 
-    async fn on(home: Arc<Home>, clock: Clock) -> World {
+    async fn on(home: Arc<Home>, clock: Clock, configure: &dyn Fn(&mut Config)) -> World {
         let mut config = Config::default();
         config.server.public_url = "https://postern.test/fhir".to_owned();
         config.store.url = home.url.clone();
@@ -105,6 +110,7 @@ impl World {
         config.paths.mappings = root().join("mappings");
         config.paths.profiles = root().join("profiles");
         "Hearthstone".clone_into(&mut config.agency.name);
+        configure(&mut config);
         let entropy = Entropy::Pinned(7);
         let keys = Keys::load(&config.paths.keys, true, &entropy).expect("keys");
         let catalog = load_catalog(&config).expect("the repository's mappings and profiles are in order");
@@ -143,7 +149,7 @@ impl World {
 
     /// Another gateway process on the same database, with the same keys and clock.
     pub async fn another_process(&self) -> World {
-        let mut other = World::on(Arc::clone(&self.home), self.clock.clone()).await;
+        let mut other = World::on(Arc::clone(&self.home), self.clock.clone(), &|_| {}).await;
         (other.seen, other.numbers) = (Arc::clone(&self.seen), Arc::clone(&self.numbers));
         other.unsettled = true;
         other

@@ -212,10 +212,7 @@ async fn a_newer_schema_is_refused(home: Home) {
     store.commit(disclosure("p1", "a")).await.expect("recorded");
     store.close().await;
     let older = Store::open_as(&home.url, Options::default(), 0).await;
-    assert!(matches!(
-        older.err(),
-        Some(OpenError::Newer { found: 2, known: 0 })
-    ));
+    assert!(matches!(older.err(), Some(OpenError::Newer { known: 0, .. })));
     let again = home.open().await;
     assert_eq!(verified(&again).await, 1);
     assert!(matches!(

@@ -1,0 +1,102 @@
+//! The labels of one resource or element, and why it carries them: which flag of the source, which code on which list and
+//! version, which term. <https://hl7.org/fhir/R4/security-labels.html>
+
+use super::missing::holds;
+use crate::disclosure::{Rules, Stored};
+use crate::label::{Ground, Labels, NoteKind, Why, basis, label};
+use crate::terminology::{Confidentiality, Sensitivities};
+
+/// What a consent would have to cover, and why.
+pub(super) struct Labelled {
+    /// Codes of confidentiality and sensitivity that a permit has to cover.
+    pub codes: Vec<String>,
+    /// Sensitivities by which a deny may mean it.
+    pub denied_by: Vec<&'static str>,
+    pub part2: bool,
+    pub note_kind: NoteKind,
+    /// A sentence sounds sensitive and carries no label.
+    pub suspected: bool,
+    pub basis: Vec<String>,
+}
+
+pub(super) fn labels_of(stored: &Stored, element: Option<&str>, rules: &Rules) -> Labelled {
+    let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
+    let whole = label(&stored.body, rules.lists, &raised);
+    let grounds = basis(&stored.body, rules.lists, &raised, None);
+    let Some(element) = element else {
+        // An element's own label does not make the resource what it is.
+        let own = grounds
+            .iter()
+            .filter(|ground| ground.path == stored.resource_type);
+        let told = own.map(in_words).collect();
+        return labelled(&whole, Sensitivities::NONE, told);
+    };
+    let around = grounds
+        .iter()
+        .filter(|ground| holds(&ground.path, element) || holds(element, &ground.path));
+    let told = around.map(in_words).collect();
+    if let Some((_, own)) = whole.elements.iter().find(|(path, _)| path == element) {
+        return labelled(own, Sensitivities::NONE, told);
+    }
+    let suspicion = whole
+        .suspicions
+        .iter()
+        .find(|suspicion| suspicion.path == element);
+    labelled(
+        &whole,
+        suspicion.map_or(Sensitivities::NONE, |found| found.sensitivity),
+        told,
+    )
+}
+
+fn in_words(ground: &Ground) -> String {
+    let Ground { path, label, why } = ground;
+    match why {
+        Why::Source if label == "42CFRPart2" => {
+            format!("{label}: the source states it is the record of a Part 2 program")
+        }
+        Why::Source => format!("{label}: the source states it"),
+        Why::Code { code, line, list, .. } => {
+            // The line begins with its file, which the list names already.
+            let reason = line.splitn(3, ':').nth(2).map_or(line.as_str(), str::trim);
+            format!(
+                "{label}: code {code} at {path} ({} {}: {reason})",
+                list.name, list.version
+            )
+        }
+        Why::Term { term, list } => format!(
+            "{label}: suspected, `{term}` sounds in the text at {path} ({} {})",
+            list.name, list.version
+        ),
+        Why::Review => format!("{label}: staff read the text at {path} and said so"),
+        Why::Rule => format!("{label}: follows from its other labels"),
+    }
+}
+
+fn labelled(labels: &Labels, suspected: Sensitivities, basis: Vec<String>) -> Labelled {
+    let confidentiality = match suspected.is_empty() {
+        true => labels.confidentiality,
+        false => labels.confidentiality.max(Confidentiality::Restricted),
+    };
+    let mut codes = vec![confidentiality.code().to_owned()];
+    let mut to_permit = labels.to_permit.with(suspected);
+    if labels.part2 {
+        // A permit of Part 2 content covers what it says of substance use.
+        codes.push("42CFRPart2".to_owned());
+        let substance_use = ["SUD", "ETH"].iter().filter_map(|code| Sensitivities::of(code));
+        to_permit = to_permit.without(
+            substance_use
+                .fold(Sensitivities::NONE, Sensitivities::with)
+                .and_below(),
+        );
+    }
+    codes.extend(to_permit.codes().map(str::to_owned));
+    Labelled {
+        codes,
+        denied_by: labels.sensitivity.with(suspected).codes().collect(),
+        part2: labels.part2,
+        note_kind: labels.note_kind,
+        suspected: !suspected.is_empty(),
+        basis,
+    }
+}
