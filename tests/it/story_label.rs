@@ -108,7 +108,8 @@ async fn sentences(world: &World, token: &str) -> Vec<(String, String)> {
 async fn about(world: &World, token: &str, path: &str) -> String {
     let found = sentences(world, token).await;
     let one = found.iter().find(|(_, place)| place == path);
-    one.unwrap_or_else(|| panic!("{path} waits: {found:?}")).0.clone()
+    assert!(one.is_some(), "{path} waits: {found:?}");
+    one.map(|(id, _)| id.clone()).unwrap_or_default()
 }
 
 /// Takes and settles it; comes out with the item as it is then.

@@ -13,7 +13,7 @@ use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
 use super::{Rules, references};
 use crate::fhir::{Issue, IssueCode, Now};
-use crate::label::{HighWater, Labels, label};
+use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
 use crate::law::staff_act::{Answer, Ground, Stated, covers, judge};
 use crate::law::{Agency, Obligations, Source};
 use crate::profile::{self, DataSet};
@@ -58,6 +58,7 @@ pub fn by_staff(
         act,
         rules,
         data_set,
+        reviewed: &record.reviewed,
         withheld: Vec::new(),
         problems,
     };
@@ -123,6 +124,7 @@ struct Work<'a> {
     act: &'a StaffAct<'a>,
     rules: &'a Rules,
     data_set: &'a DataSet,
+    reviewed: &'a ReviewedTexts,
     withheld: Vec<Withheld>,
     problems: Vec<Issue>,
 }
@@ -131,7 +133,7 @@ impl<'a> Work<'a> {
     fn consider(&mut self, at: Option<usize>, stored: &'a Stored) -> Option<Candidate<'a>> {
         let place = at.map_or_else(|| "patient".to_owned(), |at| format!("what[{at}]"));
         let raised: Vec<&str> = self.rules.policy.raised().iter().map(String::as_str).collect();
-        let labels = label(&stored.body, self.rules.lists, &raised);
+        let labels = label_reviewed(&stored.body, self.rules.lists, &raised, self.reviewed.of(&stored.resource_type, &stored.id));
         if let Err(why) = self.lets(&labels) {
             self.problems
                 .push(Issue::error(IssueCode::BusinessRule, place, why));

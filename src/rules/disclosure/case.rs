@@ -159,6 +159,7 @@ fn withheld_for(
             raised,
             data_set,
             layers,
+            reviewed: &record.reviewed,
             withheld: Vec::new(),
         };
         let mut withheld = HashMap::new();

@@ -12,7 +12,7 @@ use super::narrative::PART2_NOTICE;
 use super::record::Stored;
 use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed, values_at};
 use crate::law;
-use crate::profile::{self, DataSet, Profile, Projected};
+use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// A resource that survived its layers and its projection.
@@ -68,7 +68,7 @@ impl Candidate<'_> {
 
 impl<'a> Candidate<'a> {
     /// Projected again, without what `link` says leads nowhere.
-    pub fn project(&self, link: Option<&dyn Fn(Option<&str>) -> bool>) -> Option<Projected<'a>> {
+    pub fn project(&self, link: Option<&LeadsNowhere<'_>>) -> Option<Projected<'a>> {
         project(self.profile, self.stored, &self.hidden, link)
     }
 
@@ -114,7 +114,7 @@ pub(super) fn project<'a>(
     profile: &'a Profile,
     stored: &'a Stored,
     hidden: &BTreeSet<String>,
-    link: Option<&dyn Fn(Option<&str>) -> bool>,
+    link: Option<&LeadsNowhere<'_>>,
 ) -> Option<Projected<'a>> {
     let keeps_back = |path: &str| hidden.contains(path);
     let element: Option<&dyn Fn(&str) -> bool> = if hidden.is_empty() {

@@ -46,10 +46,9 @@ pub(super) fn compile(root: &'static Type, named: &Named, problems: &mut Vec<Iss
     compiler.check_names(named, &[Content::Complex(root)], root.name);
     compiler.node(Content::Complex(root), named, Reach::Named, root.name);
     compiler.resolve();
-    let plan = Plan {
+    Plan {
         nodes: compiler.nodes,
-    };
-    plan
+    }
 }
 
 impl Compiler<'_> {

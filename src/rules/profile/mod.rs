@@ -31,7 +31,7 @@ pub use free_text::free_text;
 pub use policy::{Class, DefaultRelease, Policy, Role};
 pub use policy_law::{AgencyPolicy, InQuestion};
 pub use problem::Rule;
-pub use project::{Projected, Withheld};
+pub use project::{LeadsNowhere, Projected, Withheld};
 pub use whole::whole_data_set;
 
 use crate::fhir::Issue;

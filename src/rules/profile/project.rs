@@ -20,8 +20,11 @@ pub struct Withheld<'h> {
     /// `CarePlan.activity[2].detail`, `Observation.valueQuantity`.
     pub element: Option<&'h dyn Fn(&str) -> bool>,
     /// Asked for each Reference, canonical and url by what it leads to; `None`: a Reference that names no place.
-    pub link: Option<&'h dyn Fn(Option<&str>) -> bool>,
+    pub link: Option<&'h LeadsNowhere<'h>>,
 }
+
+/// Says of a target whether what points to it has to go.
+pub type LeadsNowhere<'h> = dyn Fn(Option<&str>) -> bool + 'h;
 
 /// The released part of a resource, without `meta` and `text`, and what it leads to.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use super::missing::holds;
 use crate::disclosure::{Rules, Stored};
-use crate::label::{Ground, Labels, NoteKind, Why, basis, label};
+use crate::label::{Ground, Labels, NoteKind, TextReviews, Why, basis, label_reviewed};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// What a consent would have to cover, and why.
@@ -19,10 +19,15 @@ pub(super) struct Labelled {
     pub basis: Vec<String>,
 }
 
-pub(super) fn labels_of(stored: &Stored, element: Option<&str>, rules: &Rules) -> Labelled {
+pub(super) fn labels_of(
+    stored: &Stored,
+    element: Option<&str>,
+    rules: &Rules,
+    reviews: Option<&TextReviews>,
+) -> Labelled {
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
-    let whole = label(&stored.body, rules.lists, &raised);
-    let grounds = basis(&stored.body, rules.lists, &raised, None);
+    let whole = label_reviewed(&stored.body, rules.lists, &raised, reviews);
+    let grounds = basis(&stored.body, rules.lists, &raised, reviews);
     let Some(element) = element else {
         // An element's own label does not make the resource what it is.
         let own = grounds

@@ -208,7 +208,10 @@ fn reason(at: usize, kept: &Kept, trials: &mut Trials<'_>, found: &[Vec<Step>]) 
         .resources
         .iter()
         .find(|one| one.reference() == kept.reference);
-    let labelled = stored.map(|stored| labels_of(stored, kept.element.as_deref(), rules));
+    let labelled = stored.map(|stored| {
+        let reviews = trials.record.reviewed.of(&stored.resource_type, &stored.id);
+        labels_of(stored, kept.element.as_deref(), rules, reviews)
+    });
     let tried = match kept.follows {
         true => found.to_vec(),
         false => candidates(trials.record, kept, labelled.as_ref(), &to_name(kept)),

@@ -11,7 +11,9 @@ use super::missing::{is_there, missing};
 use crate::disclosure::decide::decide_within;
 use crate::disclosure::{Decision, Grant, Obtainable, Recipient, Record, Rules, Stored, decide};
 use crate::fhir::{Instant, Now, json};
+use crate::label::{text_at, text_digest};
 use crate::profile::{DataSet, whole_data_set};
+use crate::terminology::Sensitivities;
 
 /// Decisions tried for one explanation; beyond them nothing more is worked out. Fewer for a record that is long.
 const MOST: usize = 96;
@@ -168,8 +170,11 @@ impl<'a> Trials<'a> {
             }
             Step::ReviewText { path } => {
                 let (reference, element) = path.split_once('#')?;
-                let (name, id) = reference.split_once('/')?;
-                *at_path(body_of(record, name, id)?, element)? = "reviewed".into();
+                let found = record.resources.iter().find(|one| one.reference() == reference)?;
+                let digest = text_digest(text_at(&found.body, element)?);
+                record
+                    .reviewed
+                    .insert(reference, element, digest, Sensitivities::NONE);
             }
             Step::ClassifyNote { reference } => {
                 let (name, id) = reference.split_once('/')?;
@@ -244,20 +249,6 @@ fn body_of<'r>(record: &'r mut Record, resource_type: &str, id: &str) -> Option<
     Some(&mut found.body)
 }
 
-/// `CarePlan.activity[2].detail.description` in a CarePlan.
-fn at_path<'v>(resource: &'v mut Value, path: &str) -> Option<&'v mut Value> {
-    let (_, rest) = path.split_once('.')?;
-    let mut here = resource;
-    for step in rest.split('.') {
-        let (name, indexes) = step.split_once('[').map_or((step, ""), |(n, i)| (n, i));
-        here = here.get_mut(name)?;
-        for index in indexes.split('[').filter(|index| !index.is_empty()) {
-            here = here.get_mut(index.trim_end_matches(']').parse::<usize>().ok()?)?;
-        }
-    }
-    Some(here)
-}
-
 /// Removes `provision[0].provision[1]`, counted from the root provision.
 fn take_out(consent: &mut Value, provision: &str) -> Option<()> {
     let indexes: Vec<usize> = provision
@@ -316,13 +307,5 @@ mod tests {
         assert!(take_out(&mut consent, "provision[1].provision[0]").is_some());
         assert_eq!(consent, value!({"provision": {"provision": [{"a": 1}, {}]}}));
         assert!(take_out(&mut consent, "provision[7]").is_none());
-    }
-
-    #[test]
-    fn an_element_is_found_by_its_path() {
-        let mut plan = value!({"activity": [{"detail": {"description": "x"}}], "note": [{"text": "y"}]});
-        *at_path(&mut plan, "CarePlan.activity[0].detail.description").expect("there") = "z".into();
-        assert_eq!(plan["activity"][0]["detail"]["description"], "z");
-        assert!(at_path(&mut plan, "CarePlan.note[3].text").is_none());
     }
 }
