@@ -29,11 +29,16 @@ pub(super) fn labels_of(
     let whole = label_reviewed(&stored.body, rules.lists, &raised, reviews);
     let grounds = basis(&stored.body, rules.lists, &raised, reviews);
     let Some(element) = element else {
-        // An element's own label does not make the resource what it is.
-        let own = grounds
+        // A label that an element has of its own, and a suspicion, do not make the resource what it is.
+        let of_element = |ground: &Ground| {
+            matches!(ground.why, Why::Term { .. })
+                || whole.elements.iter().any(|(path, _)| holds(path, &ground.path))
+        };
+        let told = grounds
             .iter()
-            .filter(|ground| ground.path == stored.resource_type);
-        let told = own.map(in_words).collect();
+            .filter(|ground| !of_element(ground))
+            .map(in_words)
+            .collect();
         return labelled(&whole, Sensitivities::NONE, told);
     };
     let around = grounds
