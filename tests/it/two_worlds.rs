@@ -11,6 +11,7 @@ mod corpus;
 mod emergency;
 mod figures;
 mod passes;
+#[cfg(debug_assertions)]
 mod planted;
 mod refusals;
 mod thing;

@@ -35,13 +35,13 @@ pub(super) fn finish(
         true => label_released(&stored.body, excerpt.root()?, mark, lists, raised),
         false => label_stated(&stored.body, raised),
     };
-    #[cfg(feature = "planted-leaks")]
+    #[cfg(debug_assertions)]
     let seen = super::planted::labels(&stored.body, lists, raised, seen);
     let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
     unknown
         .iter()
         .for_each(|(name, value)| excerpt.value(name, value));
-    #[cfg(feature = "planted-leaks")]
+    #[cfg(debug_assertions)]
     super::planted::members(&stored.body, &mut excerpt);
     excerpt.close(0);
     let root = excerpt.root()?;
@@ -57,7 +57,7 @@ pub(super) fn finish(
     write_meta(profile.url(), labels, bytes);
     bytes.extend_from_slice(b"},\"text\":");
     narrative::narrative(root, notice.as_deref(), bytes);
-    #[cfg(feature = "planted-leaks")]
+    #[cfg(debug_assertions)]
     super::planted::narrative(&stored.body, bytes);
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))

@@ -22,7 +22,7 @@ mod answer;
 mod operation;
 mod rules;
 pub mod case;
-#[cfg(feature = "planted-leaks")]
+#[cfg(debug_assertions)]
 pub mod planted;
 #[cfg(test)]
 mod law_cases;

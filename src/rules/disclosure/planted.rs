@@ -1,6 +1,6 @@
 //! Leaks planted on purpose, one of each kind, at the place where it would happen: so that the tests of two worlds can show
-//! that they would see it. Compiled only with the feature `planted-leaks`, which only the tests of the root package turn on;
-//! `tests/it/tidy.rs` holds that. A leak counts for the thread it is planted on.
+//! that they would see it. Compiled only where debug assertions are, never in a release build; nothing but a test can turn one
+//! on, and it counts for the thread it is planted on.
 //! <https://hl7.org/fhir/R4/security-labels.html>
 
 use std::cell::Cell;

@@ -120,11 +120,11 @@ impl Decision {
         let mut stamps = Stamps::default();
         let mut released: Vec<Released> = Vec::with_capacity(self.resources.len());
         for (resource, shown) in self.resources.into_iter().zip(shown) {
-            #[cfg(feature = "planted-leaks")]
+            #[cfg(debug_assertions)]
             let resource = super::planted::version(resource, &self.about);
             let same = shown.filter(|shown| shown.digest == resource.digest);
             let changed_at = same.map_or_else(|| milliseconds(now.stamp()), |shown| shown.changed_at);
-            #[cfg(feature = "planted-leaks")]
+            #[cfg(debug_assertions)]
             let changed_at = super::planted::date(changed_at, &self.about);
             if same.is_none() {
                 moved.shown.push(resource.shown(changed_at));
@@ -254,7 +254,7 @@ impl Release {
     }
 
     pub fn holds(&self, resource_type: &str, id: &str) -> bool {
-        #[cfg(feature = "planted-leaks")]
+        #[cfg(debug_assertions)]
         if super::planted::keeps_back(&self.about, resource_type, id) {
             return true;
         }

@@ -101,12 +101,15 @@ pub fn part_2_counsellor(base: &[Kept]) -> Thing {
     });
     let practitioner = by_identifier(base, "Practitioner", "S-131");
     let absent = without(&absent, &[&target, &practitioner]);
-    let visible = with_change(base, &team, |team| {
+    let mut visible = with_change(base, &team, |team| {
         let list = team["participant"].as_array_mut().expect("a team");
         list.iter_mut()
             .filter(|p| mine(p))
             .for_each(|p| remove(p, &["extension"]));
     });
+    for reference in [&target, &practitioner] {
+        visible = with_change(&visible, reference, |one| remove(one, &["meta"]));
+    }
     let worlds = [base.to_vec(), absent, visible];
     Thing::new("a Part 2 counsellor on the team", "CareTeam", target, worlds)
 }
