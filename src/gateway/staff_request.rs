@@ -258,7 +258,9 @@ mod tests {
     fn a_whole_request_is_read() {
         let whole = json!({"patient": "p", "basis": "45 CFR 164.512(e)", "recipient": {"name": "Court"}, "why": "order",
             "what": ["Goal/1"], "facts": ["legal-review"], "order": {"contentType": "application/pdf", "data": "aGk="}});
-        let read = read(&whole, "Kim").ok().expect("good");
+        let Ok(read) = read(&whole, "Kim") else {
+            unreachable!("good")
+        };
         assert_eq!(
             (read.stated.decider.as_str(), read.order.as_deref()),
             ("Kim", Some(&b"hi"[..]))

@@ -137,8 +137,10 @@ async fn notes_of_therapy_are_never_opened(engine: Engine) {
     }
 }
 
+type Told = (u16, Vec<(String, Vec<u8>)>, Vec<u8>);
+
 /// All a caller has of an answer but the request's own id.
-fn told(answer: &Answer) -> (u16, Vec<(String, Vec<u8>)>, Vec<u8>) {
+fn told(answer: &Answer) -> Told {
     let mut headers: Vec<(String, Vec<u8>)> = answer
         .headers
         .iter()

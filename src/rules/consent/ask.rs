@@ -243,7 +243,7 @@ fn standing(consent: &Compiled, request: &Request<'_>, oldest: Option<Instant>) 
     let Ok(tree) = &consent.tree else {
         return (unread(consent), State::NotComputable);
     };
-    if consent.signature.refuses(now).is_some() {
+    if consent.overtaken || consent.signature.refuses(now).is_some() {
         return (Standing::DenyOnly, State::NotComputable);
     }
     // A nested provision may state a period of its own, so the rules are still asked.

@@ -74,6 +74,7 @@ pub(super) fn compile(
         signature,
         part2,
         superseded_by: None,
+        overtaken: false,
         identifiers: identifiers(consent),
         replaces: replaces(consent),
         stated_at: date(&consent["dateTime"]).map(|d| d.bounds(zone).0),

@@ -73,6 +73,8 @@ pub(super) struct Compiled {
     /// For state-governed data it holds until then (740 ILCS 110/5(b)(6)).
     pub state_until: Option<Instant>,
     pub superseded_by: Option<usize>,
+    /// A newer statement took its place that cannot be read.
+    pub overtaken: bool,
     /// Business identifiers (system, value), and consents it says it replaces.
     pub identifiers: Vec<(String, String)>,
     pub replaces: Vec<String>,
@@ -89,55 +91,65 @@ impl Compiled {
         unread.or(self.signature.problem)
     }
 
-    /// Can it take the place of an older one? Drafts never; what cannot be read might say less than it replaces. One that is
-    /// marked an error later still does: what it replaced does not come back by that.
-    fn supersedes(&self) -> bool {
+    /// Can it take the place of an older one? Drafts never. One that is marked an error later still does: what it replaced
+    /// does not come back by that.
+    fn replaces_older(&self) -> bool {
         matches!(
             self.status,
             Status::Active | Status::Refused | Status::Revoked | Status::Error
-        ) && self.tree.is_ok()
-            && self.signature.problem.is_none()
+        )
+    }
+
+    fn is_read(&self) -> bool {
+        self.tree.is_ok() && self.signature.problem.is_none()
     }
 }
 
-/// An older statement of the same consent (same identifier, or named by `replaces`) no longer counts.
+/// An older statement of the same consent (same identifier, or named by `replaces`) no longer counts. One that was replaced by
+/// what cannot be read permits nothing more, but what it denied stays denied: the newer may say as much.
 pub(super) fn mark_superseded(list: &mut [Compiled]) {
-    let mut newest: HashMap<(String, String), usize> = HashMap::new();
-    for (i, consent) in list
-        .iter()
-        .enumerate()
-        .filter(|(_, c)| c.supersedes() && c.stated_at.is_some())
-    {
-        for identifier in &consent.identifiers {
-            let entry = newest.entry(identifier.clone()).or_insert(i);
+    let read = newer_of_each(list, Compiled::is_read);
+    let unread = newer_of_each(list, |newer| !newer.is_read());
+    for (consent, (read, unread)) in list.iter_mut().zip(read.into_iter().zip(unread)) {
+        consent.superseded_by = read;
+        consent.overtaken = unread.is_some();
+    }
+}
+
+/// For each consent the newer one of this kind that took its place, if any.
+fn newer_of_each(list: &[Compiled], kind: fn(&Compiled) -> bool) -> Vec<Option<usize>> {
+    let replacing = || {
+        list.iter()
+            .enumerate()
+            .filter(|(_, c)| c.replaces_older() && kind(c))
+    };
+    let mut newest: HashMap<(&str, &str), usize> = HashMap::new();
+    for (i, consent) in replacing().filter(|(_, c)| c.stated_at.is_some()) {
+        for (system, value) in &consent.identifiers {
+            let entry = newest.entry((system, value)).or_insert(i);
             if list[*entry].stated_at < consent.stated_at {
                 *entry = i;
             }
         }
     }
-    let named: HashMap<String, usize> = list
-        .iter()
-        .enumerate()
-        .filter(|(_, c)| c.supersedes())
-        .flat_map(|(i, c)| c.replaces.iter().map(move |r| (r.clone(), i)))
+    let named: HashMap<&str, usize> = replacing()
+        .flat_map(|(i, c)| c.replaces.iter().map(move |r| (r.as_str(), i)))
         .collect();
-    for i in 0..list.len() {
-        let consent = &list[i];
-        let by_identifier = consent
+    let newer_of = |(i, consent): (usize, &Compiled)| {
+        let mut same = consent
             .identifiers
             .iter()
-            .filter_map(|id| newest.get(id).copied())
-            .find(|newer| {
-                let newer = &list[*newer];
-                newer.scope == consent.scope
-                    && consent.stated_at.is_some()
-                    && consent.stated_at < newer.stated_at
-            });
-        let by_name = named.get(&format!("Consent/{}", consent.id)).copied();
+            .filter_map(|(system, value)| newest.get(&(system.as_str(), value.as_str())).copied());
+        let by_identifier = same.find(|newer| {
+            let newer = &list[*newer];
+            newer.scope == consent.scope && consent.stated_at.is_some() && consent.stated_at < newer.stated_at
+        });
+        let by_name = named.get(format!("Consent/{}", consent.id).as_str()).copied();
         // Two that replace each other: neither is older, both count.
         let by_name = by_name.filter(|newer| {
             *newer != i && !consent.replaces.contains(&format!("Consent/{}", list[*newer].id))
         });
-        list[i].superseded_by = by_identifier.or(by_name);
-    }
+        by_identifier.or(by_name)
+    };
+    list.iter().enumerate().map(newer_of).collect()
 }

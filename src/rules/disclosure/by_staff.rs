@@ -133,7 +133,12 @@ impl<'a> Work<'a> {
     fn consider(&mut self, at: Option<usize>, stored: &'a Stored) -> Option<Candidate<'a>> {
         let place = at.map_or_else(|| "patient".to_owned(), |at| format!("what[{at}]"));
         let raised: Vec<&str> = self.rules.policy.raised().iter().map(String::as_str).collect();
-        let labels = label_reviewed(&stored.body, self.rules.lists, &raised, self.reviewed.of(&stored.resource_type, &stored.id));
+        let labels = label_reviewed(
+            &stored.body,
+            self.rules.lists,
+            &raised,
+            self.reviewed.of(&stored.resource_type, &stored.id),
+        );
         if let Err(why) = self.lets(&labels) {
             self.problems
                 .push(Issue::error(IssueCode::BusinessRule, place, why));

@@ -223,7 +223,11 @@ impl<'a> Work<'a> {
                 Ok(permitted) => {
                     // A code or a word is no statement of the source: it travels as the label of what is released, if at all.
                     let stated = labels.elements.iter().any(|(of, _)| *of == path) && own.is_stated();
-                    let mark = stated.then(|| HighWater::of(&own)).unwrap_or_default();
+                    let mark = if stated {
+                        HighWater::of(&own)
+                    } else {
+                        HighWater::default()
+                    };
                     elements.push(Element {
                         path,
                         mark,

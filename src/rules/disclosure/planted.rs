@@ -115,7 +115,7 @@ const END: &[u8] = b"</div>\"}";
 /// Adds to the narrative what the stored resource says.
 pub(super) fn narrative(stored: &Value, out: &mut Vec<u8>) {
     let mut said = Vec::new();
-    texts(stored, "", &mut said);
+    texts(stored, &mut said);
     if said.is_empty() || !out.ends_with(END) {
         return;
     }
@@ -130,9 +130,9 @@ pub(super) fn narrative(stored: &Value, out: &mut Vec<u8>) {
     out.extend_from_slice(END);
 }
 
-fn texts<'a>(value: &'a Value, name: &str, said: &mut Vec<&'a str>) {
+fn texts<'a>(value: &'a Value, said: &mut Vec<&'a str>) {
     match value {
-        Value::Array(items) => items.iter().for_each(|item| texts(item, name, said)),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, said)),
         Value::Object(object) => {
             let reference = object.contains_key("reference");
             for (name, member) in object {
@@ -140,7 +140,7 @@ fn texts<'a>(value: &'a Value, name: &str, said: &mut Vec<&'a str>) {
                 if let Some(text) = member.as_str().filter(|_| display || planted(Leak::Narrative)) {
                     said.push(text);
                 }
-                texts(member, name, said);
+                texts(member, said);
             }
         }
         _ => {}

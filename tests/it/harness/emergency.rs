@@ -114,7 +114,8 @@ pub fn parameter(answer: &Answer, name: &str) -> String {
     let body = answer.json();
     let list = body["parameter"].as_array().cloned().unwrap_or_default();
     let one = list.into_iter().find(|one| one["name"] == name);
-    let one = one.unwrap_or_else(|| panic!("{name}: {}", answer.text()));
+    let said = answer.text();
+    let one = one.ok_or_else(|| format!("{name}: {said}")).expect("a parameter");
     let value = one
         .as_object()
         .into_iter()
