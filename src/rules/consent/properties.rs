@@ -219,14 +219,13 @@ fn add_deny(provision: &mut Value, n: &mut usize, deny: &Value) -> bool {
         return true;
     }
     *n -= 1;
-    provision["provision"]
-        .as_array_mut()
-        .is_some_and(|list| list.iter_mut().any(|p| add_deny(p, n, deny)))
+    let nested = provision.get_mut("provision").and_then(Value::as_array_mut);
+    nested.is_some_and(|list| list.iter_mut().any(|p| add_deny(p, n, deny)))
 }
 
 /// Removes the first permit without anything below it; false when there is none.
 fn remove_permit(provision: &mut Value) -> bool {
-    let Some(list) = provision["provision"].as_array_mut() else {
+    let Some(list) = provision.get_mut("provision").and_then(Value::as_array_mut) else {
         return false;
     };
     if let Some(at) = list

@@ -266,7 +266,7 @@ impl Reader<'_> {
 
 fn list<'a>(provision: &'a Value, key: &str) -> Result<&'a [Value], Problem> {
     match provision.get(key) {
-        None => Ok(&[]),
+        None | Some(Value::Null) => Ok(&[]),
         Some(Value::Array(items)) => Ok(items),
         // One where R4 has a list says the same.
         Some(one @ Value::Object(_)) => Ok(std::slice::from_ref(one)),
