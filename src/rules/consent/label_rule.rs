@@ -3,7 +3,7 @@
 
 use super::datum::Datum;
 use super::rule::Code;
-use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities, known};
+use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities, canonical, known};
 
 /// The labels one provision states, ready for both readings.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,8 @@ impl LabelRule {
                 .flatten()
                 .any(|tag| {
                     self.other.iter().any(|o| {
-                        tag["code"] == o.code.as_str() && tag["system"].as_str().unwrap_or("") == o.system
+                        tag["code"] == o.code.as_str()
+                            && canonical(tag["system"].as_str().unwrap_or_default()) == o.system
                     })
                 })
     }

@@ -57,7 +57,7 @@ impl Shipped {
                 .unwrap_or_default()
                 .to_lowercase(),
         };
-        let state = if state == "il" {
+        let state = if matches!(state.as_str(), "il" | "us-il") {
             "illinois".to_owned()
         } else {
             state

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{NoteKind, Programs, Provenance, Received};
-use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities};
+use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities, canonical};
 
 pub(super) const INLINE_LABEL: &str =
     "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label";
@@ -43,7 +43,8 @@ impl Stated {
 
     fn and(mut self, coding: &Value) -> Stated {
         let code = coding["code"].as_str().unwrap_or_default();
-        match coding["system"].as_str().unwrap_or_default() {
+        match canonical(coding["system"].as_str().unwrap_or_default()) {
+            "" => self.without_system(code),
             CONFIDENTIALITY => self.confidentiality_code(code),
             ACT_CODE => self.act_code(code),
             NOTE_KIND => self.note_kind = self.note_kind.max(note_kind(code)),
@@ -67,6 +68,13 @@ impl Stated {
             _ => {}
         }
         self.sensitivity = self.sensitivity.with(Sensitivities::of(code).unwrap_or_default());
+    }
+
+    /// A code whose system nobody stated can hold back, never clear.
+    fn without_system(&mut self, code: &str) {
+        self.act_code(code);
+        let stated = Confidentiality::from_code(code).filter(|c| *c > Confidentiality::Normal);
+        self.confidentiality = self.confidentiality.max(stated);
     }
 
     /// Several codes: the highest counts. Retired codes of the system name a sensitivity or, like unknown ones, at least `R`.

@@ -22,8 +22,8 @@ pub(super) struct Facts<'a> {
 
 /// A fact by its name: plain, dotted or nested under what it is a fact of, in either spelling.
 pub(super) fn look_up<'a>(facts: &'a Value, name: &str) -> Option<&'a Value> {
-    let camel = camel(name);
-    let names = [name, camel.as_str()];
+    let (camel, hyphens) = (camel(name), name.replace('_', "-"));
+    let names = [name, camel.as_str(), hyphens.as_str()];
     let places = ["", "src", "rec", "rcp", "emergency", "consent"];
     places.iter().find_map(|place| {
         names.iter().find_map(|name| match *place {
@@ -59,7 +59,15 @@ impl<'a> Facts<'a> {
         };
         for resource in &case.resources {
             let id = resource["id"].as_str().unwrap_or_default();
-            let own = all["records"].get(id).or_else(|| all.get(id));
+            let kind = resource["resourceType"].as_str().unwrap_or_default();
+            let reference = format!("{kind}/{id}");
+            let own = [&all["records"], all, &all["rec"], &all["src"]]
+                .into_iter()
+                .find_map(|place| place.get(&reference).or_else(|| place.get(id)))
+                .or_else(|| {
+                    let mut list = all["records"].as_array().into_iter().flatten();
+                    list.find(|one| one["id"] == id || one["reference"] == reference.as_str())
+                });
             let fact = |name: &str| {
                 own.and_then(|own| look_up(own, name))
                     .or_else(|| look_up(all, name))
@@ -68,9 +76,12 @@ impl<'a> Facts<'a> {
             if fact("restriction")
                 .is_some_and(|list| one_or_many(list).iter().any(|r| !is_self_pay(r) && *r != false))
             {
-                let kind = resource["resourceType"].as_str().unwrap_or_default();
-                facts.restricted.push(format!("{kind}/{id}"));
+                facts.restricted.push(reference);
             }
+        }
+        let mut labels = facts.labels.iter().flatten();
+        if !case.resources.is_empty() && !labels.any(|l| l["code"] == "42CFRPart2") && speaks_of_part2(all) {
+            return Err("a fact about 42 CFR Part 2 stands where no resource of the case is found");
         }
         Ok(facts)
     }
@@ -110,7 +121,11 @@ impl<'a> Facts<'a> {
         };
         let mut added = Vec::new();
         if let (Some(signer), false) = (look_up(self.all, "signer"), has("consent-signer")) {
-            added.extend(self.signer(signer));
+            added.extend(
+                one_or_many(signer)
+                    .iter()
+                    .filter_map(|signer| self.signer(signer)),
+            );
         }
         let witness = look_up(self.all, "witness")
             .or_else(|| look_up(self.all, "signer").and_then(|s| s.get("witness")));
@@ -138,7 +153,16 @@ impl<'a> Facts<'a> {
     }
 
     fn signer(&self, signer: &Value) -> Option<Value> {
-        let role = signer.as_str().or(signer["role"].as_str())?;
+        let keys = ["role", "type", "kind"];
+        let role = signer
+            .as_str()
+            .or_else(|| keys.iter().find_map(|key| signer[*key].as_str()));
+        let role = match role {
+            Some(role) => role,
+            None if signer.get("witness").is_some() => return None,
+            // Somebody signed, and nobody can tell who.
+            None => "not-stated",
+        };
         let text = |name: &str| {
             let own = signer.get(name).or_else(|| look_up(self.all, name));
             own.and_then(Value::as_str).map(str::to_owned)
@@ -232,6 +256,20 @@ fn is_self_pay(restriction: &Value) -> bool {
             restriction.as_str(),
             Some("self-pay" | "self_pay" | "paid-in-full")
         )
+}
+
+/// Do the facts put anything under Part 2, wherever they say so?
+fn speaks_of_part2(facts: &Value) -> bool {
+    match facts {
+        Value::Object(members) => members.iter().any(|(key, value)| {
+            let name = key.to_lowercase().replace(['_', '-'], "");
+            let says = !(value.is_null() || *value == false || *value == "false" || *value == "none");
+            (says && (name.ends_with("part2program") || name.ends_with("part2basis")))
+                || speaks_of_part2(value)
+        }),
+        Value::Array(items) => items.iter().any(speaks_of_part2),
+        _ => false,
+    }
 }
 
 /// Labels of provenance; a value that is not known is no guess.

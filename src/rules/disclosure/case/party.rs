@@ -32,7 +32,8 @@ impl Party {
         rules: &Rules,
     ) -> Result<Party, &'static str> {
         let given = &case["recipient"];
-        if given["registered"] == false {
+        // Not said is said by its class; whatever is said and is not yes, is no.
+        if given.get("registered").is_some_and(|stated| !is_true(stated)) {
             return Err("the recipient is not registered (45 CFR 164.514(h))");
         }
         let facts = &case["facts"];
@@ -223,19 +224,46 @@ fn grant(case: &Value, patient: &str, as_of: Instant) -> Result<Option<Grant>, &
     let obtainable = stated
         .and_then(|grant| look_up(grant, "consent_obtainable"))
         .or_else(|| look_up(facts, "consent_obtainable"));
-    if stated.is_none_or(|grant| *grant == false) && obtainable.is_none() {
+    if stated.is_some_and(|grant| !grant.is_object() && !is_true(grant)) {
+        return Ok(None);
+    }
+    if stated.is_none() && obtainable.is_none() {
         return Ok(None);
     }
     let consent_obtainable = match obtainable {
         None => Obtainable::Unknown,
         Some(Value::Bool(false)) => Obtainable::No,
         Some(Value::Bool(true)) => Obtainable::Refused,
+        Some(Value::String(code)) if code == "yes" => Obtainable::Refused,
         Some(code) => code
             .as_str()
             .and_then(Obtainable::named)
             .ok_or("consent-obtainable is no, refused or unknown")?,
     };
-    let until = stated.and_then(|grant| Instant::parse(grant["until"].as_str()?));
+    // An end that cannot be read has passed; a grant for somebody else is none.
+    let end = stated.and_then(|grant| {
+        let ends = [&grant["until"], &grant["expires"], &grant["period"]["end"]];
+        ends.into_iter().find(|end| !end.is_null())
+    });
+    let until = match end {
+        None => None,
+        Some(end) => {
+            let day = |text| PartialDate::parse(text).map(|day| day.bounds(&jiff::tz::TimeZone::UTC).1);
+            match end
+                .as_str()
+                .and_then(|text| Instant::parse(text).or_else(|| day(text)))
+            {
+                None => return Ok(None),
+                until => until,
+            }
+        }
+    };
+    let of_another = |named: &str| named.strip_prefix("Patient/").unwrap_or(named) != patient;
+    let named = stated.map(|grant| &grant["patient"]);
+    let named = named.and_then(|p| p.as_str().or(p["reference"].as_str()));
+    if named.is_some_and(of_another) {
+        return Ok(None);
+    }
     Ok(Some(Grant {
         id: "case".to_owned(),
         patient: patient.to_owned(),
