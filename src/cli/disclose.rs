@@ -1,7 +1,10 @@
 //! `postern disclose`: a disclosure that a member of staff makes by hand, under their token; and its release by a second person.
 //! 45 CFR 164.512(c), (e), (j), 164.510(b); 42 CFR 2.61 to 2.67
 
+use std::io::Write as _;
 use std::path::Path;
+
+use anyhow::Context as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::DiscloseArgs;
 use super::preview::staff;
-use crate::config::{read_input, write_private};
+use crate::config::{new_private, read_input};
 use crate::gateway::{Error, Gateway, Made};
 
 /// A scanned order.
@@ -17,12 +20,19 @@ const LARGEST: u64 = 8 << 20;
 
 pub async fn run(config: Option<&Path>, args: DiscloseArgs) -> anyhow::Result<u8> {
     let asked = asked(&args)?;
+    // Before anything is recorded: what is released must have a place that holds nothing else.
+    let mut out = new_private(&args.out).with_context(|| args.out.display().to_string())?;
     let gateway = super::open_founded(config).await?;
     let made = act(&gateway, &args, &asked).await;
     super::close(&gateway).await;
-    match made? {
+    let made = made?;
+    if !matches!(made, Ok(Made::Released(_))) {
+        std::fs::remove_file(&args.out)?;
+    }
+    match made {
         Ok(Made::Released(opened)) => {
-            write_private(&args.out, &opened.0)?;
+            out.write_all(&opened.0)?;
+            out.sync_all()?;
             println!(
                 "recorded, and written to {} (readable by you alone)",
                 args.out.display()
@@ -65,13 +75,22 @@ async fn act(gateway: &Gateway, args: &DiscloseArgs, asked: &Value) -> anyhow::R
             .approve_disclosure(&first, work, &gateway.request_id())
             .await);
     }
-    let made = gateway.disclose(&first, asked, &gateway.request_id()).await;
-    let (Ok(Made::Waits(told)), Some(file)) = (&made, &args.second_person_token_file) else {
-        return Ok(made);
+    // Whoever cannot be the second person is told before anything is opened.
+    let second = match &args.second_person_token_file {
+        None => None,
+        Some(file) => match staff(gateway, Some(file)).await? {
+            Ok(second) => Some(second),
+            Err(error) => return Ok(Err(error)),
+        },
     };
-    let second = match staff(gateway, Some(file)).await? {
-        Ok(second) => second,
-        Err(error) => return Ok(Err(error)),
+    if let Some(second) = &second
+        && let Err(error) = second.may_approve(&first)
+    {
+        return Ok(Err(error));
+    }
+    let made = gateway.disclose(&first, asked, &gateway.request_id()).await;
+    let (Ok(Made::Waits(told)), Some(second)) = (&made, second) else {
+        return Ok(made);
     };
     let work = told["work"].as_str().unwrap_or_default();
     Ok(gateway

@@ -17,7 +17,9 @@ pub async fn run(config: Option<&Path>, command: WorkCommand) -> anyhow::Result<
     super::close(&gateway).await;
     match result? {
         Ok(()) => Ok(0),
-        Err(Error::Conflict) => refuse("somebody else has it, or it is settled: look at it again"),
+        Err(Error::Conflict) => refuse(
+            "take it first (`postern work take ID`); or somebody else has it, or it is settled: look at it again",
+        ),
         Err(Error::NotFound) => refuse("no such work item"),
         Err(Error::Unauthenticated) => refuse("this token belongs to nobody who may act"),
         Err(error) => {

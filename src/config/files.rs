@@ -109,6 +109,15 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// A new file that only its owner can read, in a folder that is there; an error when something has that name already.
+pub fn new_private(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 /// One mapping file and the code maps beside it, by path relative to the folder above its own; with that folder.
 pub fn read_mapping(file: &Path) -> Result<(PathBuf, Vec<(PathBuf, String)>), ConfigError> {
     let full = std::fs::canonicalize(file).map_err(|e| failed(file, &e))?;

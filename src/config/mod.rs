@@ -11,8 +11,8 @@ mod keys;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use files::{
-    CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, read_catalog, read_input,
-    read_lines, read_mapping, temporary_folder, write_private,
+    CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, new_private, read_catalog,
+    read_input, read_lines, read_mapping, temporary_folder, write_private,
 };
 pub use keys::Keys;
 

@@ -59,7 +59,7 @@ impl Error {
             Error::Unauthenticated => one(IssueCode::Login, "a valid access token is required"),
             Error::OutOfScope => one(
                 IssueCode::Forbidden,
-                "the token's scope does not allow this request",
+                "the token's scope, or what this client is registered for, does not allow this request",
             ),
             Error::Role => one(
                 IssueCode::Forbidden,

@@ -169,11 +169,12 @@ impl Gateway {
             .map(|(consent, provision)| audit::ConsentUsed { consent, provision })
             .collect();
         let mut legal: BTreeSet<&str> = basis.into_iter().map(first_word).collect();
-        let under_grant = legal.remove(BREAK_GLASS) || about.relationship.basis.code() == BREAK_GLASS;
+        let under_grant = legal.remove(BREAK_GLASS) || about.grant.is_some();
         let mut legal = legal.into_iter().collect::<Vec<_>>().join(", ");
         // The grant holds the four items of 42 CFR 2.51(c): each disclosure under it names it.
         if under_grant {
-            legal = format!("{legal}, {BREAK_GLASS} {}", about.relationship.evidence);
+            let grant = about.grant.as_deref().unwrap_or(&about.relationship.evidence);
+            legal = format!("{legal}, {BREAK_GLASS} {grant}");
         }
         audit::Disclosure {
             caller,

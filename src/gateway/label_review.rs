@@ -14,6 +14,7 @@ use postern_rules::terminology::Sensitivities;
 use serde_json::json;
 
 use super::intake::Intake;
+use super::roles::Door;
 use super::work::{OPEN, SETTLED, TAKEN, view};
 use super::{Error, Gateway, StaffMember, WorkView};
 use crate::store::{Change, Put, ReviewedText, Work, WorkItem};
@@ -160,6 +161,7 @@ impl Gateway {
         outcome: Option<&str>,
         request: &str,
     ) -> Result<WorkView, Error> {
+        staff.may(Door::Label)?;
         let labels = sensitivities(labels)?;
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
         if item.kind != LABEL_SENTENCE {

@@ -17,13 +17,15 @@ pub enum Door {
     Disclose,
     /// To name the order behind a disclosure, and to approve one that takes two persons.
     Order,
+    /// A sentence of a record, read and judged.
+    Label,
 }
 
 impl Door {
     fn roles(self) -> &'static [&'static str] {
         match self {
             Door::Preview => &["clinical", "compliance", OPERATOR],
-            Door::Disclose => &["clinical", "compliance"],
+            Door::Disclose | Door::Label => &["clinical", "compliance"],
             Door::Order => &["compliance"],
         }
     }
@@ -35,6 +37,16 @@ impl StaffMember {
             true => Ok(()),
             false => Err(Error::Role),
         }
+    }
+}
+
+impl StaffMember {
+    /// Can this one be the second person of a disclosure that `first` opens?
+    pub fn may_approve(&self, first: &StaffMember) -> Result<(), Error> {
+        if self.id == first.id {
+            return Err(Error::Conflict);
+        }
+        self.may(Door::Order)
     }
 }
 
@@ -53,7 +65,7 @@ mod tests {
             one.may(door).is_ok()
         };
         assert!(may("compliance", Door::Preview) && may("clinical", Door::Disclose));
-        for door in [Door::Preview, Door::Disclose, Door::Order] {
+        for door in [Door::Preview, Door::Disclose, Door::Order, Door::Label] {
             assert!(!may("admin", door) && !may("frontline", door) && !may("", door));
         }
         assert!(!may("clinical", Door::Order) && !may(OPERATOR, Door::Disclose));

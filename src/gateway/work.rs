@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::break_glass::REVIEW;
 use super::caller::ACTIVE;
 use super::label_review::LABEL_SENTENCE;
+use super::roles::Door;
+use super::staff_disclosure::LEGAL_RELEASE;
 use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Work, WorkFilter, WorkItem};
@@ -30,6 +32,15 @@ const MOST_LISTED: i64 = 1000;
 pub const OPEN: &str = "open";
 pub const TAKEN: &str = "taken";
 pub const SETTLED: &str = "settled";
+
+/// Some items hold what not every role may read or decide: a sentence of a record, an order and what it names.
+fn may_open(staff: &StaffMember, item: &WorkItem) -> Result<(), Error> {
+    match item.kind.as_str() {
+        LABEL_SENTENCE => staff.may(Door::Label),
+        LEGAL_RELEASE => staff.may(Door::Order),
+        _ => Ok(()),
+    }
+}
 
 impl Gateway {
     pub async fn staff(&self, bearer: Option<Bearer>) -> Result<StaffMember, Error> {
@@ -77,6 +88,7 @@ impl Gateway {
 
     pub async fn work_show(&self, staff: &StaffMember, id: &str, request: &str) -> Result<WorkView, Error> {
         let item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
+        may_open(staff, &item)?;
         let patient = patient_of(&item);
         self.record_act(
             staff,
@@ -101,6 +113,7 @@ impl Gateway {
     /// Makes the item this person's own. One that somebody else has is a conflict.
     pub async fn work_take(&self, staff: &StaffMember, id: &str, request: &str) -> Result<WorkView, Error> {
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
+        may_open(staff, &item)?;
         if item.state != OPEN {
             return Err(Error::Conflict);
         }
@@ -127,6 +140,7 @@ impl Gateway {
             return Err(Error::Invalid(vec![issue]));
         }
         let mut item = self.store.work_item(id).await?.ok_or(Error::NotFound)?;
+        may_open(staff, &item)?;
         if item.kind == LABEL_SENTENCE {
             let details = "say which labels the sentence gets, or that it gets none";
             return Err(Error::Invalid(vec![Issue::error(

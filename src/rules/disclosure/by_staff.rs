@@ -281,6 +281,7 @@ fn decision(
         elements_stored: 0,
         elements_released: 0,
         part2,
+        grant: None,
         valid_until: now.valid_until(),
     };
     Decision { about, resources }

@@ -153,6 +153,9 @@ fn released<'a>(
         elements_stored,
         elements_released,
         part2,
+        grant: emergency
+            .and(recipient.grant.as_ref())
+            .map(|grant| format!("Grant/{}", grant.id)),
         valid_until: now.valid_until(),
     };
     Ok(Decision { about, resources })

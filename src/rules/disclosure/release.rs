@@ -76,6 +76,8 @@ pub struct About {
     pub elements_released: usize,
     /// Does the release hold content under 42 CFR Part 2?
     pub part2: bool,
+    /// The break-glass grant that took part (`Grant/…`): each disclosure under it names it (`42 CFR 2.51(c)`).
+    pub grant: Option<String>,
     pub valid_until: Instant,
 }
 

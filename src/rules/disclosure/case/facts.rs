@@ -73,7 +73,7 @@ impl<'a> Facts<'a> {
                     .or_else(|| look_up(all, name))
             };
             facts.labels.push(labels(&fact)?);
-            if fact("restriction")
+            if restriction(&fact)
                 .is_some_and(|list| one_or_many(list).iter().any(|r| !is_self_pay(r) && *r != false))
             {
                 facts.restricted.push(reference);
@@ -88,6 +88,7 @@ impl<'a> Facts<'a> {
 
     pub fn on_resource(&self, resource: &Value, at: usize) -> Stored {
         let mut body = resource.clone();
+        assume_in_force(&mut body);
         let labels = self.labels.get(at).cloned().unwrap_or_default();
         if body.is_object() && !labels.is_empty() {
             if !body["meta"].is_object() {
@@ -129,7 +130,8 @@ impl<'a> Facts<'a> {
         }
         let witness = look_up(self.all, "witness")
             .or_else(|| look_up(self.all, "signer").and_then(|s| s.get("witness")));
-        let name = witness.and_then(|w| {
+        let attests = |w: &&Value| w.get("attested_identity").is_none_or(is_true);
+        let name = witness.filter(attests).and_then(|w| {
             w.as_str()
                 .or(w["name"].as_str())
                 .or(is_true(w).then_some("stated"))
@@ -242,6 +244,51 @@ fn ours(system: &str, code: &str) -> Value {
     json!({"system": format!("{OURS}/CodeSystem/{system}"), "code": code})
 }
 
+/// What a case leaves out of a resource is as usual: in force. A record states it; a data set wants it stated.
+fn assume_in_force(resource: &mut Value) {
+    let kind = resource["resourceType"].as_str().unwrap_or_default().to_owned();
+    let active = |system: &str| json!({"coding": [{"system": system, "code": "active"}]});
+    let usual = match kind.as_str() {
+        "Condition" => vec![(
+            "clinicalStatus",
+            active("http://terminology.hl7.org/CodeSystem/condition-clinical"),
+        )],
+        "AllergyIntolerance" => vec![(
+            "clinicalStatus",
+            active("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"),
+        )],
+        "MedicationRequest" => vec![("status", json!("active")), ("intent", json!("order"))],
+        _ => Vec::new(),
+    };
+    for (key, value) in usual {
+        if let Some(members) = resource.as_object_mut() {
+            members.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// Agreed restrictions, however the list is called.
+fn restriction<'a>(fact: &dyn Fn(&str) -> Option<&'a Value>) -> Option<&'a Value> {
+    let names = ["restriction", "restrictions", "restriction[]"];
+    names.into_iter().find_map(fact)
+}
+
+/// A kind of service that nobody knows is no kind that no law governs.
+fn program_kind(kind: &Value) -> Result<&'static str, &'static str> {
+    let text = kind
+        .as_str()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
+        .replace(['_', ' '], "-");
+    match text.as_str() {
+        "substance-use" | "sud" | "substance-use-disorder" => Ok("substance-use"),
+        "developmental-disability" | "dd" => Ok("developmental-disability"),
+        "mh" => Ok("mental-health"),
+        text if text.contains("mental-health") => Ok("mental-health"),
+        _ => Err("the kind of the service is not known"),
+    }
+}
+
 fn is_self_pay(restriction: &Value) -> bool {
     let flags = [
         "payer_paid",
@@ -305,13 +352,16 @@ fn labels<'f>(fact: &dyn Fn(&str) -> Option<&'f Value>) -> Result<Vec<Value>, &'
     }
     for name in ["program_kind", "service"] {
         for kind in fact(name).map(one_or_many).unwrap_or_default() {
-            labels.push(ours(
-                "program-kind",
-                &kind.as_str().unwrap_or_default().replace('_', "-"),
-            ));
+            labels.push(ours("program-kind", program_kind(kind)?));
         }
     }
-    let paid = fact("restriction").is_some_and(|list| one_or_many(list).iter().any(is_self_pay));
+    if ["mental_health_service", "mh_service"]
+        .iter()
+        .any(|name| fact(name).is_some_and(is_true))
+    {
+        labels.push(ours("program-kind", "mental-health"));
+    }
+    let paid = restriction(fact).is_some_and(|list| one_or_many(list).iter().any(is_self_pay));
     if paid || fact("self_pay").is_some_and(is_true) {
         labels.push(json!({"system": ACT_CODE, "code": "HIPAASelfPay"}));
     }

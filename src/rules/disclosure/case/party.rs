@@ -176,7 +176,12 @@ fn relationship(
     role: Role,
 ) -> Result<(Option<bool>, bool), &'static str> {
     let facts = &case["facts"];
-    let of_facts = ["had_relationship", "relationship", "treating_relationship"];
+    let of_facts = [
+        "had_relationship",
+        "had_relationship(patient)",
+        "relationship",
+        "treating_relationship",
+    ];
     let stated = match &case["recipient"]["relationship"] {
         Value::Null => of_facts.iter().find_map(|name| look_up(facts, name)),
         stated => Some(stated),
@@ -186,18 +191,30 @@ fn relationship(
     let related = match stated {
         None => team.then_some(true),
         Some(Value::Bool(stated)) => Some(*stated),
-        Some(Value::String(basis)) => Some(!matches!(basis.as_str(), "none" | "no" | "false" | "never" | "")),
+        Some(Value::String(basis)) => Some(!matches!(
+            basis.to_ascii_lowercase().as_str(),
+            "none" | "no" | "false" | "never" | "ended" | "over" | "former" | "inactive" | "past" | ""
+        )),
         Some(Value::Object(stated)) => {
-            let says = stated
-                .get("value")
-                .or(stated.get("exists"))
-                .is_none_or(|v| *v != false);
-            let end = stated.get("period").map(|period| &period["end"]);
+            let says = ["value", "exists", "active", "had", "has", "had_relationship"]
+                .iter()
+                .filter_map(|name| stated.get(*name))
+                .all(is_true);
+            let bound = |name: &str| {
+                stated
+                    .get("period")
+                    .and_then(|p| p.get(name))
+                    .or_else(|| stated.get(name))
+            };
+            let end = bound("end");
+            let started = bound("start").and_then(Value::as_str).is_none_or(|start| {
+                PartialDate::parse(start).is_some_and(|start| start.bounds(&read.zone).0 <= as_of)
+            });
             let over = end.and_then(Value::as_str).is_some_and(|end| {
                 PartialDate::parse(end).is_none_or(|end| end.bounds(&read.zone).1 <= as_of)
             });
             // "Has or had a relationship": what a plan paid for stays its business (45 CFR 164.506(c)(4)).
-            Some(says && (!over || role == Role::HealthPlan))
+            Some(says && started && (!over || role == Role::HealthPlan))
         }
         Some(_) => return Err("the relationship of the case cannot be read"),
     };
