@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use postern_rules::disclosure::{Denied, Exception, Reason, Seen};
+use postern_rules::fhir::path::without_indexes;
 use postern_rules::terminology::{ACT_REASON, display};
 
 use crate::gateway::Looked;
@@ -308,20 +309,6 @@ fn unique(all: impl Iterator<Item = String>) -> Vec<String> {
         }
     }
     seen
-}
-
-fn without_indexes(path: &str) -> String {
-    let mut out = String::new();
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if !inside => out.push(c),
-            _ => {}
-        }
-    }
-    out
 }
 
 fn count(n: usize, what: &str) -> String {

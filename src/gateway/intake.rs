@@ -3,11 +3,11 @@
 //! The same record twice changes nothing; what a record changes is worked out in `statement.rs`.
 
 use postern_rules::audit;
-use postern_rules::fhir::{Issue, IssueCode, Value, json};
+use postern_rules::fhir::{Issue, IssueCode, Value, is_shared, json};
 use postern_rules::mapping::{Conversion, Problem, Settings};
 
 use super::caller::ACTIVE;
-use super::statement::{Plan, is_shared};
+use super::statement::Plan;
 use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Lane, Put, Refused, Work};

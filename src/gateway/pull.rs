@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use postern_rules::disclosure::{Answer, Release};
-use postern_rules::fhir::{Instant, Issue, IssueCode, Now};
+use postern_rules::fhir::{Instant, Issue, IssueCode, Now, is_shared};
 use postern_rules::search::Query;
 
 use super::events::Interaction;
-use super::release::{Found, Trust, is_shared};
+use super::release::{Found, Trust};
 use super::{Call, Error, Gateway};
 use crate::store::{Change, Refused};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use postern_rules::disclosure::{Grant, Moved, Recipient, Record, Refusal, Release, Shown, Stored, decide};
-use postern_rules::fhir::{Instant, Now, Value, json};
+use postern_rules::fhir::{Instant, Now, Value, is_shared, json};
 
 use super::release_cache::{Building, Kept, Key};
 use super::{Caller, Error, Gateway};
@@ -33,21 +33,6 @@ pub enum Trust {
 
 /// Role → organisation → the organisation it is part of: as far as shared resources usually lead.
 const STEPS: usize = 3;
-
-/// Types that are shared between people: a record refers to them, it does not contain them.
-const SHARED: &[&str] = &[
-    "Practitioner",
-    "PractitionerRole",
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Endpoint",
-];
-
-/// Does it belong to no person?
-pub fn is_shared(resource_type: &str) -> bool {
-    SHARED.contains(&resource_type)
-}
 
 impl Gateway {
     pub async fn find_release(

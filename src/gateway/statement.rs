@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use postern_rules::fhir::{Issue, IssueCode, Value};
+use postern_rules::fhir::{Issue, IssueCode, Value, is_shared};
 
 use super::{Error, Gateway};
 use crate::store::{Put, Rehomed, ResourceRow, Statement};
@@ -164,13 +164,6 @@ impl Gateway {
         plan.corrected = Some((from, versions.record));
         Ok(())
     }
-}
-
-pub(super) fn is_shared(resource_type: &str) -> bool {
-    matches!(
-        resource_type,
-        "Practitioner" | "PractitionerRole" | "Organization" | "Location" | "HealthcareService" | "Endpoint"
-    )
 }
 
 fn key_of(resource: &Value) -> Option<Key> {

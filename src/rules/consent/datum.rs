@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::context::{Context, local_part, without_version};
 use super::rule::{Code, DataRule, Meaning, Span};
-use crate::fhir::Instant;
 use crate::fhir::date::PartialDate;
+use crate::fhir::{Instant, is_shared};
 use crate::label::{ConfidentialityBasis, Labels};
 use crate::terminology::Confidentiality;
 
@@ -90,15 +90,9 @@ const SUBJECTS: [&str; 6] = [
 ];
 
 /// Who serves the person, and the consent itself: a release leads to them, they are not the data it is about.
-const BESIDE: [&str; 7] = [
-    "Practitioner",
-    "PractitionerRole",
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Endpoint",
-    "Consent",
-];
+fn is_beside(resource_type: &str) -> bool {
+    resource_type == "Consent" || is_shared(resource_type)
+}
 
 /// Who somebody is has no clinical time: no period of the data reaches it, and none leaves it out.
 const TIMELESS: [&str; 2] = ["Patient", "RelatedPerson"];
@@ -202,9 +196,7 @@ impl<'a> Datum<'a> {
 
     /// Labels, actor and purpose still decide over these.
     pub(super) fn is_beside_the_data(&self) -> bool {
-        self.resource["resourceType"]
-            .as_str()
-            .is_some_and(|kind| BESIDE.contains(&kind))
+        self.resource["resourceType"].as_str().is_some_and(is_beside)
     }
 
     pub(super) fn is_data(&self, rule: &DataRule, permit: bool, context: &dyn Context) -> bool {
@@ -308,7 +300,7 @@ impl<'a> Datum<'a> {
     /// unknown time is permitted by no period and denied by every one.
     pub(super) fn is_within(&self, span: Span, permit: bool, zone: &TimeZone) -> bool {
         let kind = self.resource["resourceType"].as_str().unwrap_or_default();
-        if TIMELESS.contains(&kind) || kind != "Consent" && BESIDE.contains(&kind) {
+        if TIMELESS.contains(&kind) || is_shared(kind) {
             return permit;
         }
         let mut times = TIMES

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::path::without_indexes;
 use super::{gate, json, xml};
 
 /// Official examples that are no valid R4, each with its reason; a tab between the columns.
@@ -52,13 +53,6 @@ fn examples() -> BTreeMap<String, Vec<u8>> {
         }
     }
     out
-}
-
-fn without_indexes(path: &str) -> String {
-    path.split('.')
-        .map(|step| step.split('[').next().unwrap_or(step))
-        .collect::<Vec<_>>()
-        .join(".")
 }
 
 #[test]

@@ -18,6 +18,21 @@ pub(super) fn push_index(path: &mut String, index: usize) {
     write!(path, "[{index}]").expect("writing to a String succeeds");
 }
 
+/// The element a place belongs to: `CarePlan.activity[2].detail` → `CarePlan.activity.detail`.
+pub fn without_indexes(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            _ if !inside => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
 /// Could it be the name of an element or resource, `_` before a primitive's and `[x]` after a choice's included?
 fn is_element_name(name: &str) -> bool {
     let name = name.strip_suffix("[x]").unwrap_or(name);

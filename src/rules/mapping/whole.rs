@@ -3,25 +3,17 @@
 
 use serde_json::{Value, json};
 
+use crate::fhir::is_shared;
+
 const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 const PART2: &str = "42CFRPart2";
 
-/// Shared between people and sources: they say nothing of a person by themselves, and leave only with something that
-/// refers to them. Labelled, one source's word about an organisation would hide it from everybody's record.
-const DIRECTORY: [&str; 6] = [
-    "Practitioner",
-    "PractitionerRole",
-    "Organization",
-    "Location",
-    "HealthcareService",
-    "Endpoint",
-];
-
-/// Adds the label of 42 CFR Part 2 to each resource about a person that has none.
+/// Adds the label of 42 CFR Part 2 to each resource about a person that has none. What is shared gets none: labelled, one
+/// source's word about an organisation would hide it from everybody's record.
 pub(super) fn label(resources: &mut [Value]) {
     for resource in resources {
         let kind = resource["resourceType"].as_str().unwrap_or_default();
-        if !DIRECTORY.contains(&kind) {
+        if !is_shared(kind) {
             label_one(resource);
         }
     }

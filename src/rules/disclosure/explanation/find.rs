@@ -6,9 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::missing::{holds, missing, without_indexes};
+use super::missing::{holds, missing};
 use super::trial::{bodies, reference};
 use crate::disclosure::{Decision, Record, Rule, Rules};
+use crate::fhir::path::without_indexes;
 use crate::profile::{self, Profile};
 
 /// One thing kept back, before its remedy is known.

@@ -36,21 +36,6 @@ pub(super) fn holds(above: &str, path: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// `CarePlan.activity[2].detail` → `CarePlan.activity.detail`
-pub(super) fn without_indexes(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            _ if !inside => out.push(c),
-            _ => {}
-        }
-    }
-    out
-}
-
 fn object<'v>(
     stored: impl Iterator<Item = (&'v String, &'v Value)>,
     released: &Map<String, Value>,
@@ -118,6 +103,7 @@ fn is_part(kept: &Value, stored: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fhir::path::without_indexes;
     use serde_json::json;
 
     #[test]
