@@ -10,7 +10,8 @@ use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Permitted, Refused};
 use super::narrative::PART2_NOTICE;
 use super::record::Stored;
-use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed, values_at};
+use crate::fhir::excerpt::Part;
+use crate::label::{Company, HighWater, Kept, Labels, ReviewedTexts, is_opaque, label_reviewed, values_at};
 use crate::law;
 use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
@@ -98,6 +99,29 @@ impl<'a> Candidate<'a> {
     }
 }
 
+/// A document of which every content has its bytes, or leads to them: the rest of it, title and size, speaks of what is not there.
+pub(super) fn is_whole(resource_type: &str, projected: &Projected<'_>) -> bool {
+    if resource_type != "DocumentReference" {
+        return true;
+    }
+    let content = projected.excerpt.root().and_then(|root| root.member("content"));
+    let mut content = content.into_iter().flat_map(Part::parts);
+    content.all(|content| {
+        let attachment = content.member("attachment");
+        attachment.is_some_and(|a| a.member("data").is_some() || a.member("url").is_some())
+    })
+}
+
+/// What is no DomainResource has no narrative.
+pub(super) fn has_narrative(resource_type: &str) -> bool {
+    !matches!(resource_type, "Binary" | "Bundle" | "Parameters")
+}
+
+/// Why a document goes whole.
+const OPAQUE: &str = "something that is said of the document is withheld, and it cannot be filtered inside";
+const MUTE: &str =
+    "its form has no place for the notice that must go with it; inside its document it would have";
+
 /// An excerpt borrows its scalars from where they are stored, so the place of one tells whether it is there.
 fn address(value: &Value) -> usize {
     std::ptr::from_ref(value).addr()
@@ -132,6 +156,8 @@ pub(super) struct Work<'a> {
     pub raised: Vec<&'a str>,
     pub data_set: &'a DataSet,
     pub layers: Layers<'a>,
+    /// What resources take from the company they keep.
+    pub company: &'a Company<'a>,
     pub reviewed: &'a ReviewedTexts,
     pub withheld: Vec<Withheld>,
 }
@@ -141,7 +167,11 @@ impl<'a> Work<'a> {
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
         let reviews = self.reviewed.of(&stored.resource_type, &stored.id);
-        let labels = label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews);
+        let mut labels = label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews);
+        let kept = self.company.kept_by(&stored.resource_type, &stored.id);
+        if let Some(kept) = kept {
+            kept.raise(&mut labels);
+        }
         let permitted = self.layers.judge(stored, &labels);
         let permitted = match permitted {
             Ok(permitted) => permitted,
@@ -160,6 +190,15 @@ impl<'a> Work<'a> {
         }
         let (mut hidden, elements) = self.judge_elements(stored, &labels, shared);
         let sensitive = !hidden.is_empty();
+        if sensitive && is_opaque(&stored.resource_type) {
+            // What is inside cannot be filtered, and what is said of it says what is inside.
+            self.keep_back(
+                stored.reference(),
+                Refused::new(Rule::Shape, None, OPAQUE),
+                shared,
+            );
+            return None;
+        }
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
             let own = labels.elements.iter().map(|(path, _)| path);
@@ -171,7 +210,8 @@ impl<'a> Work<'a> {
                 }
             });
         }
-        let Some(projected) = project(profile, stored, &hidden, None) else {
+        let projected = project(profile, stored, &hidden, None);
+        let Some(projected) = projected.filter(|p| is_whole(&stored.resource_type, p)) else {
             let rule = if sensitive { Rule::Shape } else { Rule::DataSet };
             self.keep_back(
                 stored.reference(),
@@ -180,13 +220,13 @@ impl<'a> Work<'a> {
             );
             return None;
         };
-        Some(Candidate {
+        let candidate = Candidate {
             stored,
             profile,
             projected,
-            labelled: labels.is_more_than_stated(),
+            labelled: labels.is_more_than_stated() || kept.is_some(),
             elements,
-            mark: HighWater::default(),
+            mark: kept.map(Kept::mark).unwrap_or_default(),
             hidden,
             shared,
             stays: false,
@@ -194,7 +234,12 @@ impl<'a> Work<'a> {
             part2: labels.part2,
             obligations: permitted.obligations,
             statements: permitted.statements.into_iter().collect(),
-        })
+        };
+        if candidate.notice().is_some() && !has_narrative(&stored.resource_type) {
+            self.keep_back(stored.reference(), Refused::new(Rule::Shape, None, MUTE), shared);
+            return None;
+        }
+        Some(candidate)
     }
 
     /// The agency's own Organization: it is about nobody, and whoever asks has its name from the address they asked at.

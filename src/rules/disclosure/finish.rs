@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::consider::Candidate;
+use super::consider::{Candidate, has_narrative};
 use super::narrative;
 use super::release::Undated;
 use crate::fhir::Value;
@@ -55,10 +55,13 @@ pub(super) fn finish(
     let stamp_at = bytes.len();
     let labels = security(&seen, no_redisclosure, &stored.body);
     write_meta(profile.url(), labels, bytes);
-    bytes.extend_from_slice(b"},\"text\":");
-    narrative::narrative(root, notice.as_deref(), bytes);
-    #[cfg(debug_assertions)]
-    super::planted::narrative(&stored.body, bytes);
+    bytes.push(b'}');
+    if has_narrative(&stored.resource_type) {
+        bytes.extend_from_slice(b",\"text\":");
+        narrative::narrative(root, notice.as_deref(), bytes);
+        #[cfg(debug_assertions)]
+        super::planted::narrative(&stored.body, bytes);
+    }
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
         .for_each(|part| write_member(part, bytes));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::consider::Candidate;
-use super::narrative::{DEEPEST, PART2_NOTICE, SKIPPED};
+use super::narrative::{DEEPEST, PART2_NOTICE, SKIPPED, SKIPPED_BELOW};
 use super::record::Stored;
 use crate::label::{CodeLists, HighWater, Labels, RAISED, label_codes};
 use crate::profile::tests::by_value::completed;
@@ -93,7 +93,9 @@ fn finish(stored: &Stored, profile: &Profile, part2: bool, mut body: Value) -> V
         }
         let next = 1 + usize::from(id.is_some());
         object.shift_insert(next, "meta".to_owned(), meta);
-        object.shift_insert(next + 1, "text".to_owned(), text);
+        if stored.resource_type != "Binary" {
+            object.shift_insert(next + 1, "text".to_owned(), text);
+        }
     }
     body
 }
@@ -170,7 +172,9 @@ fn render(value: &Value, depth: usize, html: &mut String) {
         Value::Object(object) => match in_words(value) {
             Some(text) => escape(&text, html),
             None => members(
-                object.iter().filter(|(name, _)| *name != "extension"),
+                object
+                    .iter()
+                    .filter(|(name, _)| !SKIPPED_BELOW.contains(&name.as_str())),
                 depth + 1,
                 html,
             ),
