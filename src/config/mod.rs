@@ -28,6 +28,7 @@ pub struct Config {
     pub paths: Paths,
     pub log: Log,
     pub agency: Agency,
+    pub smart: Smart,
 }
 
 /// Where Postern listens and how the world reaches it.
@@ -85,6 +86,14 @@ pub struct Agency {
     pub responsible: String,
     /// Who is told of break-glass at once: roles of staff, ids of staff, or addresses.
     pub notify: Vec<String>,
+}
+
+/// How partners' clients may prove themselves.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smart {
+    /// Allows clients to be registered with a shared secret instead of keys; discovery then names the method.
+    pub client_secrets: bool,
 }
 
 impl Default for Server {

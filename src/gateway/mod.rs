@@ -3,12 +3,14 @@
 mod error;
 mod catalog;
 mod partner;
+mod client;
 mod caller;
 mod events;
 mod people;
 mod release_cache;
 mod release;
 mod pull;
+mod authentication;
 mod token;
 mod roles;
 mod staff_request;
@@ -36,8 +38,10 @@ use postern_rules::disclosure::Rules;
 use postern_rules::log::{Digest, Signer, digest::hex};
 use postern_rules::search::CursorKey;
 
+pub use authentication::{ClientForm, TokenError};
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
+pub use client::{ClientRegistration, Proof};
 pub use emergency::{NATURE, NATURES};
 pub use error::Error;
 pub use events::Interaction;
@@ -45,11 +49,11 @@ pub use explain::{Look, Looked};
 pub use import::{ImportLine, ImportReport};
 pub use intake::{Accepted, Intake, Rejected};
 pub use log::{AuditFilter, Verification};
-pub use partner::{ClientKeys, Identifier, NPI, Partner, is_npi};
+pub use partner::{Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
-pub use token::{TokenError, TokenRequest, TokenResponse};
+pub use token::{TokenRequest, TokenResponse, URI, WRITABLE};
 pub use work::{StaffMember, WorkView};
 
 use crate::config::{Clock, Config, Entropy, Keys};
@@ -68,6 +72,7 @@ pub struct Gateway {
     cursors: CursorKey,
     rules_version: String,
     releases: release_cache::ReleaseCache,
+    clients: client::KnownClients,
     tokens: caller::KnownTokens,
     people: people::People,
     requests: AtomicU64,
@@ -89,6 +94,7 @@ impl Gateway {
         Ok(Arc::new(Gateway {
             rules_version: hex(&rules.digest[..8]),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
+            clients: client::KnownClients::default(),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
             requests: AtomicU64::new(0),
