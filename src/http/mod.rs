@@ -36,7 +36,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
     let patience = Duration::from_secs(limits.request_seconds);
     let health = Router::new()
         .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready));
+        .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(respond::no_such_method);
     Router::new()
         .route("/auth/token", post(smart::token))
         .route("/fhir/metadata", get(fhir::metadata))
