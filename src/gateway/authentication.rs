@@ -9,7 +9,7 @@ use std::sync::Arc;
 use postern_rules::fhir::{Now, Value};
 
 use super::client::{KnownClient, Proof};
-use super::{Error, Gateway};
+use super::{Attempt, Error, Gateway, Stranger};
 use crate::auth::{ClientSecret, Refused as Unproven, Unverified};
 use crate::store::Guard;
 
@@ -83,17 +83,17 @@ pub(super) struct Proven {
     pub method: &'static str,
 }
 
-/// One request for a token: where it came from, and whose it turned out to be.
-pub(super) struct Attempt<'a> {
+/// One request at these doors: where it came from, and whose it turned out to be.
+pub(super) struct Incoming<'a> {
     pub request: &'a str,
     pub address: &'a str,
     /// The registered client that the request names; it need not have sent it.
     pub client: Option<Arc<KnownClient>>,
 }
 
-impl<'a> Attempt<'a> {
-    pub fn new(request: &'a str, address: &'a str) -> Attempt<'a> {
-        Attempt {
+impl<'a> Incoming<'a> {
+    pub fn new(request: &'a str, address: &'a str) -> Incoming<'a> {
+        Incoming {
             request,
             address,
             client: None,
@@ -159,18 +159,35 @@ fn is_basic(header: &str) -> bool {
 }
 
 impl Gateway {
+    /// What was refused here is counted, and on the log once a minute; the reason is for the operator.
+    pub(super) async fn note_refused<T>(&self, result: &Result<T, TokenError>, incoming: &Incoming<'_>) {
+        let Err(TokenError::Oauth { status, reason, .. }) = result else {
+            return;
+        };
+        tracing::info!(reason, "token request refused");
+        let stranger = Stranger {
+            address: incoming.address.to_owned(),
+            client: incoming.client.as_ref().map(|client| client.id.clone()),
+            attempt: match status {
+                401 => Attempt::Token,
+                _ => Attempt::Terms,
+            },
+        };
+        self.note_stranger(stranger, incoming.request).await;
+    }
+
     /// Who sent this. What is known in memory answers first; a refusal from what has changed since is asked again.
     pub(super) async fn authenticate(
         &self,
         form: &ClientForm,
-        attempt: &mut Attempt<'_>,
+        incoming: &mut Incoming<'_>,
         fresh: bool,
     ) -> Result<Proven, TokenError> {
-        let first = self.prove(form, attempt, fresh).await;
+        let first = self.prove(form, incoming, fresh).await;
         let refused = first.as_ref().err().is_some_and(TokenError::is_invalid_client);
-        match &attempt.client {
+        match &incoming.client {
             Some(client) if refused && !fresh && self.is_outdated(client).await? => {
-                self.prove(form, attempt, true).await
+                self.prove(form, incoming, true).await
             }
             _ => first,
         }
@@ -179,7 +196,7 @@ impl Gateway {
     async fn prove(
         &self,
         form: &ClientForm,
-        attempt: &mut Attempt<'_>,
+        incoming: &mut Incoming<'_>,
         fresh: bool,
     ) -> Result<Proven, TokenError> {
         let now = self.clock.now();
@@ -192,14 +209,14 @@ impl Gateway {
                         "`client_id` is not the `iss` of the assertion",
                     ));
                 }
-                attempt.client = self.client(claimed, fresh).await?;
-                let client = attempt.client.clone();
+                incoming.client = self.client(claimed, fresh).await?;
+                let client = incoming.client.clone();
                 let client = client.ok_or(TokenError::invalid_client("unknown client"))?;
                 self.prove_by_keys(client, &unverified, &now)
             }
             Claimed::Secret(secret, method) => {
-                attempt.client = self.client(&secret.client, fresh).await?;
-                let client = attempt.client.clone();
+                incoming.client = self.client(&secret.client, fresh).await?;
+                let client = incoming.client.clone();
                 let client = client.ok_or(TokenError::invalid_client("unknown client"))?;
                 self.prove_by_secret(client, &secret, method)
             }

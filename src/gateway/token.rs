@@ -4,7 +4,7 @@
 
 use postern_rules::audit;
 
-use super::authentication::{Attempt, ClientForm, Proven, TokenError};
+use super::authentication::{ClientForm, Incoming, Proven, TokenError};
 use super::break_glass::is_emergency;
 use super::client::KnownClient;
 use super::pull::TRIES;
@@ -59,18 +59,17 @@ impl Gateway {
         request: &str,
         address: &str,
     ) -> Result<TokenResponse, TokenError> {
-        let mut attempt = Attempt::new(request, address);
-        let issued = self.try_to_issue(form, &mut attempt).await;
-        if let Err(TokenError::Oauth { reason, .. }) = &issued {
-            tracing::info!(reason, "token request refused");
-        }
+        self.heard_enough_of(address)?;
+        let mut incoming = Incoming::new(request, address);
+        let issued = self.try_to_issue(form, &mut incoming).await;
+        self.note_refused(&issued, &incoming).await;
         issued
     }
 
     async fn try_to_issue(
         &self,
         form: &TokenRequest,
-        attempt: &mut Attempt<'_>,
+        incoming: &mut Incoming<'_>,
     ) -> Result<TokenResponse, TokenError> {
         match form.grant_type.as_deref() {
             Some("client_credentials") => {}
@@ -82,12 +81,10 @@ impl Gateway {
                 ));
             }
         }
-        for attempt_number in 0..TRIES {
-            let proven = self
-                .authenticate(&form.client, attempt, attempt_number > 0)
-                .await?;
+        for attempt in 0..TRIES {
+            let proven = self.authenticate(&form.client, incoming, attempt > 0).await?;
             let grant = grant(form.scope.as_deref().unwrap_or_default(), &proven)?;
-            if let Some(issued) = self.record_token(&proven, &grant, attempt).await? {
+            if let Some(issued) = self.record_token(&proven, &grant, incoming).await? {
                 return Ok(issued);
             }
         }
@@ -99,10 +96,10 @@ impl Gateway {
         &self,
         proven: &Proven,
         grant: &Grant,
-        attempt: &Attempt<'_>,
+        incoming: &Incoming<'_>,
     ) -> Result<Option<TokenResponse>, TokenError> {
         let client = &proven.client;
-        let token = self.entropy.token(&format!("token {}", attempt.request));
+        let token = self.entropy.token(&format!("token {}", incoming.request));
         let at = self.clock.instant();
         let mut change = Change::at(at);
         change.expects_world = Some(client.world);
@@ -118,9 +115,9 @@ impl Gateway {
             subject: person.as_ref().map(|(name, id)| format!("{name}\n{id}")),
             expires: at.plus_seconds(MAX_LIFETIME_SECONDS),
         });
-        self.with_occasion(at, attempt.request, |occasion, salt| {
+        self.with_occasion(at, incoming.request, |occasion, salt| {
             let caller =
-                super::events::caller_of(&client.id, &client.partner, attempt.address, person.as_ref());
+                super::events::caller_of(&client.id, &client.partner, incoming.address, person.as_ref());
             let event = audit::Token {
                 caller: &caller,
                 purpose: &grant.purpose,

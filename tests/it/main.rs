@@ -6,6 +6,7 @@ mod postgres;
 mod store;
 mod story_break_glass;
 mod story_client;
+mod story_door;
 mod story_grant;
 mod story_hidden_change;
 mod story_hostile;
