@@ -8,6 +8,7 @@ mod events;
 mod people;
 mod release_cache;
 mod release;
+mod refresh;
 mod pull;
 mod token;
 mod roles;
@@ -47,6 +48,7 @@ pub use intake::{Accepted, Intake, Rejected};
 pub use log::{AuditFilter, Verification};
 pub use partner::{ClientKeys, Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
+pub use refresh::Step;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
 pub use token::{TokenError, TokenRequest, TokenResponse};
@@ -67,6 +69,8 @@ pub struct Gateway {
     signer: Signer,
     cursors: CursorKey,
     rules_version: String,
+    /// This process among those of the deployment.
+    holder: String,
     releases: release_cache::ReleaseCache,
     tokens: caller::KnownTokens,
     people: people::People,
@@ -88,6 +92,7 @@ impl Gateway {
             .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
         Ok(Arc::new(Gateway {
             rules_version: hex(&rules.digest[..8]),
+            holder: entropy.id("process"),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
