@@ -3,6 +3,7 @@
 mod error;
 mod catalog;
 mod partner;
+mod agency;
 mod caller;
 mod events;
 mod people;
@@ -78,7 +79,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer.
+    /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer, or the agency's number is none.
     pub fn new(
         config: Config,
         store: Store,
@@ -87,7 +88,9 @@ impl Gateway {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Arc<Gateway>, CatalogError> {
-        let (mappings, rules) = catalog;
+        let (mappings, mut rules) = catalog;
+        let agency = agency::organization(&config.agency, &keys.id);
+        rules.answer_as(agency.map_err(|why| CatalogError(vec![why]))?);
         let signer = Signer::new(&config.log.origin, &keys.log)
             .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
         Ok(Arc::new(Gateway {

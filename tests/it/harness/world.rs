@@ -110,6 +110,7 @@ impl World {
         config.paths.mappings = root().join("mappings");
         config.paths.profiles = root().join("profiles");
         "Hearthstone".clone_into(&mut config.agency.name);
+        "1999001005".clone_into(&mut config.agency.npi);
         configure(&mut config);
         let entropy = Entropy::Pinned(7);
         let keys = Keys::load(&config.paths.keys, true, &entropy).expect("keys");
