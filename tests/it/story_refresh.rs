@@ -144,7 +144,7 @@ async fn only_a_visible_change_moves_what_is_released(engine: Engine) {
     .await;
     assert_eq!(world.refresh().await, 1);
     let action = format!("Task/{}", world.id("Task", "action", "A-71101").await);
-    assert_eq!(moved().await, [action.clone()]);
+    assert_eq!(moved().await, std::slice::from_ref(&action));
     let read = riverside.get(&action).await.json();
     assert_eq!(read["meta"]["lastUpdated"], "2026-11-21T12:01:00.000Z");
 }
