@@ -88,7 +88,7 @@ async fn what_may_be_seen_is_known_before_anybody_asks(engine: Engine) {
         seen(&world, "riverside", "ETREAT", &rosa).await.is_empty(),
         "what a grant opens is decided when it is used"
     );
-    world.clock.advance(600);
+    world.clock.advance(200);
     assert_eq!(world.refresh().await, 0);
     let read = maple.everything(&rosa).await;
     assert_eq!(
@@ -344,7 +344,10 @@ async fn the_worker_does_it_by_itself(engine: Engine) {
     let working = worker::run(Arc::clone(&world.gateway), stopped);
     let watching = async {
         for _ in 0..500 {
-            if !seen(&world, "maple", "TREAT", &rosa).await.is_empty() {
+            let sweep = world.gateway.store.sweep().await.expect("reads");
+            let nobody = world.gateway.store.due(&rosa).await.expect("reads");
+            if sweep.world > 0 && sweep.reached.is_none() && nobody.is_none_or(|t| t > world.clock.instant())
+            {
                 break;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
