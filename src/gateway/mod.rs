@@ -30,6 +30,8 @@ mod label_review;
 mod registration;
 mod log;
 mod metadata;
+mod rate;
+mod strangers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +54,7 @@ pub use pull::Reply;
 pub use refresh::Step;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
+pub use strangers::{Attempt, Stranger};
 pub use token::{TokenError, TokenRequest, TokenResponse};
 pub use work::{StaffMember, WorkView};
 
@@ -75,6 +78,8 @@ pub struct Gateway {
     releases: release_cache::ReleaseCache,
     tokens: caller::KnownTokens,
     people: people::People,
+    rates: rate::Rates,
+    strangers: strangers::Strangers,
     requests: AtomicU64,
 }
 
@@ -99,6 +104,8 @@ impl Gateway {
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
+            rates: rate::Rates::new(&config.limits, &clock),
+            strangers: strangers::Strangers::default(),
             requests: AtomicU64::new(0),
             cursors: CursorKey::derive(&keys.id),
             config,
@@ -135,11 +142,12 @@ impl Gateway {
         Err(CatalogError(vec![why.to_owned()]))
     }
 
-    /// Forgets tokens and guards that ended more than an hour ago.
+    /// Forgets tokens and guards that ended more than an hour ago, and clients that have been quiet.
     pub async fn forget_ended(&self) -> Result<(), Error> {
         let mut change = Change::at(self.clock.instant());
         change.forget_before = Some(change.now.plus_seconds(-3600));
         self.store.commit(change).await?;
+        self.forget_rates();
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! Timers beside the doors: the log is sealed by signed checkpoints, what has ended is forgotten, and `released` is kept current.
-//! <https://c2sp.org/tlog-checkpoint>
+//! Timers beside the doors: the log is sealed by signed checkpoints, what has ended is forgotten, what strangers tried is summed
+//! up, and `released` is kept current. <https://c2sp.org/tlog-checkpoint>
 
 mod refresh;
 mod seal;

@@ -1,4 +1,5 @@
-//! The log is sealed by signed checkpoints, and what has ended is forgotten. <https://c2sp.org/tlog-checkpoint>
+//! The log is sealed by signed checkpoints, what strangers tried is summed up in it, and what has ended is forgotten.
+//! <https://c2sp.org/tlog-checkpoint>
 
 use std::time::Duration;
 
@@ -6,14 +7,24 @@ use tokio::sync::watch;
 
 use crate::gateway::Gateway;
 
+/// How often refused attempts of minutes that are over go on the log.
+const STRANGERS: Duration = Duration::from_secs(60);
+
 /// Until `stop` turns true; then the log is sealed once more.
 pub async fn run(gateway: &Gateway, mut stop: watch::Receiver<bool>) {
     // What an earlier process recorded may not be under a checkpoint yet.
     seal(gateway).await;
     let every = Duration::from_secs(gateway.config.log.checkpoint_seconds.max(1));
+    let mut strangers = tokio::time::interval(STRANGERS);
+    let mut seals = tokio::time::interval(every);
+    seals.tick().await;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(every) => {}
+            _ = seals.tick() => {}
+            _ = strangers.tick() => {
+                gateway.note_ended_strangers().await;
+                continue;
+            }
             _ = stop.changed() => break,
         }
         seal(gateway).await;
@@ -21,6 +32,7 @@ pub async fn run(gateway: &Gateway, mut stop: watch::Receiver<bool>) {
             tracing::warn!(%error, "ended tokens and guards were not forgotten");
         }
     }
+    gateway.note_ended_strangers().await;
     seal(gateway).await;
 }
 
