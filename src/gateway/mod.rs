@@ -10,6 +10,7 @@ mod events;
 mod people;
 mod release_cache;
 mod release;
+mod refresh;
 mod pull;
 mod authentication;
 mod token;
@@ -54,6 +55,7 @@ pub use intake::{Accepted, Intake, Rejected};
 pub use log::{AuditFilter, Verification};
 pub use partner::{Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
+pub use refresh::Step;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
 pub use strangers::{Attempt, Stranger};
@@ -75,6 +77,8 @@ pub struct Gateway {
     signer: Signer,
     cursors: CursorKey,
     rules_version: String,
+    /// This process among those of the deployment.
+    holder: String,
     releases: release_cache::ReleaseCache,
     clients: client::KnownClients,
     tokens: caller::KnownTokens,
@@ -101,6 +105,7 @@ impl Gateway {
             .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
         Ok(Arc::new(Gateway {
             rules_version: hex(&rules.digest[..8]),
+            holder: entropy.id("process"),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
             clients: client::KnownClients::default(),
             tokens: caller::KnownTokens::default(),
