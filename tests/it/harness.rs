@@ -21,6 +21,7 @@ pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
 pub use partner::{
     BRIGID, MAPLE, OPEN_DOOR, PRAIRIE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in,
+    registration_of,
 };
 pub use people::{DemoRecord, Person, demo_record, records};
 pub use us_core::{ehr_record, referred_to, us_core_bundles};

@@ -60,6 +60,9 @@ pub(super) fn decide_within(
 ) -> Result<Decision, Refusal> {
     let mut asked = Asked::new(record, recipient, purpose, rules, now);
     asked.instead = instead;
+    if let Some(refusal) = asked.refused_at_once() {
+        return Err(refusal);
+    }
     asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
 }
 
@@ -104,6 +107,7 @@ fn released<'a>(
     for stored in &record.directory {
         candidates.extend(work.consider(stored, true));
     }
+    candidates.extend(rules.agency.as_ref().and_then(|agency| work.who_answers(agency)));
     references::settle(&mut candidates, &mut work.withheld);
     if !candidates
         .iter()
