@@ -75,7 +75,9 @@ fn every_case_is_written_as_it_is_slowly() {
 fn finish(stored: &Stored, profile: &Profile, part2: bool, mut body: Value) -> Value {
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
-    let mut seen = label_codes(&body, CodeLists::shipped(), &RAISED);
+    let mut stated = body.clone();
+    stated["securityLabel"] = stored.body["securityLabel"].clone();
+    let mut seen = label_codes(&stated, CodeLists::shipped(), &RAISED);
     let mark = HighWater {
         part2,
         ..HighWater::default()
