@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::terminology::{LOINC, loinc_form};
+
 /// Elements that say who wrote it.
 pub(super) const AUTHORS: [&str; 9] = [
     "author",
@@ -101,11 +103,10 @@ pub(super) fn times<'r>(resource_type: &str, resource: &'r Value) -> impl Iterat
         .chain(TIMES.iter().map(|key| &resource[*key]))
 }
 
-/// A form published by LOINC, as a code: `http://loinc.org/q/44249-1`.
+/// The form that was filled in, as a code, where LOINC published it.
 pub(super) fn form(resource: &Value) -> Option<(&'static str, &str)> {
-    let canonical = resource["questionnaire"].as_str()?;
-    let code = canonical.strip_prefix("http://loinc.org/q/")?;
-    Some(("http://loinc.org", code.split('|').next().unwrap_or(code)))
+    let code = loinc_form(resource["questionnaire"].as_str()?)?;
+    Some((LOINC, code))
 }
 
 /// Resources of these types are of a class: themselves, and for bytes the document they belong to, without which they never leave.

@@ -10,7 +10,7 @@ use super::ground::Ground;
 use super::review::TextReviews;
 use super::source::Stated;
 use super::{Basis, CodeLists, ConfidentialityBasis, Labels, NoteKind, Reason, Suspicion, terms};
-use crate::terminology::{Confidentiality, Sensitivities};
+use crate::terminology::{Confidentiality, LOINC, Sensitivities, loinc_form};
 
 /// The JSON door lets 64 levels in; what is deeper did not come through it and is not followed.
 const MAX_DEPTH: usize = 128;
@@ -41,6 +41,22 @@ pub(super) struct Found<'a> {
     pub line: u32,
     pub system: &'a str,
     pub code: &'a str,
+}
+
+impl<'a> Found<'a> {
+    /// The form that a QuestionnaireResponse answers, where LOINC published it.
+    pub(super) fn form(canonical: &'a str, path: &str, lists: &CodeLists) -> Option<Found<'a>> {
+        let code = loinc_form(canonical)?;
+        let hit = lists.lookup(LOINC, code)?;
+        Some(Found {
+            path: path.to_owned(),
+            level: 0,
+            sensitivity: hit.sensitivity,
+            line: hit.line,
+            system: LOINC,
+            code,
+        })
+    }
 }
 
 /// Are sentences looked at?
@@ -211,23 +227,10 @@ impl<'a, 'g> Walk<'a, 'g> {
 
     /// A form published by LOINC is known by its code: `http://loinc.org/q/44249-1`.
     fn form(&mut self, canonical: &'a str) {
-        let own = canonical.strip_prefix("http://loinc.org/q/");
-        let Some(code) = own.and_then(|code| code.split('|').next()) else {
-            return;
-        };
-        let Some(hit) = self.by.lists.lookup("http://loinc.org", code) else {
-            return;
-        };
-        let found = Found {
-            path: self.path.clone(),
-            level: 0,
-            sensitivity: hit.sensitivity,
-            line: hit.line,
-            system: "http://loinc.org",
-            code,
-        };
-        self.grounds.code(self.by.lists, &found);
-        self.codes.push(found);
+        if let Some(found) = Found::form(canonical, &self.path, self.by.lists) {
+            self.grounds.code(self.by.lists, &found);
+            self.codes.push(found);
+        }
     }
 
     /// Bytes that nobody has labelled may say anything; staff who read these very bytes say what.
