@@ -8,6 +8,7 @@ mod emergency;
 mod faults;
 mod log;
 mod reads;
+mod refresh;
 
 use std::path::PathBuf;
 use std::sync::Arc;

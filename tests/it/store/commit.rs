@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use postern::store::{
-    AccessToken, Change, Guard, Lane, OpenError, Options, Refused, Released, Store, Versions, Work, WorkItem,
+    AccessToken, Change, Guard, Keys, Lane, OpenError, Options, Refused, Released, Store, Versions, Work,
+    WorkItem,
 };
 use postern_rules::log::{Digest, Durable};
 
@@ -232,6 +233,7 @@ fn rebuilt(seconds: i64, rows: &[(&str, &str, Option<&str>)]) -> Change {
         resource_type: "Goal".to_owned(),
         id: id.to_owned(),
         digest: text.map(|text| Digest::of(text.as_bytes())),
+        keys: Keys::default(),
     };
     change.released = rows.iter().map(row).collect();
     change
@@ -306,7 +308,7 @@ async fn released_moves_only_with_its_digest(home: Home) {
     );
     let releases = store.releases_of("p1").await.expect("reads");
     assert_eq!(
-        releases,
+        releases.into_keys().collect::<Vec<_>>(),
         [
             (owned("clinic"), owned("HPAYMT")),
             (owned("clinic"), owned("TREAT"))
