@@ -2,11 +2,12 @@
 //! in the order of the answer. They are candidates: whether one matches, and is released still, the release says.
 //! <https://hl7.org/fhir/R4/http.html#paging>
 
-use postern_rules::fhir::Instant;
+use postern_rules::fhir::{Instant, is_shared};
 
 use super::Store;
 use super::engine::{Row, args};
 use super::failure::Unavailable;
+use super::released::shared_types;
 
 /// A resource that was released, and in whose release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,17 +42,16 @@ pub struct Looking<'a> {
     pub limit: i64,
 }
 
-/// Of a shared resource, which stands in the releases of many, the row of the first person counts: one resource, one date.
 macro_rules! rows {
-    ($select:literal, $from:literal, $after:literal, $order:literal) => {
+    ($select:literal, $from:literal, $after:literal, $once:expr, $order:literal) => {
         concat!(
             $select,
             " r.changed_at, r.id, r.patient FROM ",
             $from,
             " AND r.gone = 0 AND r.changed_at >= $4 AND r.changed_at < $5 AND ",
             $after,
-            " AND NOT EXISTS (SELECT 1 FROM released o WHERE o.recipient = r.recipient AND o.purpose = r.purpose ",
-            "AND o.type = r.type AND o.id = r.id AND o.gone = 0 AND o.patient < r.patient) ORDER BY ",
+            $once,
+            " ORDER BY ",
             $order,
             " LIMIT $8"
         )
@@ -60,37 +60,60 @@ macro_rules! rows {
 
 /// The four orders of one way to look.
 macro_rules! in_order {
-    ($select:literal, $from:literal) => {
+    ($select:literal, $from:literal, $once:expr) => {
         [
             rows!(
                 $select,
                 $from,
                 "(r.changed_at, r.id) > ($6, $7)",
+                $once,
                 "r.changed_at, r.id"
             ),
             rows!(
                 $select,
                 $from,
                 "(r.changed_at < $6 OR (r.changed_at = $6 AND r.id > $7))",
+                $once,
                 "r.changed_at DESC, r.id"
             ),
-            rows!($select, $from, "r.changed_at >= $6 AND r.id > $7", "r.id"),
+            rows!($select, $from, "r.changed_at >= $6 AND r.id > $7", $once, "r.id"),
             rows!(
                 $select,
                 $from,
                 "r.changed_at >= $6 AND ($7 = '' OR r.id < $7)",
+                $once,
                 "r.id DESC"
             ),
         ]
     };
 }
 
-const BY_TYPE: [&str; 4] = in_order!(
+/// What is somebody's own, then what is shared: that stands in the releases of many, and the row of the first person counts: one
+/// resource, one date.
+macro_rules! ways {
+    ($select:literal, $from:literal) => {
+        [
+            in_order!($select, $from, ""),
+            in_order!(
+                $select,
+                $from,
+                concat!(
+                    " AND NOT EXISTS (SELECT 1 FROM released o WHERE o.recipient = r.recipient AND o.purpose = r.purpose ",
+                    "AND o.type = r.type AND o.id = r.id AND o.gone = 0 AND o.patient < r.patient AND o.type IN ",
+                    shared_types!(),
+                    ")"
+                )
+            ),
+        ]
+    };
+}
+
+const BY_TYPE: [[&str; 4]; 2] = ways!(
     "SELECT",
     "released r WHERE r.recipient = $1 AND r.purpose = $2 AND r.type = $3"
 );
 /// A cross join: SQLite then begins with the keys, as it should. Several keys can lead to one row.
-const BY_KEY: [&str; 4] = in_order!(
+const BY_KEY: [[&str; 4]; 2] = ways!(
     "SELECT DISTINCT",
     "released_key k CROSS JOIN released r WHERE k.recipient = $1 AND k.purpose = $2 AND k.type = $3 \
      AND k.parameter = $9 AND k.value >= $10 AND k.value < $11 AND r.recipient = k.recipient AND r.seq = k.seq"
@@ -123,6 +146,7 @@ impl Store {
             ..
         } = *looking;
         let (after, id) = looking.begins();
+        let shared = usize::from(is_shared(resource_type));
         let rows = match key {
             None => {
                 let args = args![
@@ -135,7 +159,7 @@ impl Store {
                     id,
                     limit
                 ];
-                self.readers().rows(BY_TYPE[order as usize], args).await?
+                self.readers().rows(BY_TYPE[shared][order as usize], args).await?
             }
             Some((parameter, least, below)) => {
                 let args = args![
@@ -151,7 +175,7 @@ impl Store {
                     least,
                     below
                 ];
-                self.readers().rows(BY_KEY[order as usize], args).await?
+                self.readers().rows(BY_KEY[shared][order as usize], args).await?
             }
         };
         Ok(rows.iter().map(read).collect::<Result<_, _>>()?)

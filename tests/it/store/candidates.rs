@@ -154,10 +154,20 @@ async fn rows_of_others_purposes_and_types_are_not_there(home: Home) {
 
 async fn what_is_shared_is_found_once(home: Home) {
     let store = home.open().await;
+    let row = |patient: &str| {
+        let mut row = row(patient, "shared", &["x"]);
+        "Location".clone_into(&mut row.resource_type);
+        row
+    };
     for (second, patient) in ["p3", "p1", "p2"].into_iter().enumerate() {
-        release(&store, second as i64, vec![row(patient, "shared", &["x"])]).await;
+        release(&store, second as i64, vec![row(patient)]).await;
     }
-    let found = store.candidates(&ALL).await.expect("reads");
+    let looking = Looking {
+        resource_type: "Location",
+        key: Some(("name", b"x".as_slice(), b"y".as_slice())),
+        ..ALL
+    };
+    let found = store.candidates(&looking).await.expect("reads");
     let told: Vec<_> = found
         .iter()
         .map(|one| (one.patient.as_str(), one.changed_at))
@@ -167,10 +177,10 @@ async fn what_is_shared_is_found_once(home: Home) {
         [("p1", NOW.plus_seconds(1).milliseconds())],
         "that of the first person"
     );
-    let mut gone = row("p1", "shared", &[]);
+    let mut gone = row("p1");
     gone.digest = None;
     release(&store, 9, vec![gone]).await;
-    let found = store.candidates(&ALL).await.expect("reads");
+    let found = store.candidates(&looking).await.expect("reads");
     assert_eq!(
         (found.len(), found[0].patient.as_str()),
         (1, "p2"),
