@@ -13,9 +13,9 @@ use std::time::{Duration, Instant as Timer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use postern::auth::{KeyKind, KeyPair, hash};
+use postern::auth::{Algorithm, KeyPair, hash};
 use postern::config::{Clock, Entropy};
-use postern::gateway::{Gateway, Identifier, NPI, NewPartner, Partner, Step};
+use postern::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner, Step};
 use postern::store::{AccessToken, Change, Lane, Put};
 use postern_rules::fhir::Value;
 use serde_json::json;
@@ -150,9 +150,9 @@ impl Panel {
             medical_personnel: false,
             phone: None,
         };
-        let pair = KeyPair::generate(KeyKind::Es384, "bench").expect("a key");
-        let jwks = json!({"keys": [pair.public_jwk()]});
-        let new = NewPartner { partner, jwks };
+        let pair = KeyPair::generate(Algorithm::Es384, "bench").expect("a key");
+        let client = ClientRegistration::with_keys(json!({"keys": [pair.public_jwk()]}));
+        let new = NewPartner { partner, client };
         let registered = self.gateway.add_partner(new, "bench").await.expect("registered");
         if id == rosa::PARTNERS[0].0 {
             let mut change = Change::at(rosa::NOW);
