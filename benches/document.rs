@@ -1,6 +1,7 @@
 //! The released plan as a document: HTML and PDF of an ordinary plan, and of very long ones. Aims: some milliseconds for the one;
 //! well under a minute for 10 000 resources. <https://hl7.org/fhir/R4/documentreference.html>
 
+#[expect(dead_code, reason = "other benches need more of it")]
 mod rosa;
 
 use divan::{Bencher, black_box};
