@@ -12,6 +12,7 @@ mod story_hidden_change;
 mod story_hostile;
 mod story_http;
 mod story_intake;
+mod story_introspection;
 mod story_label;
 mod story_match;
 mod story_outage;

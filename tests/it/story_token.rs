@@ -1,7 +1,10 @@
 //! Who is calling: every defect of a token request is refused, and where a difference would help an attacker the
 //! refusals are the same. <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html>
 
+use aws_lc_rs::hmac;
 use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -12,6 +15,8 @@ stories!(
     every_defect_of_an_assertion_is_the_same_refusal,
     defects_of_the_form_are_named,
     an_assertion_is_good_once_for_every_process,
+    of_a_hundred_at_once_on_three_processes_one_is_taken,
+    a_replay_is_refused_as_long_as_the_assertion_would_be_taken,
     a_token_ends_after_five_minutes,
     a_disabled_partner_is_out_at_once,
     only_a_bearer_token_opens,
@@ -108,10 +113,40 @@ fn defects(partner: &Partner<'_>) -> Vec<(&'static str, String)> {
         ("another type", header(&|h| h["typ"] = "at+jwt".into())),
         ("signature cut off", unsigned(good.clone())),
         ("signature altered", format!("{}AAAA", &good[..good.len() - 4])),
+        ("naming a claim twice", {
+            let (signed, _) = good.rsplit_once('.').expect("a JWT");
+            let (header, _) = signed.split_once('.').expect("a JWT");
+            let claims = maple_claims_twice(partner);
+            format!("{header}.{claims}.AAAA")
+        }),
+        (
+            "HS256 with the public key as its secret",
+            signed_with_the_public_key(key.public_jwk(), partner),
+        ),
+        ("meant for somebody else too", {
+            claims(&|c| c["aud"] = json!([c["aud"], "https://elsewhere.test/auth/token"]))
+        }),
         ("no JWT", "not-a-jwt".to_owned()),
         ("empty", ".".to_owned()),
         ("huge", "A".repeat(20_000)),
     ]
+}
+
+/// The right claims, and `aud` once more.
+fn maple_claims_twice(partner: &Partner<'_>) -> String {
+    let claims = partner.claims().to_string();
+    let twice = claims.replacen('{', "{\"aud\":\"https://elsewhere.test\",", 1);
+    URL_SAFE_NO_PAD.encode(twice)
+}
+
+/// The old trick: what everybody may know, taken for a shared secret.
+fn signed_with_the_public_key(jwk: &Value, partner: &Partner<'_>) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = json!({"alg": "HS256", "kid": "key-1", "typ": "JWT"});
+    let signed = format!("{}.{}", part(&header), part(&partner.claims()));
+    let secret = hmac::Key::new(hmac::HMAC_SHA256, jwk.to_string().as_bytes());
+    let signature = hmac::sign(&secret, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 async fn every_defect_of_an_assertion_is_the_same_refusal(engine: Engine) {
@@ -222,6 +257,61 @@ async fn an_assertion_is_good_once_for_every_process(engine: Engine) {
         without_request_id(&other.send(ask()).await),
         defect,
         "replayed at another process"
+    );
+}
+
+/// A05.
+async fn of_a_hundred_at_once_on_three_processes_one_is_taken(engine: Engine) {
+    let world = World::empty(engine).await;
+    let maple = world.partner(MAPLE).await;
+    let (second, third) = (world.another_process().await, world.another_process().await);
+    let doors = [world.door(), second.door(), third.door()];
+    let assertion = maple.sign(&maple.claims());
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..102 {
+        let door = doors[number % 3].clone();
+        let ask =
+            Partner::token_request(&assertion, "system/*.rs").with("x-request-id", &format!("many-{number}"));
+        asking.spawn(async move { door.send(ask).await.expect("HTTP").status });
+    }
+    let statuses = asking.join_all().await;
+    let taken = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!(taken, 1, "{statuses:?}");
+    // The others are replays, or were told to wait (429) by what counts strangers.
+    assert!(
+        statuses.iter().all(|status| [200, 401, 429].contains(status)),
+        "{statuses:?}"
+    );
+}
+
+/// Clocks differ by a minute: the `jti` is kept that minute longer, and by the database, not by the process.
+async fn a_replay_is_refused_as_long_as_the_assertion_would_be_taken(engine: Engine) {
+    let world = World::empty(engine).await;
+    let maple = world.partner(MAPLE).await;
+    let now = world.clock.instant().0 / 1_000_000;
+    let mut claims = maple.claims();
+    claims["exp"] = (now + 300).into();
+    let (used, fresh) = (maple.sign(&claims), {
+        claims["jti"] = "another".into();
+        maple.sign(&claims)
+    });
+    let ask = |assertion: &str| Partner::token_request(assertion, "system/*.rs");
+    assert_eq!(world.send(ask(&used)).await.status, 200);
+    world.clock.advance(359);
+    world.gateway.forget_ended().await.expect("recorded");
+    let restarted = world.another_process().await;
+    assert_eq!(restarted.send(ask(&used)).await.status, 401);
+    assert_eq!(
+        restarted.send(ask(&fresh)).await.status,
+        200,
+        "one not used would be taken"
+    );
+    world.clock.advance(1);
+    let late = Partner::token_request(&used, "system/*.rs");
+    assert_eq!(
+        restarted.send(late).await.status,
+        401,
+        "from then on it is expired"
     );
 }
 

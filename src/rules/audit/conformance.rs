@@ -175,6 +175,15 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             .event(occasion, salt),
         );
     }
+    for kind in [Kind::TokenIntrospected, Kind::TokenRevoked] {
+        let details = [("active", "yes"), ("client", text), ("blank", "")];
+        let act = TokenAct {
+            kind,
+            caller,
+            details: &details,
+        };
+        events.push(act.event(occasion, salt));
+    }
     for kind in [Kind::BreakGlass, Kind::RequestMore] {
         let details = [("nature", text), ("affiliation", "x"), ("blank", "")];
         let reason = if patient.is_empty() { "nobody meant" } else { "" };

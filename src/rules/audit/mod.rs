@@ -32,4 +32,4 @@ pub use line::Line;
 pub use operation::Operation;
 pub use party::{Caller, Gateway, Party, Person};
 pub use stranger::Stranger;
-pub use token::Token;
+pub use token::{Token, TokenAct};
