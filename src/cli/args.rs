@@ -100,7 +100,7 @@ pub struct ImportArgs {
     /// Member of staff who acts, for the log
     #[arg(long, value_name = "NAME")]
     pub staff: Option<String>,
-    /// JSON (one record or a list) or NDJSON; - for standard input
+    /// JSON (one record or a list) or NDJSON, for a FHIR source Bundles or the lines of one person; - for standard input
     pub file: PathBuf,
 }
 

@@ -141,7 +141,7 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
         conn.execute("UPDATE world SET version = version + 1 WHERE one = 1", args![])
             .await?;
     }
-    released::put(conn, change.now, &change.released).await?;
+    released::put(conn, change).await?;
     refresh::put(conn, change).await?;
     work::put(conn, &change.work).await?;
     reviewed::put(conn, change).await?;

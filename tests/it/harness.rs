@@ -11,6 +11,7 @@ mod logs;
 mod partner;
 mod people;
 mod settle;
+mod us_core;
 mod world;
 
 pub use disk::folder as database_folder;
@@ -23,6 +24,7 @@ pub use partner::{
     registration_of,
 };
 pub use people::{DemoRecord, Person, demo_record, records};
+pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};
 
 /// Each story once per engine: `sqlite::…` and `postgres::…`.

@@ -7,6 +7,7 @@ mod store;
 mod story_break_glass;
 mod story_client;
 mod story_door;
+mod story_fhir_source;
 mod story_grant;
 mod story_hidden_change;
 mod story_hostile;
