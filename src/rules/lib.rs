@@ -12,5 +12,6 @@ pub mod label;
 pub mod consent;
 pub mod law;
 pub mod log;
+pub mod document;
 pub mod disclosure;
 pub mod audit;
