@@ -22,6 +22,7 @@ mod story_preview;
 mod story_pull;
 mod story_reach;
 mod story_refresh;
+mod story_replay;
 mod story_revocation;
 mod story_sets;
 mod story_staff;
