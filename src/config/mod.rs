@@ -7,6 +7,7 @@ mod clock;
 mod entropy;
 mod files;
 mod keys;
+mod limits;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
@@ -15,6 +16,7 @@ pub use files::{
     read_input, read_lines, read_mapping, temporary_folder, write_private,
 };
 pub use keys::Keys;
+pub use limits::Limits;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,7 @@ pub struct Config {
     pub paths: Paths,
     pub log: Log,
     pub agency: Agency,
+    pub limits: Limits,
 }
 
 /// Where Postern listens and how the world reaches it.
@@ -41,6 +44,9 @@ pub struct Server {
     pub public_url: String,
     /// TLS ends at a proxy in front; allows binding beyond loopback without a certificate.
     pub behind_proxy: bool,
+    /// Header in which the proxy says who calls, for example `x-forwarded-for`; its last address counts. Only with
+    /// `behind_proxy`, and only when the proxy sets it itself.
+    pub client_address_header: Option<String>,
     /// PEM certificate chain and key; both or neither.
     pub tls_certificate: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
@@ -85,6 +91,28 @@ pub struct Agency {
     pub responsible: String,
     /// Who is told of break-glass at once: roles of staff, ids of staff, or addresses.
     pub notify: Vec<String>,
+    /// The agency's National Provider Identifier: ten digits, the last a check digit.
+    #[serde(deserialize_with = "digits_too")]
+    pub npi: String,
+    /// Where partners call and write; each empty when it is not published.
+    #[serde(deserialize_with = "digits_too")]
+    pub phone: String,
+    pub email: String,
+    pub street: String,
+    pub city: String,
+    /// Two letters, as the post writes them.
+    pub state: String,
+    #[serde(deserialize_with = "digits_too")]
+    pub postal_code: String,
+}
+
+/// A variable of the environment that is all digits arrives as a number.
+fn digits_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match toml::Value::deserialize(deserializer)? {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        _ => Err(serde::de::Error::custom("expected text in quotes")),
+    }
 }
 
 impl Default for Server {
@@ -93,6 +121,7 @@ impl Default for Server {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: String::new(),
             behind_proxy: false,
+            client_address_header: None,
             tls_certificate: None,
             tls_key: None,
             body_limit: 2 * 1024 * 1024,
@@ -135,6 +164,13 @@ impl Default for Agency {
             zone: "America/Chicago".to_owned(),
             responsible: String::new(),
             notify: vec!["compliance".to_owned()],
+            npi: String::new(),
+            phone: String::new(),
+            email: String::new(),
+            street: String::new(),
+            city: String::new(),
+            state: String::new(),
+            postal_code: String::new(),
         }
     }
 }
@@ -189,6 +225,14 @@ impl Config {
         if self.agency.notify.is_empty() || self.agency.notify.iter().any(|one| one.trim().is_empty()) {
             return refuse(
                 "agency.notify names at least one who is told of break-glass, for example [\"compliance\"]",
+            );
+        }
+        if let Some(problem) = self.limits.problem() {
+            return refuse(problem);
+        }
+        if self.server.client_address_header.is_some() && !self.server.behind_proxy {
+            return refuse(
+                "server.client_address_header counts only with server.behind_proxy: anyone else could write it",
             );
         }
         let public = &self.server.public_url;
@@ -271,9 +315,11 @@ fn overlay(table: &mut toml::Table, name: &str, value: &str) -> Result<(), Confi
     let (Some(section), Some(key)) = (parts.next(), parts.next()) else {
         return Err(ConfigError(format!("{name}: expected POSTERN__SECTION__KEY")));
     };
-    let value = match (value.parse::<bool>(), value.parse::<i64>()) {
+    // A postal code may begin with a zero: then it is no number.
+    let number = value.parse::<i64>().ok().filter(|n| n.to_string() == value);
+    let value = match (value.parse::<bool>(), number) {
         (Ok(flag), _) => toml::Value::Boolean(flag),
-        (_, Ok(number)) => toml::Value::Integer(number),
+        (_, Some(number)) => toml::Value::Integer(number),
         _ => toml::Value::String(value.to_owned()),
     };
     let entry = table
@@ -298,6 +344,16 @@ mod tests {
         let config = parse("[server]\nlisten = \"127.0.0.1:1\"\n", "postern.toml", &env).expect("valid");
         assert_eq!(config.server.listen, "127.0.0.1:9");
         assert_eq!(config.base(), "http://127.0.0.1:9/fhir");
+    }
+
+    #[test]
+    fn a_number_of_the_agency_is_text_wherever_it_comes_from() {
+        let set = |key: &str, value: &str| (format!("POSTERN__AGENCY__{key}"), value.to_owned());
+        let env = [set("NPI", "1999001005"), set("POSTAL_CODE", "02139")];
+        let text = "[agency]\nphone = \"217-555-0100\"\n";
+        let agency = parse(text, "postern.toml", &env).expect("valid").agency;
+        let found = [agency.npi, agency.postal_code, agency.phone];
+        assert_eq!(found, ["1999001005", "02139", "217-555-0100"]);
     }
 
     #[test]

@@ -160,6 +160,7 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
         state,
         states,
         zone: config.zone(),
+        agency: None,
         digest,
     })
 }

@@ -3,6 +3,7 @@
 mod error;
 mod catalog;
 mod partner;
+mod agency;
 mod caller;
 mod events;
 mod people;
@@ -28,6 +29,8 @@ mod label_review;
 mod registration;
 mod log;
 mod metadata;
+mod rate;
+mod strangers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +52,7 @@ pub use partner::{ClientKeys, Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
+pub use strangers::{Attempt, Stranger};
 pub use token::{TokenError, TokenRequest, TokenResponse};
 pub use work::{StaffMember, WorkView};
 
@@ -70,11 +74,13 @@ pub struct Gateway {
     releases: release_cache::ReleaseCache,
     tokens: caller::KnownTokens,
     people: people::People,
+    rates: rate::Rates,
+    strangers: strangers::Strangers,
     requests: AtomicU64,
 }
 
 impl Gateway {
-    /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer.
+    /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer, or the agency's number is none.
     pub fn new(
         config: Config,
         store: Store,
@@ -83,7 +89,9 @@ impl Gateway {
         clock: Clock,
         entropy: Entropy,
     ) -> Result<Arc<Gateway>, CatalogError> {
-        let (mappings, rules) = catalog;
+        let (mappings, mut rules) = catalog;
+        let agency = agency::organization(&config.agency, &keys.id);
+        rules.answer_as(agency.map_err(|why| CatalogError(vec![why]))?);
         let signer = Signer::new(&config.log.origin, &keys.log)
             .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
         Ok(Arc::new(Gateway {
@@ -91,6 +99,8 @@ impl Gateway {
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
+            rates: rate::Rates::new(&config.limits, &clock),
+            strangers: strangers::Strangers::default(),
             requests: AtomicU64::new(0),
             cursors: CursorKey::derive(&keys.id),
             config,
@@ -127,11 +137,12 @@ impl Gateway {
         Err(CatalogError(vec![why.to_owned()]))
     }
 
-    /// Forgets tokens and guards that ended more than an hour ago.
+    /// Forgets tokens and guards that ended more than an hour ago, and clients that have been quiet.
     pub async fn forget_ended(&self) -> Result<(), Error> {
         let mut change = Change::at(self.clock.instant());
         change.forget_before = Some(change.now.plus_seconds(-3600));
         self.store.commit(change).await?;
+        self.forget_rates();
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::request::Facts;
 use super::respond::{self, Format, JSON};
-use crate::gateway::{Gateway, TokenError, TokenRequest};
+use crate::gateway::{Attempt, Gateway, Stranger, TokenError, TokenRequest};
 
 /// Always JSON, whatever is accepted.
 pub async fn configuration(State(gateway): State<Arc<Gateway>>) -> Response {
@@ -34,6 +34,9 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
             "the form repeats a field",
         );
     };
+    if let Err(error) = gateway.heard_enough_of(&facts.address) {
+        return respond::error(error, Format::Json);
+    }
     match gateway.issue_token(&form, &facts.request, &facts.address).await {
         Ok(issued) => json_response(
             StatusCode::OK,
@@ -48,13 +51,25 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
             status,
             code,
             description,
-        }) => oauth(
-            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
-            code,
-            description,
-        ),
+        }) => {
+            if status == 401 {
+                note(&gateway, &facts).await;
+            }
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            oauth(status, code, description)
+        }
         Err(TokenError::Failed(error)) => respond::error(error, Format::Json),
     }
+}
+
+/// A client that could not be authenticated is counted, and on the log.
+async fn note(gateway: &Gateway, facts: &Facts) {
+    let stranger = Stranger {
+        address: facts.address.clone(),
+        client: None,
+        attempt: Attempt::Token,
+    };
+    gateway.note_stranger(stranger, &facts.request).await;
 }
 
 /// RFC 6749 3.2: parameters must not be included more than once.

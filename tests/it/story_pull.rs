@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use postern_rules::fhir::gate;
 use serde_json::Value;
 
-use crate::harness::{BRIGID, Engine, MAPLE, Partner, Person, RIVERSIDE, World, stories};
+use crate::harness::{BRIGID, Engine, MAPLE, Partner, Person, RIVERSIDE, STRANGER, World, stories};
 
 stories!(
     three_partners_pull_one_plan_and_get_three_different_answers,
@@ -14,6 +14,7 @@ stories!(
     what_a_consent_denies_reaches_nobody_it_denies,
     part_2_content_leaves_only_under_its_consent_and_with_its_notice,
     nothing_released_points_at_something_withheld,
+    who_answers_is_in_every_release,
 );
 
 async fn pulled(partner: &Partner<'_>) -> BTreeMap<String, Value> {
@@ -149,4 +150,32 @@ async fn nothing_released_points_at_something_withheld(engine: Engine) {
             }
         }
     }
+}
+
+/// The agency's own Organization needs nothing that leads to it; where there is no release there is none either.
+async fn who_answers_is_in_every_release(engine: Engine) {
+    let world = World::demo(engine).await;
+    let agency = world
+        .gateway
+        .rules
+        .agency
+        .as_ref()
+        .expect("somebody answers")
+        .reference();
+    for partner in world.three().await {
+        let before = partner.get(&agency).await;
+        assert_eq!(
+            before.status, 404,
+            "nothing was shown to {} yet",
+            partner.who.name
+        );
+        pulled(&partner).await;
+        let one = partner.get(&agency).await;
+        assert_eq!(one.status, 200, "{}: {}", partner.who.name, one.text());
+        assert_eq!(one.json()["name"], "Hearthstone");
+        assert_eq!(one.json()["identifier"][0]["value"], "1999001005");
+    }
+    let stranger = world.partner(STRANGER).await;
+    pulled(&stranger).await;
+    assert_eq!(stranger.get(&agency).await.status, 404);
 }

@@ -30,6 +30,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("reqwest", &["src/auth"]),
     ("aws_lc_rs", &["src/auth", "src/config/entropy.rs", "src/main.rs"]),
     ("rustls", &["src/http", "src/main.rs"]),
+    ("governor", &["src/gateway/rate.rs"]),
+    ("hyper_util", &["src/http"]),
     ("mimalloc", &["src/main.rs"]),
     ("clap", &["src/cli", "src/main.rs"]),
     ("anyhow", &["src/main.rs", "src/cli"]),

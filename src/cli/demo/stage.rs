@@ -88,6 +88,8 @@ impl Stage {
         config.store.url = format!("sqlite:{}", folder.path().join("postern.db").display());
         config.paths.keys = folder.path().join("keys");
         config.agency.name = "Hearthstone and Lantern (synthetic)".to_owned();
+        config.agency.npi = "1999001005".to_owned();
+        config.agency.phone = "217-555-0100".to_owned();
         let bound = match http::bind(&config.server) {
             Err(ServeError::Listen(..)) => {
                 config.server.listen = "127.0.0.1:0".to_owned();

@@ -188,6 +188,7 @@ impl<'a> Work<'a> {
             mark: HighWater::default(),
             hidden,
             shared: false,
+            stays: false,
             basis: BTreeSet::from([format!(
                 "{} {}",
                 basis_code(self.act.ground),

@@ -40,6 +40,7 @@ impl Shipped {
                 state,
                 states: HashMap::new(),
                 zone: jiff::tz::TimeZone::UTC,
+                agency: None,
                 digest: [0; 32],
             };
             by_state.insert(name, rules);

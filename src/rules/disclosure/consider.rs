@@ -29,6 +29,8 @@ pub(super) struct Candidate<'a> {
     /// Paths of elements and texts in it that may not leave.
     pub hidden: BTreeSet<String>,
     pub shared: bool,
+    /// Stays whether or not anything leads to it: who answers.
+    pub stays: bool,
     /// Legal basis of each layer that permitted it, or an element of it.
     pub basis: BTreeSet<String>,
     /// The resource is content under 42 CFR Part 2.
@@ -187,10 +189,32 @@ impl<'a> Work<'a> {
             mark: HighWater::default(),
             hidden,
             shared,
+            stays: false,
             basis: permitted.basis.into_iter().collect(),
             part2: labels.part2,
             obligations: permitted.obligations,
             statements: permitted.statements.into_iter().collect(),
+        })
+    }
+
+    /// The agency's own Organization: it is about nobody, and whoever asks has its name from the address they asked at.
+    pub fn who_answers(&self, agency: &'a Stored) -> Option<Candidate<'a>> {
+        let profile = self.data_set.profile_of(&agency.body)?;
+        let hidden = BTreeSet::new();
+        Some(Candidate {
+            stored: agency,
+            profile,
+            projected: project(profile, agency, &hidden, None)?,
+            labelled: false,
+            elements: Vec::new(),
+            mark: HighWater::default(),
+            hidden,
+            shared: true,
+            stays: true,
+            basis: BTreeSet::new(),
+            part2: false,
+            obligations: law::Obligations::default(),
+            statements: BTreeSet::new(),
         })
     }
 

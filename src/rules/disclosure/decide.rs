@@ -104,6 +104,7 @@ fn released<'a>(
     for stored in &record.directory {
         candidates.extend(work.consider(stored, true));
     }
+    candidates.extend(rules.agency.as_ref().and_then(|agency| work.who_answers(agency)));
     references::settle(&mut candidates, &mut work.withheld);
     if !candidates
         .iter()

@@ -53,6 +53,7 @@ fn every_case_is_written_as_it_is_slowly() {
                     mark: part2_element,
                     hidden: Default::default(),
                     shared: false,
+                    stays: false,
                     basis: Default::default(),
                     part2: source == Some("42CFRPart2"),
                     obligations: Default::default(),

@@ -39,6 +39,7 @@ fn rules(case: &Value) -> Rules {
         state: STATES.get(state).expect("a shipped state").clone(),
         states: Default::default(),
         zone: TimeZone::UTC,
+        agency: None,
         digest: [0; 32],
     }
 }

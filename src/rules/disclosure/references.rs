@@ -103,12 +103,12 @@ impl Candidate<'_> {
     }
 }
 
-/// Shared resources stay only when something released about the person leads to them: a release is no directory.
+/// Shared resources stay only when something released about the person leads to them: a release is no directory. Who answers stays.
 fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>, targets: &[Targets], released: Vec<bool>) {
     let mut reached: Vec<bool> = candidates
         .iter()
         .zip(&released)
-        .map(|(c, released)| *released && !c.shared)
+        .map(|(c, released)| *released && (!c.shared || c.stays))
         .collect();
     let mut open: Vec<usize> = (0..candidates.len()).filter(|at| reached[*at]).collect();
     while let Some(at) = open.pop() {

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::record::Stored;
 use crate::label::CodeLists;
 use crate::law::StateLaw;
+use crate::log::Digest;
 use crate::profile::{DataSet, Policy};
 use crate::terminology;
 
@@ -17,11 +19,20 @@ pub struct Rules {
     pub states: HashMap<String, StateLaw>,
     /// Zone in which dates without a time begin and end.
     pub zone: jiff::tz::TimeZone,
-    /// SHA-256 over binary, profiles, policy and terminology: part of every cache key.
+    /// The Organization that answers: in every release, led to or not. `None` where nobody answers (portable cases).
+    pub agency: Option<Stored>,
+    /// SHA-256 over binary, profiles, policy, terminology and the agency: part of every cache key.
     pub digest: [u8; 32],
 }
 
 impl Rules {
+    /// From now on this Organization answers; what was decided before it did has another digest.
+    pub fn answer_as(&mut self, agency: Stored) {
+        let own = Digest::of(agency.body.to_string().as_bytes());
+        self.digest = Digest::of(&[self.digest, own.0].concat()).0;
+        self.agency = Some(agency);
+    }
+
     /// The data set for a class of recipient and a purpose; `None` when the policy serves neither.
     pub fn data_set(&self, class: &str, purpose: &str) -> Option<&DataSet> {
         let is_a = |code: &str, ancestor: &str| terminology::is_a(terminology::ACT_REASON, code, ancestor);

@@ -18,6 +18,7 @@ fn rules() -> Rules {
         state: StateLaw::neutral(),
         states: states().expect("shipped states"),
         zone: jiff::tz::TimeZone::UTC,
+        agency: None,
         digest: [0; 32],
     }
 }
