@@ -3,6 +3,7 @@
 //! When a world ends it is settled: `harness/settle.rs` says what must hold after every test.
 //! <https://hl7.org/fhir/R4/http.html>
 
+mod conformance;
 mod emergency;
 mod disk;
 mod exchange;
@@ -13,6 +14,7 @@ mod people;
 mod settle;
 mod world;
 
+pub use conformance::{Nonconformity, known, nonconformities, nonconformities_of_event};
 pub use disk::folder as database_folder;
 pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};

@@ -86,7 +86,10 @@ mod tests {
         };
         assert_eq!(keys("Period"), ["per-1"]);
         assert_eq!(keys("Patient.contact"), ["pat-1"]);
-        assert_eq!(keys("DomainResource"), ["dom-2", "dom-3", "dom-4", "dom-5", "dom-6"]);
+        assert_eq!(
+            keys("DomainResource"),
+            ["dom-2", "dom-3", "dom-4", "dom-5", "dom-6"]
+        );
         assert!(keys("Patient").is_empty());
         assert_eq!(ancestor("Patient"), Some("DomainResource"));
         assert_eq!((ancestor("Age"), ancestor("Bundle")), (Some("Quantity"), None));

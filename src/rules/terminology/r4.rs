@@ -38,7 +38,10 @@ struct Lines<T: 'static>(HashMap<&'static str, (&'static str, OnceLock<T>)>);
 
 impl<T> Lines<T> {
     fn index(text: &'static str) -> Lines<T> {
-        let line = |line: &'static str| line.split_once('\t').map(|(url, cells)| (url, (cells, OnceLock::new())));
+        let line = |line: &'static str| {
+            line.split_once('\t')
+                .map(|(url, cells)| (url, (cells, OnceLock::new())))
+        };
         Lines(text.lines().filter_map(line).collect())
     }
 

@@ -26,18 +26,26 @@ impl<'v> Walk<'v> {
         if codings.is_empty() {
             return self.no_code(spot, strength, value_set);
         }
-        let held = codings.iter().map(|(system, code)| self.definitions.holds(value_set, *system, code));
+        let held = codings
+            .iter()
+            .map(|(system, code)| self.definitions.holds(value_set, *system, code));
         match best(held) {
             Held::In => {}
             Held::Unknown => {
-                let what = format_args!("is not checked: the value set {value_set} cannot be told in full here");
+                let what =
+                    format_args!("is not checked: the value set {value_set} cannot be told in full here");
                 self.note(IssueCode::NotSupported, what);
             }
             Held::Out if strength == Strength::Required => {
-                self.error(IssueCode::CodeInvalid, format_args!("must be a code of the value set {value_set}"));
+                self.error(
+                    IssueCode::CodeInvalid,
+                    format_args!("must be a code of the value set {value_set}"),
+                );
             }
             Held::Out => {
-                let what = format_args!("should be a code of the value set {value_set}, unless none of its codes fits");
+                let what = format_args!(
+                    "should be a code of the value set {value_set}, unless none of its codes fits"
+                );
                 self.report(Severity::Warning, IssueCode::CodeInvalid, what);
             }
         }
@@ -53,7 +61,9 @@ impl<'v> Walk<'v> {
         match strength {
             Strength::Required => self.error(IssueCode::Required, what),
             _ => {
-                let what = format_args!("should have a code of the value set {value_set}, unless none of its codes fits");
+                let what = format_args!(
+                    "should have a code of the value set {value_set}, unless none of its codes fits"
+                );
                 self.report(Severity::Warning, IssueCode::CodeInvalid, what);
             }
         }
@@ -62,7 +72,9 @@ impl<'v> Walk<'v> {
     /// Does it have a code of the set? `None`: that cannot be told.
     pub(super) fn has_code_of(&self, spot: Spot<'v>, value_set: &str) -> Option<bool> {
         let found = codings(spot)?;
-        let held = found.iter().map(|(system, code)| self.definitions.holds(value_set, *system, code));
+        let held = found
+            .iter()
+            .map(|(system, code)| self.definitions.holds(value_set, *system, code));
         match best(held) {
             Held::In => Some(true),
             Held::Out => Some(false),
@@ -96,9 +108,10 @@ fn codings(spot: Spot<'_>) -> Option<Vec<(Option<&str>, &str)>> {
             let list = spot.value.get("coding").and_then(Value::as_array);
             list.into_iter().flatten().filter_map(coding).collect()
         }
-        "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" => {
-            pair(spot.value, "code").or_else(|| pair(spot.value, "unit")).into_iter().collect()
-        }
+        "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" => pair(spot.value, "code")
+            .or_else(|| pair(spot.value, "unit"))
+            .into_iter()
+            .collect(),
         _ => return None,
     })
 }
@@ -106,5 +119,8 @@ fn codings(spot: Spot<'_>) -> Option<Vec<(Option<&str>, &str)>> {
 fn pair<'v>(value: &'v Value, name: &str) -> Option<(Option<&'v str>, &'v str)> {
     let code = value.get(name)?.as_str()?;
     // A Coding without a system is in no set: it says nothing about which code it is.
-    Some((Some(value.get("system").and_then(Value::as_str).unwrap_or("")), code))
+    Some((
+        Some(value.get("system").and_then(Value::as_str).unwrap_or("")),
+        code,
+    ))
 }

@@ -107,7 +107,9 @@ impl<'d> Builder<'d> {
     /// What stands below an element of one profile begins with what that profile says.
     fn open_profile(&mut self, node: &mut Node) {
         let [rule] = node.types.as_slice() else { return };
-        let [profile] = rule.profiles.as_slice() else { return };
+        let [profile] = rule.profiles.as_slice() else {
+            return;
+        };
         if !node.children.is_empty() {
             return;
         }
@@ -144,7 +146,9 @@ fn child<'n>(node: &'n mut Node, content: Option<&'static Type>, name: &str) -> 
 fn sliced<'n>(node: &'n mut Node, name: &str, fresh: bool) -> &'n mut Node {
     let find = |slices: &[Slice], name: &str| slices.iter().position(|slice| *slice.name == *name);
     let at = find(&node.slices, name).unwrap_or_else(|| {
-        let within = name.rsplit_once('/').and_then(|(above, _)| find(&node.slices, above));
+        let within = name
+            .rsplit_once('/')
+            .and_then(|(above, _)| find(&node.slices, above));
         let mut new = match (fresh, within, node.element) {
             (true, _, Some(element)) => Node::of(element),
             (_, Some(above), _) => node.slices[above].node.clone(),

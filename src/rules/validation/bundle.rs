@@ -21,7 +21,9 @@ impl<'v> Index<'v> {
     fn of(bundle: &'v Value) -> Index<'v> {
         let mut index = Index::default();
         for entry in entries(bundle) {
-            let Some(resource) = entry.get("resource") else { continue };
+            let Some(resource) = entry.get("resource") else {
+                continue;
+            };
             if let Some(url) = entry.get("fullUrl").and_then(Value::as_str) {
                 index.by_url.insert(url, resource);
             }
@@ -35,7 +37,9 @@ impl<'v> Index<'v> {
 
     /// What a reference that is not to something contained means; `base` is that of the entry it stands in.
     pub(super) fn find(&self, reference: &str, base: Option<&str>) -> Option<&'v Value> {
-        let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
+        let current = reference
+            .split_once("/_history/")
+            .map_or(reference, |(current, _)| current);
         if let Some(found) = self.by_url.get(current) {
             return Some(found);
         }
@@ -52,7 +56,11 @@ impl<'v> Index<'v> {
 }
 
 fn entries(bundle: &Value) -> impl Iterator<Item = &Value> {
-    bundle.get("entry").and_then(Value::as_array).into_iter().flatten()
+    bundle
+        .get("entry")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
@@ -87,11 +95,27 @@ impl<'v> Walk<'v> {
 
     fn entry(&mut self, kind: &str, entry: &'v Value) {
         let full_url = text(entry, "fullUrl");
-        let Some(resource) = entry.get("resource") else { return };
+        let Some(resource) = entry.get("resource") else {
+            return;
+        };
         // Without one, nothing in the Bundle can refer to it; what is yet to be created has none.
-        if full_url.is_none() && matches!(kind, "document" | "message" | "collection" | "searchset" | "history") {
-            let severity = if matches!(kind, "searchset" | "history") { Severity::Warning } else { Severity::Error };
-            self.report_at("fullUrl", severity, IssueCode::Required, format_args!("is required in a Bundle of this type"));
+        if full_url.is_none()
+            && matches!(
+                kind,
+                "document" | "message" | "collection" | "searchset" | "history"
+            )
+        {
+            let severity = if matches!(kind, "searchset" | "history") {
+                Severity::Warning
+            } else {
+                Severity::Error
+            };
+            self.report_at(
+                "fullUrl",
+                severity,
+                IssueCode::Required,
+                format_args!("is required in a Bundle of this type"),
+            );
         }
         let Some(url) = full_url else { return };
         if !is_absolute(url) {
@@ -108,7 +132,9 @@ impl<'v> Walk<'v> {
 
     /// A document and a message stand by themselves: what their first entry refers to directly is in them.
     fn first_entry_reaches(&mut self, bundle: &'v Value) {
-        let Some(first) = entries(bundle).next() else { return };
+        let Some(first) = entries(bundle).next() else {
+            return;
+        };
         let (Some(resource), Some(index)) = (first.get("resource"), self.frame.bundle.clone()) else {
             return;
         };
@@ -118,7 +144,8 @@ impl<'v> Walk<'v> {
             Some("MessageHeader") => &[&["focus"]],
             _ => return,
         };
-        self.places.extend([Place::Name("entry"), Place::Index(0), Place::Name("resource")]);
+        self.places
+            .extend([Place::Name("entry"), Place::Index(0), Place::Name("resource")]);
         for path in wanted {
             self.reaches(resource, path, &index, base);
         }
@@ -127,7 +154,9 @@ impl<'v> Walk<'v> {
 
     fn reaches(&mut self, value: &'v Value, path: &[&'static str], index: &Index<'v>, base: Option<&str>) {
         let [name, rest @ ..] = path else {
-            let Some(reference) = text(value, "reference") else { return };
+            let Some(reference) = text(value, "reference") else {
+                return;
+            };
             if !reference.starts_with('#') && index.find(reference, base).is_none() {
                 self.error(IssueCode::NotFound, format_args!("must be in the Bundle"));
             }

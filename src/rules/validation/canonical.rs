@@ -25,12 +25,17 @@ pub(super) fn order(a: &str, b: &str) -> Ordering {
 
 /// `6.1` stands for every `6.1.x`, as packages that depend on each other write it.
 pub(super) fn covers(asked: &str, version: &str) -> bool {
-    asked == version || version.strip_prefix(asked).is_some_and(|rest| rest.starts_with('.'))
+    asked == version
+        || version
+            .strip_prefix(asked)
+            .is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// The type that a core definition describes: `Patient` of `http://hl7.org/fhir/StructureDefinition/Patient`.
 pub(super) fn core_type(canonical: &str) -> Option<&str> {
-    let name = split(canonical).0.strip_prefix("http://hl7.org/fhir/StructureDefinition/")?;
+    let name = split(canonical)
+        .0
+        .strip_prefix("http://hl7.org/fhir/StructureDefinition/")?;
     (!name.contains('/')).then_some(name)
 }
 
@@ -42,7 +47,10 @@ mod tests {
     fn the_latest_version_is_known_by_its_numbers() {
         let mut versions = vec!["2.0.0-ballot", "10.0.0", "2.0.0", "2.0.0-snapshot1", "9.1"];
         versions.sort_by(|a, b| order(a, b));
-        assert_eq!(versions, ["2.0.0-ballot", "2.0.0-snapshot1", "2.0.0", "9.1", "10.0.0"]);
+        assert_eq!(
+            versions,
+            ["2.0.0-ballot", "2.0.0-snapshot1", "2.0.0", "9.1", "10.0.0"]
+        );
         assert!(covers("6.1", "6.1.0") && covers("6.1.0", "6.1.0") && !covers("6.1", "6.10.0"));
     }
 
@@ -50,7 +58,10 @@ mod tests {
     fn a_canonical_is_an_address_and_perhaps_a_version() {
         assert_eq!(split("http://a/b|1.0#c"), ("http://a/b", Some("1.0")));
         assert_eq!(split("http://a/b"), ("http://a/b", None));
-        assert_eq!(core_type("http://hl7.org/fhir/StructureDefinition/Patient|4.0.1"), Some("Patient"));
+        assert_eq!(
+            core_type("http://hl7.org/fhir/StructureDefinition/Patient|4.0.1"),
+            Some("Patient")
+        );
         assert_eq!(core_type("http://example.org/Patient"), None);
     }
 }

@@ -65,10 +65,20 @@ impl CodeSystem {
 
     fn add(&mut self, holder: &Value, above: Option<&str>, depth: usize) {
         // No hierarchy that people made is as deep as the door lets JSON be.
-        let list = holder.get("concept").and_then(Value::as_array).into_iter().flatten();
+        let list = holder
+            .get("concept")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         for concept in list.filter(|_| depth < 64) {
-            let Some(code) = concept["code"].as_str() else { continue };
-            let stated = concept.get("property").and_then(Value::as_array).into_iter().flatten();
+            let Some(code) = concept["code"].as_str() else {
+                continue;
+            };
+            let stated = concept
+                .get("property")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
             let stated = stated.filter(|p| p["code"] == "parent" || p["code"] == "subsumedBy");
             let stated = stated.filter_map(|p| p["valueCode"].as_str());
             let parents = self.codes.entry(code.into()).or_default();
@@ -88,7 +98,12 @@ impl CodeSystem {
     fn is_a(&self, code: &str, ancestor: &str, left: usize) -> bool {
         code == ancestor
             || left > 0
-                && self.codes.get(code).into_iter().flatten().any(|parent| self.is_a(parent, ancestor, left - 1))
+                && self
+                    .codes
+                    .get(code)
+                    .into_iter()
+                    .flatten()
+                    .any(|parent| self.is_a(parent, ancestor, left - 1))
     }
 
     pub(super) fn meets(&self, code: &str, filter: &Filter) -> Held {
@@ -111,7 +126,9 @@ impl ValueSet {
     /// From what it composes, or where it only lists an expansion, from that.
     pub(super) fn read(value: &Value) -> ValueSet {
         let parts = |name: &str| -> Vec<Part> {
-            let list = value.pointer(&format!("/compose/{name}")).and_then(Value::as_array);
+            let list = value
+                .pointer(&format!("/compose/{name}"))
+                .and_then(Value::as_array);
             list.into_iter().flatten().map(Part::read).collect()
         };
         let mut set = ValueSet {
@@ -123,14 +140,21 @@ impl ValueSet {
             if let Some(expansion) = value.get("expansion") {
                 expanded(expansion, &mut listed, 0);
             }
-            set.include = listed.into_iter().map(|(system, codes)| Part::listed(system, codes)).collect();
+            set.include = listed
+                .into_iter()
+                .map(|(system, codes)| Part::listed(system, codes))
+                .collect();
         }
         set
     }
 }
 
 fn expanded<'v>(holder: &'v Value, listed: &mut HashMap<&'v str, HashSet<Box<str>>>, depth: usize) {
-    let list = holder.get("contains").and_then(Value::as_array).into_iter().flatten();
+    let list = holder
+        .get("contains")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
     for one in list.filter(|_| depth < 64) {
         if let (Some(system), Some(code)) = (one["system"].as_str(), one["code"].as_str())
             && one["abstract"] != true
@@ -151,14 +175,23 @@ impl Part {
     }
 
     fn read(value: &Value) -> Part {
-        let list = |name: &str| value.get(name).and_then(Value::as_array).filter(|list| !list.is_empty());
+        let list = |name: &str| {
+            value
+                .get(name)
+                .and_then(Value::as_array)
+                .filter(|list| !list.is_empty())
+        };
         let sets = list("valueSet").into_iter().flatten().filter_map(Value::as_str);
         Part {
             system: value.get("system").and_then(Value::as_str).map(Box::from),
             codes: match (list("concept"), list("filter")) {
-                (Some(concepts), _) => {
-                    Codes::Listed(concepts.iter().filter_map(|c| c["code"].as_str()).map(Box::from).collect())
-                }
+                (Some(concepts), _) => Codes::Listed(
+                    concepts
+                        .iter()
+                        .filter_map(|c| c["code"].as_str())
+                        .map(Box::from)
+                        .collect(),
+                ),
                 (None, Some(filters)) => Codes::Filtered(filters.iter().map(Filter::read).collect()),
                 (None, None) => Codes::All,
             },
@@ -172,7 +205,9 @@ impl Filter {
         let (property, op) = (value["property"].as_str(), value["op"].as_str());
         match (property, op, value["value"].as_str()) {
             (Some("concept" | "code"), Some("is-a"), Some(code)) => Filter::IsA(code.into()),
-            (Some("concept" | "code"), Some("descendent-of"), Some(code)) => Filter::DescendentOf(code.into()),
+            (Some("concept" | "code"), Some("descendent-of"), Some(code)) => {
+                Filter::DescendentOf(code.into())
+            }
             (Some("concept" | "code"), Some("is-not-a"), Some(code)) => Filter::IsNotA(code.into()),
             _ => Filter::Other,
         }

@@ -74,7 +74,8 @@ impl Definitions {
         for package in packages {
             all.packages.push(package.label());
             for structure in package.structures {
-                all.structures.add(structure.url.clone(), structure.version.clone(), structure);
+                all.structures
+                    .add(structure.url.clone(), structure.version.clone(), structure);
             }
             let mut sets = |Named { url, version, what }| all.value_sets.add(url, version, what);
             package.value_sets.into_iter().for_each(&mut sets);
@@ -105,7 +106,10 @@ impl Definitions {
 
     /// A ConceptMap or SearchParameter of a package.
     pub fn resource(&self, resource_type: &str, canonical: &str) -> Option<Value> {
-        let found = self.others.get(canonical).filter(|other| other.resource_type == resource_type)?;
+        let found = self
+            .others
+            .get(canonical)
+            .filter(|other| other.resource_type == resource_type)?;
         json::parse(found.text.as_bytes()).ok()
     }
 
@@ -117,17 +121,22 @@ impl Definitions {
         &self.structures.all[at]
     }
 
+    #[cfg(test)]
     pub(super) fn structures(&self) -> &[Structure] {
         &self.structures.all
     }
 
     pub(super) fn value_set(&self, canonical: &str) -> Option<&ValueSet> {
         // A version that is not here is no reason to know nothing: code lists grow, they seldom shrink.
-        self.value_sets.get(canonical).or_else(|| self.value_sets.get(split(canonical).0))
+        self.value_sets
+            .get(canonical)
+            .or_else(|| self.value_sets.get(split(canonical).0))
     }
 
     pub(super) fn code_system(&self, canonical: &str) -> Option<&CodeSystem> {
-        self.code_systems.get(canonical).or_else(|| self.code_systems.get(split(canonical).0))
+        self.code_systems
+            .get(canonical)
+            .or_else(|| self.code_systems.get(split(canonical).0))
     }
 
     /// The tree of a profile.
@@ -136,7 +145,11 @@ impl Definitions {
     }
 
     pub(super) fn built(&self, at: usize) -> Option<Built> {
-        self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&at).cloned()
+        self.trees
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&at)
+            .cloned()
     }
 
     /// Two that build the same tree at once make the same; the first one stays.

@@ -35,7 +35,10 @@ impl<'v> Walk<'v> {
                 let what = format_args!("is not checked: the profile rests on {base}, which is not loaded");
                 self.note(IssueCode::NotFound, what);
             }
-            Err(_) => self.note(IssueCode::NotSupported, format_args!("is not checked: the profile cannot be used")),
+            Err(_) => self.note(
+                IssueCode::NotSupported,
+                format_args!("is not checked: the profile cannot be used"),
+            ),
         }
         self.profile = before;
     }
@@ -62,17 +65,26 @@ impl<'v> Walk<'v> {
 
     /// One profile says what is wrong; of several, one has to fit.
     pub(super) fn conforms_to_one(&mut self, profiles: &[&str], spot: Spot<'v>) {
-        let known: Vec<usize> = profiles.iter().filter_map(|url| self.definitions.find(url)).collect();
+        let known: Vec<usize> = profiles
+            .iter()
+            .filter_map(|url| self.definitions.find(url))
+            .collect();
         match (known.as_slice(), profiles) {
             ([one], [_]) => self.hold(*one, spot),
             _ if known.iter().any(|at| self.conforms(*at, spot)) => {}
             _ if known.len() < profiles.len() => {
                 let list = profiles.join(", ");
-                self.note(IssueCode::NotFound, format_args!("is not checked: not all of {list} are loaded"));
+                self.note(
+                    IssueCode::NotFound,
+                    format_args!("is not checked: not all of {list} are loaded"),
+                );
             }
             _ => {
                 let list = profiles.join(", ");
-                self.error(IssueCode::Structure, format_args!("must conform to one of {list}"));
+                self.error(
+                    IssueCode::Structure,
+                    format_args!("must conform to one of {list}"),
+                );
             }
         }
     }
@@ -87,7 +99,9 @@ impl<'v> Walk<'v> {
 
     fn child(&mut self, node: &Node, of: &'static Type, map: &'v Map<String, Value>) {
         // The same name in another type: of a choice, or of a resource yet to be known.
-        let Some(element) = node.element.and_then(|e| of.element(e.name)) else { return };
+        let Some(element) = node.element.and_then(|e| of.element(e.name)) else {
+            return;
+        };
         if self.quiet && self.failed {
             return;
         }
@@ -104,7 +118,8 @@ impl<'v> Walk<'v> {
     pub(super) fn at(&mut self, spot: Spot<'v>, check: impl FnOnce(&mut Walk<'v>)) {
         self.places.extend(spot.index.map(Place::Index));
         check(self);
-        self.places.truncate(self.places.len() - usize::from(spot.index.is_some()));
+        self.places
+            .truncate(self.places.len() - usize::from(spot.index.is_some()));
     }
 
     fn count(&mut self, node: &Node, element: &Element, count: usize) {
@@ -112,13 +127,19 @@ impl<'v> Walk<'v> {
         if count < min && (count > 0 || element.min == 0) {
             match (count, min) {
                 (0, 1) => self.error(IssueCode::Required, format_args!("is required")),
-                _ => self.error(IssueCode::Required, format_args!("must have at least {min} items")),
+                _ => self.error(
+                    IssueCode::Required,
+                    format_args!("must have at least {min} items"),
+                ),
             }
         } else if count > max && node.max < element.max {
             match max {
                 0 => self.error(IssueCode::Structure, format_args!("must not be there")),
                 1 if !element.is_list() => {}
-                _ => self.error(IssueCode::Structure, format_args!("must have at most {max} items")),
+                _ => self.error(
+                    IssueCode::Structure,
+                    format_args!("must have at most {max} items"),
+                ),
             }
         }
     }
@@ -157,19 +178,34 @@ impl<'v> Walk<'v> {
         let Some(element) = node.element else { return };
         let rules: Vec<&TypeRule> = match element.types.len() {
             0 | 1 => node.types.iter().collect(),
-            _ => node.types.iter().filter(|rule| rule.code == spot.type_name).collect(),
+            _ => node
+                .types
+                .iter()
+                .filter(|rule| rule.code == spot.type_name)
+                .collect(),
         };
         if rules.is_empty() && element.types.len() > 1 {
-            let list = node.types.iter().map(|rule| rule.code).collect::<Vec<_>>().join(", ");
+            let list = node
+                .types
+                .iter()
+                .map(|rule| rule.code)
+                .collect::<Vec<_>>()
+                .join(", ");
             return self.error(IssueCode::Structure, format_args!("must be of type {list}"));
         }
-        let profiles: Vec<&str> = rules.iter().flat_map(|rule| rule.profiles.iter().map(|url| &**url)).collect();
+        let profiles: Vec<&str> = rules
+            .iter()
+            .flat_map(|rule| rule.profiles.iter().map(|url| &**url))
+            .collect();
         if spot.type_name == "Extension" {
             self.extension_profile(&profiles, spot);
         } else if !profiles.is_empty() && rules.iter().all(|rule| !rule.profiles.is_empty()) {
             self.conforms_to_one(&profiles, spot);
         }
-        for rule in rules.iter().filter(|rule| rule.code == "Reference" && !rule.targets.is_empty()) {
+        for rule in rules
+            .iter()
+            .filter(|rule| rule.code == "Reference" && !rule.targets.is_empty())
+        {
             self.refers_to_profile(rule, spot);
         }
     }
@@ -179,14 +215,23 @@ impl<'v> Walk<'v> {
         if let (Some(most), Some(text)) = (node.max_length, spot.value.as_str())
             && text.chars().count() > most as usize
         {
-            self.error(IssueCode::TooLong, format_args!("must have at most {most} characters"));
+            self.error(
+                IssueCode::TooLong,
+                format_args!("must have at most {most} characters"),
+            );
         }
         let order = |limit: &Option<Value>| limit.as_ref().and_then(|limit| compare(spot.value, limit));
         if order(&node.least) == Some(Ordering::Less) {
-            self.error(IssueCode::Value, format_args!("must not be less than the profile allows"));
+            self.error(
+                IssueCode::Value,
+                format_args!("must not be less than the profile allows"),
+            );
         }
         if order(&node.most) == Some(Ordering::Greater) {
-            self.error(IssueCode::Value, format_args!("must not be more than the profile allows"));
+            self.error(
+                IssueCode::Value,
+                format_args!("must not be more than the profile allows"),
+            );
         }
     }
 
@@ -194,10 +239,22 @@ impl<'v> Walk<'v> {
     pub(super) fn slice_count(&mut self, name: &str, node: &Node, count: usize, undecided: bool) {
         let (min, max) = (node.min as usize, node.max as usize);
         if count < min {
-            let severity = if undecided { Severity::Information } else { Severity::Error };
-            let why = if undecided { ", as far as can be told here" } else { "" };
+            let severity = if undecided {
+                Severity::Information
+            } else {
+                Severity::Error
+            };
+            let why = if undecided {
+                ", as far as can be told here"
+            } else {
+                ""
+            };
             match min {
-                1 => self.report(severity, IssueCode::Required, format_args!("must have an item of slice {name}{why}")),
+                1 => self.report(
+                    severity,
+                    IssueCode::Required,
+                    format_args!("must have an item of slice {name}{why}"),
+                ),
                 _ => {
                     let what = format_args!("must have at least {min} items of slice {name}{why}");
                     self.report(severity, IssueCode::Required, what);
@@ -222,9 +279,9 @@ impl Demand {
 /// Every part of the pattern is found: members by name, list items somewhere in the list.
 fn contains(pattern: &Value, value: &Value) -> bool {
     match (pattern, value) {
-        (Value::Object(p), Value::Object(v)) => {
-            p.iter().all(|(name, p)| v.get(name).is_some_and(|v| contains(p, v)))
-        }
+        (Value::Object(p), Value::Object(v)) => p
+            .iter()
+            .all(|(name, p)| v.get(name).is_some_and(|v| contains(p, v))),
         (Value::Array(p), Value::Array(v)) => p.iter().all(|p| v.iter().any(|v| contains(p, v))),
         (p, v) => same(p, v),
     }
@@ -249,7 +306,9 @@ fn compare(value: &Value, limit: &Value) -> Option<Ordering> {
         (Value::String(a), Value::String(b)) => moment(a)?.compare(&moment(b)?),
         (Value::Object(a), Value::Object(b)) => {
             let same_unit = ["system", "code"].iter().all(|name| a.get(*name) == b.get(*name));
-            same_unit.then(|| compare(a.get("value")?, b.get("value")?)).flatten()
+            same_unit
+                .then(|| compare(a.get("value")?, b.get("value")?))
+                .flatten()
         }
         _ => None,
     }

@@ -81,7 +81,11 @@ impl<'v> Walk<'v> {
         let (key, human) = (&invariant.key, &invariant.human);
         match holds {
             Some(true) => {}
-            Some(false) => self.report(invariant.severity, IssueCode::Invariant, format_args!("{key}: {human}")),
+            Some(false) => self.report(
+                invariant.severity,
+                IssueCode::Invariant,
+                format_args!("{key}: {human}"),
+            ),
             None => {
                 let what = format_args!("the invariant {key} is not checked: it cannot be evaluated here");
                 self.note_once(IssueCode::NotSupported, what);
@@ -99,7 +103,9 @@ impl<'v> Walk<'v> {
             host: Some(&around),
             ..Scope::default()
         };
-        let found = expression.evaluate_at(spot.item(), self.frame.resource, &scope).ok()?;
+        let found = expression
+            .evaluate_at(spot.item(), self.frame.resource, &scope)
+            .ok()?;
         Some(match found.as_slice() {
             [one] => !is_false(one),
             _ => true,

@@ -23,7 +23,11 @@ impl Definitions {
             return in_r4(split(canonical).0, system, code);
         };
         // A set that composes nothing here is defined elsewhere.
-        let mut best = if set.include.is_empty() { Held::Unknown } else { Held::Out };
+        let mut best = if set.include.is_empty() {
+            Held::Unknown
+        } else {
+            Held::Out
+        };
         for part in &set.include {
             match self.in_part(part, system, code, left) {
                 Held::In => {
@@ -61,7 +65,11 @@ impl Definitions {
             },
             None => Held::In,
         };
-        all(std::iter::once(own).chain(part.value_sets.iter().map(|url| self.in_set(url, system, code, left - 1))))
+        all(std::iter::once(own).chain(
+            part.value_sets
+                .iter()
+                .map(|url| self.in_set(url, system, code, left - 1)),
+        ))
     }
 
     /// Does this system have the code?
@@ -104,7 +112,9 @@ fn in_r4(url: &str, system: Option<&str>, code: &str) -> Held {
     let Some(members) = r4::value_set(url) else {
         return by_grammar(url, code).unwrap_or(Held::Unknown);
     };
-    let mut own = members.iter().filter(|(own, _)| system.is_none_or(|system| system == *own));
+    let mut own = members
+        .iter()
+        .filter(|(own, _)| system.is_none_or(|system| system == *own));
     if own.any(|(_, codes)| codes.contains(code)) {
         Held::In
     } else {
@@ -112,22 +122,31 @@ fn in_r4(url: &str, system: Option<&str>, code: &str) -> Held {
     }
 }
 
-/// `type/subtype`, perhaps with parameters. <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>
+/// `type/subtype`, perhaps with parameters, and the three short names that FHIR has for its own.
+/// <https://www.rfc-editor.org/rfc/rfc6838#section-4.2>, <https://hl7.org/fhir/R4/http.html#mime-type>
 fn is_media_type(text: &str) -> bool {
+    if matches!(text, "xml" | "json" | "ttl") {
+        return true;
+    }
     let name = |part: &str| {
         (1..=127).contains(&part.len())
             && part.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     let essence = text.split(';').next().unwrap_or_default().trim_end();
-    essence.split_once('/').is_some_and(|(kind, subtype)| name(kind) && name(subtype))
+    essence
+        .split_once('/')
+        .is_some_and(|(kind, subtype)| name(kind) && name(subtype))
 }
 
 /// Letters and digits in parts of 1 to 8, the first of letters alone. <https://www.rfc-editor.org/rfc/rfc5646#section-2.1>
 fn is_language_tag(text: &str) -> bool {
     let mut parts = text.split('-');
-    let first = parts.next().is_some_and(|part| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic())
-    });
-    first && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let first = parts
+        .next()
+        .is_some_and(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic()));
+    first
+        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
 }

@@ -26,7 +26,7 @@ mod tree;
 mod walk;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use definitions::Definitions;
 pub use package::{Package, PackageProblem, PackageReader};
@@ -52,7 +52,10 @@ impl Definitions {
             match self.find(url) {
                 Some(at) => walk.hold(at, spot),
                 None if canonical::core_type(url) == Some(spot.type_name) => {}
-                None => walk.note(IssueCode::NotFound, format_args!("is not checked: a profile asked for is not loaded")),
+                None => walk.note(
+                    IssueCode::NotFound,
+                    format_args!("is not checked: a profile asked for is not loaded"),
+                ),
             }
         }
         issues.extend(walk.finish());

@@ -138,7 +138,12 @@ impl PackageReader {
             return Err(self.problems);
         }
         let version: Box<str> = self.package.version.as_str().into();
-        for structure in self.package.structures.iter_mut().filter(|s| s.version.is_empty()) {
+        for structure in self
+            .package
+            .structures
+            .iter_mut()
+            .filter(|s| s.version.is_empty())
+        {
             structure.version.clone_from(&version);
         }
         Ok(self.package)

@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use super::canonical::core_type;
+use super::rule::TypeRule;
 use super::spot::Spot;
 use super::tree::Node;
-use super::rule::TypeRule;
 use super::walk::Walk;
 use crate::fhir::IssueCode;
 use crate::fhir::element::table;
@@ -34,8 +34,12 @@ impl<'v> Walk<'v> {
         if let Some(found) = found {
             return Target::Here(found);
         }
-        let stated = spot.text("type").and_then(|name| table().resource(core_type(name).unwrap_or(name)));
-        let named = literal.filter(|text| !text.starts_with('#')).and_then(literal_type);
+        let stated = spot
+            .text("type")
+            .and_then(|name| table().resource(core_type(name).unwrap_or(name)));
+        let named = literal
+            .filter(|text| !text.starts_with('#'))
+            .and_then(literal_type);
         match named.or(stated.map(|of| of.name)) {
             Some(name) => Target::Elsewhere(name),
             None => Target::Unknown,
@@ -48,7 +52,9 @@ impl<'v> Walk<'v> {
                 return Some(self.frame.root);
             }
             let contained = self.frame.root.get("contained")?.as_array()?;
-            return contained.iter().find(|one| one.get("id").is_some_and(|v| v == id));
+            return contained
+                .iter()
+                .find(|one| one.get("id").is_some_and(|v| v == id));
         }
         self.frame.bundle.as_ref()?.find(reference, self.frame.base)
     }
@@ -77,13 +83,19 @@ impl<'v> Walk<'v> {
         let of = |url: &str| named(url).or_else(|| self.definitions.type_of(url));
         let types: Vec<Option<&'static str>> = rule.targets.iter().map(|url| of(url)).collect();
         let (resource, found) = match self.target(spot) {
-            Target::Here(resource) => (Some(resource), Spot::resource(resource).map(|spot| spot.type_name)),
+            Target::Here(resource) => (
+                Some(resource),
+                Spot::resource(resource).map(|spot| spot.type_name),
+            ),
             Target::Elsewhere(name) => (None, Some(name)),
             Target::Unknown => (None, None),
         };
         let Some(found) = found else {
             if spot.text("reference").is_some() {
-                self.note(IssueCode::NotFound, format_args!("is not at hand: what it refers to is not checked"));
+                self.note(
+                    IssueCode::NotFound,
+                    format_args!("is not at hand: what it refers to is not checked"),
+                );
             }
             return;
         };
@@ -95,53 +107,87 @@ impl<'v> Walk<'v> {
             let list = names.join(", ");
             return self.error(IssueCode::Value, format_args!("must refer to one of {list}"));
         }
-        let own = rule.targets.iter().zip(&types).filter(|(_, of)| fits(of)).map(|(url, _)| &**url);
+        let own = rule
+            .targets
+            .iter()
+            .zip(&types)
+            .filter(|(_, of)| fits(of))
+            .map(|(url, _)| &**url);
         let own: Vec<&str> = own.collect();
         if own.iter().any(|url| named(url).is_some()) {
             return;
         }
         match resource {
             Some(resource) => self.target_conforms(&own, resource),
-            None => self.note(IssueCode::NotFound, format_args!("is not at hand: its profile is not checked")),
+            None => self.note(
+                IssueCode::NotFound,
+                format_args!("is not at hand: its profile is not checked"),
+            ),
         }
     }
 
     fn target_conforms(&mut self, profiles: &[&str], resource: &'v Value) {
-        let Some(spot) = Spot::resource(resource) else { return };
-        let known: Vec<usize> = profiles.iter().filter_map(|url| self.definitions.find(url)).collect();
+        let Some(spot) = Spot::resource(resource) else {
+            return;
+        };
+        let known: Vec<usize> = profiles
+            .iter()
+            .filter_map(|url| self.definitions.find(url))
+            .collect();
         if known.iter().any(|at| self.conforms(*at, spot)) {
             return;
         }
         let list = profiles.join(", ");
         if known.len() < profiles.len() {
-            self.note(IssueCode::NotFound, format_args!("is not checked: not all of {list} are loaded"));
+            self.note(
+                IssueCode::NotFound,
+                format_args!("is not checked: not all of {list} are loaded"),
+            );
         } else {
-            self.error(IssueCode::Value, format_args!("must refer to what conforms to one of {list}"));
+            self.error(
+                IssueCode::Value,
+                format_args!("must refer to what conforms to one of {list}"),
+            );
         }
     }
 
     /// Types and profiles that a resource inside this one may have: `Bundle.entry.resource`, `contained`.
     pub(super) fn holds_resource(&mut self, node: &Node, spot: Spot<'v>) {
-        let fits = |rule: &&TypeRule| matches!(rule.code, "Resource" | "DomainResource") || rule.code == spot.type_name;
+        let fits = |rule: &&TypeRule| {
+            matches!(rule.code, "Resource" | "DomainResource") || rule.code == spot.type_name
+        };
         let rules: Vec<&TypeRule> = node.types.iter().filter(fits).collect();
         if rules.is_empty() && !node.types.is_empty() {
-            let list = node.types.iter().map(|rule| rule.code).collect::<Vec<_>>().join(", ");
+            let list = node
+                .types
+                .iter()
+                .map(|rule| rule.code)
+                .collect::<Vec<_>>()
+                .join(", ");
             return self.error(IssueCode::Structure, format_args!("must be one of {list}"));
         }
         if rules.iter().any(|rule| rule.profiles.is_empty()) {
             return;
         }
-        let profiles: Vec<&str> = rules.iter().flat_map(|rule| rule.profiles.iter().map(|url| &**url)).collect();
+        let profiles: Vec<&str> = rules
+            .iter()
+            .flat_map(|rule| rule.profiles.iter().map(|url| &**url))
+            .collect();
         self.conforms_to_one(&profiles, spot);
     }
 }
 
 /// `Patient` of `Patient/1` and of `https://host/fhir/Patient/1/_history/2`.
 fn literal_type(reference: &str) -> Option<&'static str> {
-    let current = reference.split_once("/_history/").map_or(reference, |(current, _)| current);
+    let current = reference
+        .split_once("/_history/")
+        .map_or(reference, |(current, _)| current);
     let (before, id) = current.rsplit_once('/')?;
     let kind = before.rsplit_once('/').map_or(before, |(_, kind)| kind);
-    table().resource(kind).filter(|_| !id.is_empty()).map(|of| of.name)
+    table()
+        .resource(kind)
+        .filter(|_| !id.is_empty())
+        .map(|of| of.name)
 }
 
 /// What `resolve()` finds while an invariant is evaluated.

@@ -17,7 +17,9 @@ const DEEPEST: usize = 256;
 impl<'v> Walk<'v> {
     /// A resource of a known type, wherever it stands. What is of no known type the gate has refused.
     pub(super) fn resource(&mut self, spot: Spot<'v>) {
-        let Some(of) = table().resource(spot.type_name) else { return };
+        let Some(of) = table().resource(spot.type_name) else {
+            return;
+        };
         let Some(map) = spot.value.as_object() else { return };
         let before = self.frame.clone();
         self.frame.resource = spot.value;
@@ -26,13 +28,13 @@ impl<'v> Walk<'v> {
         }
         self.type_invariants(of.name, spot);
         self.contained_ids(map);
-        self.members(of, map);
+        self.members(of, None, map);
         self.claims(spot);
         self.frame = before;
     }
 
     /// Elements of a resource, datatype or backbone element, in the order in which they stand.
-    fn members(&mut self, of: &'static Type, map: &'v Map<String, Value>) {
+    fn members(&mut self, of: &'static Type, holder: Option<Child>, map: &'v Map<String, Value>) {
         if self.places.len() > DEEPEST {
             return;
         }
@@ -52,17 +54,25 @@ impl<'v> Walk<'v> {
             self.places.push(Place::Name(child.element.stem()));
             for spot in &spots {
                 self.places.extend(spot.index.map(Place::Index));
-                self.element(of, map, child, *spot);
-                self.places.truncate(self.places.len() - usize::from(spot.index.is_some()));
+                self.element(of, holder, map, *spot);
+                self.places
+                    .truncate(self.places.len() - usize::from(spot.index.is_some()));
             }
             self.places.pop();
         }
     }
 
-    fn element(&mut self, of: &'static Type, holder: &'v Map<String, Value>, child: Child, spot: Spot<'v>) {
+    fn element(
+        &mut self,
+        of: &'static Type,
+        holder: Option<Child>,
+        beside: &'v Map<String, Value>,
+        spot: Spot<'v>,
+    ) {
+        let Some(child) = spot.child else { return };
         let element = child.element;
         if child.type_name == "Resource" {
-            return self.nested(holder, element.name == "contained", spot);
+            return self.nested(beside, element.name == "contained", spot);
         }
         if let Some(url) = element.binding {
             self.bound(spot, Strength::Required, url);
@@ -81,11 +91,11 @@ impl<'v> Walk<'v> {
         }
         match child.type_name {
             "Reference" => self.refers_to_a_type(spot),
-            "Extension" => self.extension(of, element.name == "modifierExtension", spot),
+            "Extension" => self.extension(of, holder, element.name == "modifierExtension", spot),
             _ => {}
         }
         if let (Some(of), Some(map)) = (spot.content(), spot.members()) {
-            self.members(of, map);
+            self.members(of, Some(child), map);
         }
     }
 
@@ -98,7 +108,10 @@ impl<'v> Walk<'v> {
         self.frame.depth = self.places.len();
         if contained {
             if spot.text("id").is_none() {
-                self.error(IssueCode::Required, format_args!("must have an id: it is contained"));
+                self.error(
+                    IssueCode::Required,
+                    format_args!("must have an id: it is contained"),
+                );
             }
         } else {
             let full_url = holder.get("fullUrl").and_then(Value::as_str);
@@ -114,7 +127,11 @@ impl<'v> Walk<'v> {
 
     /// Two contained resources of one id cannot be told apart.
     fn contained_ids(&mut self, map: &'v Map<String, Value>) {
-        let list = map.get("contained").and_then(Value::as_array).into_iter().flatten();
+        let list = map
+            .get("contained")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let ids: Vec<&Value> = list.filter_map(|one| one.get("id")).collect();
         let twice = ids.iter().enumerate().any(|(at, id)| ids[..at].contains(id));
         if twice {
@@ -140,15 +157,24 @@ impl<'v> Walk<'v> {
 
     /// A resource is held to every profile it claims.
     fn claims(&mut self, spot: Spot<'v>) {
-        let list = spot.value.pointer("/meta/profile").and_then(Value::as_array).into_iter().flatten();
+        let list = spot
+            .value
+            .pointer("/meta/profile")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         for (at, claimed) in list.enumerate() {
             let Some(url) = claimed.as_str() else { continue };
             match self.definitions.find(url) {
                 Some(found) => self.hold(found, spot),
                 None if super::canonical::core_type(url) == Some(spot.type_name) => {}
                 None => {
-                    self.places.extend([Place::Name("meta"), Place::Name("profile"), Place::Index(at)]);
-                    self.note(IssueCode::NotFound, format_args!("is not checked: no profile of this address is loaded"));
+                    self.places
+                        .extend([Place::Name("meta"), Place::Name("profile"), Place::Index(at)]);
+                    self.note(
+                        IssueCode::NotFound,
+                        format_args!("is not checked: no profile of this address is loaded"),
+                    );
                     self.places.truncate(self.places.len() - 3);
                 }
             }

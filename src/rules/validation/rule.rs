@@ -130,7 +130,11 @@ impl Rule {
                 .map(Demand::Fixed)
                 .or_else(|| chosen(element, "pattern").map(Demand::Pattern)),
             binding: element.get("binding").and_then(binding),
-            invariants: invariants.iter().filter_map(Invariant::read).map(Arc::new).collect(),
+            invariants: invariants
+                .iter()
+                .filter_map(Invariant::read)
+                .map(Arc::new)
+                .collect(),
             slicing: element.get("slicing").map(slicing).transpose()?,
             max_length: number("maxLength"),
             least: chosen(element, "minValue"),
@@ -195,9 +199,12 @@ pub(super) fn type_name(name: &str) -> Option<&'static str> {
 }
 
 fn binding(value: &Value) -> Option<Binding> {
-    let most = value.get("extension").and_then(Value::as_array).into_iter().flatten().find(|e| {
-        e["url"] == "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
-    });
+    let most = value
+        .get("extension")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|e| e["url"] == "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet");
     let most = most.and_then(|e| e["valueCanonical"].as_str().or(e["valueUri"].as_str()));
     Some(Binding {
         strength: match value.get("strength").and_then(Value::as_str)? {
@@ -205,14 +212,22 @@ fn binding(value: &Value) -> Option<Binding> {
             "extensible" => Strength::Extensible,
             _ => Strength::Loose,
         },
-        value_set: value.get("valueSet").and_then(Value::as_str).unwrap_or_default().into(),
+        value_set: value
+            .get("valueSet")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .into(),
         most: most.map(Box::from),
     })
 }
 
 fn slicing(value: &Value) -> Result<Slicing, Fault> {
     let list = value.get("discriminator").and_then(Value::as_array);
-    let discriminators = list.into_iter().flatten().map(discriminator).collect::<Result<_, _>>()?;
+    let discriminators = list
+        .into_iter()
+        .flatten()
+        .map(discriminator)
+        .collect::<Result<_, _>>()?;
     Ok(Slicing {
         discriminators,
         ordered: value.get("ordered").and_then(Value::as_bool).unwrap_or(false),
@@ -232,7 +247,10 @@ fn discriminator(value: &Value) -> Result<Discriminator, Fault> {
         Some("profile") => By::Profile,
         _ => return Err(Fault::Discriminator),
     };
-    let path = value.get("path").and_then(Value::as_str).ok_or(Fault::Discriminator)?;
+    let path = value
+        .get("path")
+        .and_then(Value::as_str)
+        .ok_or(Fault::Discriminator)?;
     Ok(Discriminator {
         by,
         path: turns(path).ok_or(Fault::Discriminator)?,
@@ -335,7 +353,11 @@ mod tests {
         assert_eq!(turns("resolve().code"), Some(vec![Turn::Resolve, member("code")]));
         assert_eq!(
             turns("value.ofType(Identifier).type"),
-            Some(vec![member("value"), Turn::OfType("Identifier".into()), member("type")])
+            Some(vec![
+                member("value"),
+                Turn::OfType("Identifier".into()),
+                member("type")
+            ])
         );
         assert_eq!(
             turns("extension('http://a.b/c').value"),

@@ -25,7 +25,9 @@ impl<'v> Walk<'v> {
         if node.slices.is_empty() {
             return;
         }
-        let Some(slicing) = slicing(node, element) else { return };
+        let Some(slicing) = slicing(node, element) else {
+            return;
+        };
         let mut counts = vec![0usize; node.slices.len()];
         let (mut undecided, mut last, mut after_open) = (false, 0, false);
         for spot in spots {
@@ -38,15 +40,30 @@ impl<'v> Walk<'v> {
             match belongs.first() {
                 Some(first) => {
                     if slicing.ordered && *first < last {
-                        self.at(*spot, |walk| walk.error(IssueCode::Structure, format_args!("must stand in the order of the slices")));
+                        self.at(*spot, |walk| {
+                            walk.error(
+                                IssueCode::Structure,
+                                format_args!("must stand in the order of the slices"),
+                            )
+                        });
                     }
                     if slicing.rules == Openness::OpenAtEnd && after_open {
-                        self.at(*spot, |walk| walk.error(IssueCode::Structure, format_args!("must stand before what is in no slice")));
+                        self.at(*spot, |walk| {
+                            walk.error(
+                                IssueCode::Structure,
+                                format_args!("must stand before what is in no slice"),
+                            )
+                        });
                     }
                     last = last.max(*first);
                 }
                 None if slicing.rules == Openness::Closed && !unclear => {
-                    self.at(*spot, |walk| walk.error(IssueCode::Structure, format_args!("must belong to a slice of the profile")));
+                    self.at(*spot, |walk| {
+                        walk.error(
+                            IssueCode::Structure,
+                            format_args!("must belong to a slice of the profile"),
+                        )
+                    });
                 }
                 None => after_open = true,
             }
@@ -81,5 +98,8 @@ impl<'v> Walk<'v> {
 }
 
 fn is_within(slice: &Slice, outer: &str) -> bool {
-    slice.name.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    slice
+        .name
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.starts_with('/'))
 }

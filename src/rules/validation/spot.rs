@@ -79,7 +79,11 @@ impl<'v> Spot<'v> {
 }
 
 /// The values of one element of an object, whatever types a choice has here.
-pub(super) fn of_element<'v>(map: &'v Map<String, Value>, of: &'static Type, element: &'static Element) -> Vec<Spot<'v>> {
+pub(super) fn of_element<'v>(
+    map: &'v Map<String, Value>,
+    of: &'static Type,
+    element: &'static Element,
+) -> Vec<Spot<'v>> {
     let mut found = Vec::new();
     if !element.is_choice() {
         if let Some(child) = of.child(element.name) {
@@ -104,7 +108,9 @@ pub(super) fn of_element<'v>(map: &'v Map<String, Value>, of: &'static Type, ele
 /// The values under one JSON key, written without underscore.
 pub(super) fn of_key<'v>(map: &'v Map<String, Value>, key: &str, child: Child, out: &mut Vec<Spot<'v>>) {
     let value = map.get(key);
-    let beside = is_primitive(child.type_name).then(|| shadow_of(map, key)).flatten();
+    let beside = is_primitive(child.type_name)
+        .then(|| shadow_of(map, key))
+        .flatten();
     let list = |value: Option<&'v Value>| value.and_then(Value::as_array);
     match (value, list(value), list(beside)) {
         (Some(Value::Array(_)), Some(values), besides) => {
@@ -127,5 +133,7 @@ pub(super) fn of_key<'v>(map: &'v Map<String, Value>, key: &str, child: Child, o
 
 /// `_x` of `x`, found without building its name.
 fn shadow_of<'v>(map: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    map.iter().find(|(key, _)| key.strip_prefix('_') == Some(name)).map(|(_, value)| value)
+    map.iter()
+        .find(|(key, _)| key.strip_prefix('_') == Some(name))
+        .map(|(_, value)| value)
 }

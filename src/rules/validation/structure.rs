@@ -57,7 +57,9 @@ impl Structure {
     /// constraint on a type of R4 (a type itself, or a logical model), so nothing is held to it.
     pub(super) fn read(value: &Value, differential: bool) -> Result<Option<Structure>, Fault> {
         let text = |name: &str| value.get(name).and_then(Value::as_str);
-        if text("derivation") != Some("constraint") || !matches!(text("kind"), Some("resource" | "complex-type")) {
+        if text("derivation") != Some("constraint")
+            || !matches!(text("kind"), Some("resource" | "complex-type"))
+        {
             return Ok(None);
         }
         let of = text("type").and_then(type_name).ok_or(Fault::NoType)?;
@@ -72,8 +74,15 @@ impl Structure {
             (None, None) => return Err(Fault::NoElements),
         };
         let mut slices = Slices::default();
-        let rules = elements.iter().map(|element| Rule::read(element, &mut slices)).collect::<Result<_, _>>()?;
-        let contexts = value.get("context").and_then(Value::as_array).into_iter().flatten();
+        let rules = elements
+            .iter()
+            .map(|element| Rule::read(element, &mut slices))
+            .collect::<Result<_, _>>()?;
+        let contexts = value
+            .get("context")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         Ok(Some(Structure {
             url: text("url").ok_or(Fault::NoUrl)?.into(),
             version: text("version").unwrap_or_default().into(),

@@ -71,13 +71,19 @@ impl Search<'_> {
             Turn::Member(name) => self.member(node, name, rest),
             Turn::Resolve => self.resolved(node, rest),
             Turn::Extension(url) => {
-                let slices = node.child("extension").map(|e| e.slices.as_slice()).unwrap_or_default();
+                let slices = node
+                    .child("extension")
+                    .map(|e| e.slices.as_slice())
+                    .unwrap_or_default();
                 for slice in slices.iter().filter(|s| has_url(&s.node, url)) {
                     self.at(&slice.node, rest);
                 }
             }
             Turn::OfType(name) => {
-                let typed = node.slices.iter().filter(|s| s.node.types.iter().any(|t| *t.code == **name));
+                let typed = node
+                    .slices
+                    .iter()
+                    .filter(|s| s.node.types.iter().any(|t| *t.code == **name));
                 typed.for_each(|slice| self.at(&slice.node, rest));
                 self.at(node, rest);
             }
@@ -86,7 +92,11 @@ impl Search<'_> {
     }
 
     fn member(&mut self, node: &Node, name: &str, rest: &[Turn]) {
-        let named = |child: &&Node| child.element.is_some_and(|e| e.name == name || e.is_choice() && e.stem() == name);
+        let named = |child: &&Node| {
+            child
+                .element
+                .is_some_and(|e| e.name == name || e.is_choice() && e.stem() == name)
+        };
         let before = self.found.len();
         for child in node.children.iter().filter(named) {
             self.at(child, rest);
@@ -103,20 +113,29 @@ impl Search<'_> {
     /// What the slice does not say itself the profile of its type says.
     fn through_profile(&mut self, node: &Node, name: &str, rest: &[Turn]) {
         let [rule] = node.types.as_slice() else { return };
-        let [profile] = rule.profiles.as_slice() else { return };
+        let [profile] = rule.profiles.as_slice() else {
+            return;
+        };
         if rule.code == "Extension" && name == "url" && rest.is_empty() {
             let url = Value::from(split(profile).0);
             return self.push(Sign::Is(Demand::Fixed(url)));
         }
         if let Some(tree) = self.tree(profile)
-            && let Some(child) = tree.children.iter().find(|c| c.element.is_some_and(|e| e.stem() == name))
+            && let Some(child) = tree
+                .children
+                .iter()
+                .find(|c| c.element.is_some_and(|e| e.stem() == name))
         {
             self.at(child, rest);
         }
     }
 
     fn resolved(&mut self, node: &Node, rest: &[Turn]) {
-        let targets: Vec<Box<str>> = node.types.iter().flat_map(|rule| rule.targets.iter().cloned()).collect();
+        let targets: Vec<Box<str>> = node
+            .types
+            .iter()
+            .flat_map(|rule| rule.targets.iter().cloned())
+            .collect();
         match (self.by, rest, targets.as_slice()) {
             (_, _, []) => {}
             (By::Profile, [], _) => self.push(Sign::Profiles(targets)),
@@ -154,8 +173,11 @@ impl Search<'_> {
                 self.push(Sign::Types(types));
             }
             By::Profile => {
-                let profiles: Vec<Box<str>> =
-                    node.types.iter().flat_map(|rule| rule.profiles.iter().cloned()).collect();
+                let profiles: Vec<Box<str>> = node
+                    .types
+                    .iter()
+                    .flat_map(|rule| rule.profiles.iter().cloned())
+                    .collect();
                 if !profiles.is_empty() {
                     self.push(Sign::Profiles(profiles));
                 }
@@ -166,7 +188,8 @@ impl Search<'_> {
     /// A value whose parts are fixed, not itself: `type.coding.system` and `type.coding.code`.
     fn below(&mut self, node: &Node) {
         for child in &node.children {
-            self.walked.push(Turn::Member(child.element.map_or("", |e| e.stem()).into()));
+            self.walked
+                .push(Turn::Member(child.element.map_or("", |e| e.stem()).into()));
             if child.demand.is_some() || !child.children.is_empty() || !child.slices.is_empty() {
                 self.here(child);
                 for slice in child.slices.iter().filter(|slice| slice.node.min > 0) {
@@ -178,7 +201,9 @@ impl Search<'_> {
     }
 
     fn tree(&self, profile: &str) -> Option<Arc<Node>> {
-        self.definitions.find(profile).and_then(|at| self.definitions.tree(at).ok())
+        self.definitions
+            .find(profile)
+            .and_then(|at| self.definitions.tree(at).ok())
     }
 
     fn push(&mut self, sign: Sign) {
@@ -191,7 +216,9 @@ impl Search<'_> {
 
 fn has_url(node: &Node, url: &str) -> bool {
     let fixed = node.child("url").and_then(|url| url.demand.as_ref());
-    node.types.iter().any(|rule| rule.profiles.iter().any(|profile| split(profile).0 == url))
+    node.types
+        .iter()
+        .any(|rule| rule.profiles.iter().any(|profile| split(profile).0 == url))
         || fixed.is_some_and(|demand| demand.met_by(&Value::from(url)))
 }
 
@@ -211,10 +238,18 @@ impl<'v> Walk<'v> {
     fn has(&mut self, told: &Told, spot: Spot<'v>) -> Fit {
         let mut found = vec![Some(spot)];
         for turn in &told.path {
-            found = found.into_iter().flatten().flat_map(|spot| self.turn(spot, turn)).collect();
+            found = found
+                .into_iter()
+                .flatten()
+                .flat_map(|spot| self.turn(spot, turn))
+                .collect();
         }
         if let Sign::There(wanted) = told.sign {
-            return if wanted == found.iter().any(Option::is_some) { Fit::Yes } else { Fit::No };
+            return if wanted == found.iter().any(Option::is_some) {
+                Fit::Yes
+            } else {
+                Fit::No
+            };
         }
         let mut best = Fit::No;
         for one in found {
@@ -231,14 +266,30 @@ impl<'v> Walk<'v> {
     fn turn(&self, spot: Spot<'v>, turn: &Turn) -> Vec<Option<Spot<'v>>> {
         match turn {
             Turn::Member(name) => {
-                let (Some(of), Some(map)) = (spot.content(), spot.members()) else { return Vec::new() };
-                let named = of.elements.iter().find(|e| e.name == &**name || e.is_choice() && e.stem() == &**name);
-                named.map(|e| of_element(map, of, e)).unwrap_or_default().into_iter().map(Some).collect()
+                let (Some(of), Some(map)) = (spot.content(), spot.members()) else {
+                    return Vec::new();
+                };
+                let named = of
+                    .elements
+                    .iter()
+                    .find(|e| e.name == &**name || e.is_choice() && e.stem() == &**name);
+                named
+                    .map(|e| of_element(map, of, e))
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(Some)
+                    .collect()
             }
-            Turn::OfType(name) => (spot.type_name == &**name).then_some(Some(spot)).into_iter().collect(),
+            Turn::OfType(name) => (spot.type_name == &**name)
+                .then_some(Some(spot))
+                .into_iter()
+                .collect(),
             Turn::Extension(url) => {
                 let named = self.turn(spot, &Turn::Member("extension".into()));
-                named.into_iter().filter(|e| e.and_then(|e| e.text("url")) == Some(url)).collect()
+                named
+                    .into_iter()
+                    .filter(|e| e.and_then(|e| e.text("url")) == Some(url))
+                    .collect()
             }
             Turn::Resolve => match self.target(spot) {
                 Target::Here(resource) => vec![Spot::resource(resource)],
@@ -258,7 +309,11 @@ impl<'v> Walk<'v> {
         let Some(spot) = spot else { return Fit::Unknown };
         let decided = |yes: bool| if yes { Fit::Yes } else { Fit::No };
         match sign {
-            Sign::Types(types) => decided(types.iter().any(|name| *name == spot.type_name || *name == "Resource")),
+            Sign::Types(types) => decided(
+                types
+                    .iter()
+                    .any(|name| *name == spot.type_name || *name == "Resource"),
+            ),
             _ if spot.child.is_none() && spot.value.is_null() => Fit::Unknown,
             Sign::Is(demand) => decided(demand.met_by(spot.value)),
             Sign::CodeOf(url) => self.has_code_of(spot, url).map_or(Fit::Unknown, decided),

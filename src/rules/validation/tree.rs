@@ -123,7 +123,11 @@ impl Node {
             self.slicing.clone_from(&rule.slicing);
         }
         for invariant in &rule.invariants {
-            match self.invariants.iter_mut().find(|known| known.key == invariant.key) {
+            match self
+                .invariants
+                .iter_mut()
+                .find(|known| known.key == invariant.key)
+            {
                 Some(known) => *known = Arc::clone(invariant),
                 None => self.invariants.push(Arc::clone(invariant)),
             }
@@ -142,19 +146,27 @@ impl Node {
             slice.node.without(self);
         }
         self.slices = slices;
-        if self.slices.is_empty() || self.slicing.as_ref().is_some_and(|slicing| self.goes_without_saying(slicing)) {
+        if self.slices.is_empty()
+            || self
+                .slicing
+                .as_ref()
+                .is_some_and(|slicing| self.goes_without_saying(slicing))
+        {
             self.slicing = None;
         }
     }
 
     /// Leaves out what the element that this is a slice of asks of each of its items.
     fn without(&mut self, whole: &Node) {
-        self.invariants.retain(|own| whole.invariants.iter().all(|known| known.key != own.key));
+        self.invariants
+            .retain(|own| whole.invariants.iter().all(|known| known.key != own.key));
         if self.binding == whole.binding {
             self.binding = None;
         }
         self.children.retain_mut(|child| {
-            let Some(known) = whole.child(child.name()) else { return true };
+            let Some(known) = whole.child(child.name()) else {
+                return true;
+            };
             if known.asks_the_same(child) {
                 return false;
             }
@@ -173,7 +185,10 @@ impl Node {
             return;
         }
         let only = self.slices.remove(0).node;
-        let (mut invariants, mut children) = (std::mem::take(&mut self.invariants), std::mem::take(&mut self.children));
+        let (mut invariants, mut children) = (
+            std::mem::take(&mut self.invariants),
+            std::mem::take(&mut self.children),
+        );
         invariants.retain(|own| only.invariants.iter().all(|known| known.key != own.key));
         children.retain(|own| only.child(own.name()).is_none());
         *self = Node {
@@ -188,7 +203,9 @@ impl Node {
 
     /// Extensions are told apart by url and choices by type, whether a profile says so or not.
     pub(super) fn goes_without_saying(&self, slicing: &Slicing) -> bool {
-        slicing.rules == Openness::Open && !slicing.ordered && self.element.and_then(implied).as_ref() == Some(&slicing.discriminators)
+        slicing.rules == Openness::Open
+            && !slicing.ordered
+            && self.element.and_then(implied).as_ref() == Some(&slicing.discriminators)
     }
 
     fn asks_the_same(&self, other: &Node) -> bool {
@@ -198,9 +215,17 @@ impl Node {
             && (&self.slicing, &self.least, &self.most) == (&other.slicing, &other.least, &other.most)
             && keys(self) == keys(other)
             && self.children.len() == other.children.len()
-            && self.children.iter().all(|own| other.child(own.name()).is_some_and(|child| own.asks_the_same(child)))
+            && self.children.iter().all(|own| {
+                other
+                    .child(own.name())
+                    .is_some_and(|child| own.asks_the_same(child))
+            })
             && self.slices.len() == other.slices.len()
-            && self.slices.iter().zip(&other.slices).all(|(a, b)| a.name == b.name && a.node.asks_the_same(&b.node))
+            && self
+                .slices
+                .iter()
+                .zip(&other.slices)
+                .all(|(a, b)| a.name == b.name && a.node.asks_the_same(&b.node))
     }
 
     fn plain(&mut self, of: &'static str) {
@@ -216,7 +241,8 @@ impl Node {
                 rule.profiles.retain(|url| !url.ends_with("/SimpleQuantity"));
             }
             // R4's own definition of the type asks for nothing beyond R4.
-            rule.profiles.retain(|url| super::canonical::core_type(url) != Some(rule.code));
+            rule.profiles
+                .retain(|url| super::canonical::core_type(url) != Some(rule.code));
             if element.is_some_and(|e| same_targets(e.targets, &rule.targets)) {
                 rule.targets.clear();
             }
@@ -234,9 +260,17 @@ impl Node {
                 self.binding = None;
             }
         }
-        let types = self.types.iter().map(|rule| rule.code).chain(element.is_none().then_some(of));
-        let known: Vec<&str> = types.flat_map(keys).chain(element.into_iter().flat_map(|e| keys(e.path))).collect();
-        self.invariants.retain(|own| !known.contains(&&*own.key) && !EVERYWHERE.contains(&&*own.key));
+        let types = self
+            .types
+            .iter()
+            .map(|rule| rule.code)
+            .chain(element.is_none().then_some(of));
+        let known: Vec<&str> = types
+            .flat_map(keys)
+            .chain(element.into_iter().flat_map(|e| keys(e.path)))
+            .collect();
+        self.invariants
+            .retain(|own| !known.contains(&&*own.key) && !EVERYWHERE.contains(&&*own.key));
         self.max_length = self.max_length.filter(|_| element.is_some());
     }
 
@@ -250,8 +284,14 @@ impl Node {
             && self.slices.is_empty()
             && self.children.is_empty()
             && (self.max_length.is_none() && self.least.is_none() && self.most.is_none())
-            && self.types.iter().all(|rule| rule.profiles.is_empty() && rule.targets.is_empty())
-            && element.types.iter().all(|name| self.types.iter().any(|rule| rule.code == *name))
+            && self
+                .types
+                .iter()
+                .all(|rule| rule.profiles.is_empty() && rule.targets.is_empty())
+            && element
+                .types
+                .iter()
+                .all(|name| self.types.iter().any(|rule| rule.code == *name))
     }
 }
 
@@ -272,7 +312,11 @@ fn keys(path: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
     let mut at = Some(path);
     while let Some(path) = at {
-        found.extend(stated_at(path).iter().map(|at| constraints()[usize::from(*at)].key));
+        found.extend(
+            stated_at(path)
+                .iter()
+                .map(|at| constraints()[usize::from(*at)].key),
+        );
         at = ancestor(path);
     }
     found

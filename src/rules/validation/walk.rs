@@ -4,7 +4,6 @@
 //! Texts come from a closed set. They name elements, types, invariants and addresses of definitions that are loaded here;
 //! what stands in the resource is never repeated.
 
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Arguments;
 use std::rc::Rc;
@@ -16,10 +15,8 @@ use super::definitions::Definitions;
 use crate::fhir::path::{push_index, push_name};
 use crate::fhir::{Issue, IssueCode, Severity};
 
-/// Problems listed; one more says that there were more.
-pub(super) const MAX_ISSUES: usize = 500;
-/// Steps that all expressions of one validation may take together; a large honest Bundle needs a tenth.
-const MAX_STEPS: usize = 20_000_000;
+/// Errors listed, and as many warnings and as many notes of what was not checked; one more says that there were more.
+const MAX_ISSUES: usize = 500;
 
 #[derive(Clone, Copy)]
 pub(super) enum Place<'v> {
@@ -37,7 +34,7 @@ pub(super) struct Frame<'v> {
     /// The Bundle around it, and the base of its fullUrl there.
     pub bundle: Option<Rc<Index<'v>>>,
     pub base: Option<&'v str>,
-    /// How many places lie above it.
+    /// How many places lead to it, its own included.
     pub depth: usize,
 }
 
@@ -54,8 +51,11 @@ pub(super) struct Walk<'v> {
     pub held: HashSet<(usize, usize)>,
     /// The same where it was only asked; what is being asked counts as conformant.
     pub asked: HashMap<(usize, usize), bool>,
-    pub left: Cell<usize>,
     issues: Vec<Issue>,
+    /// Errors, warnings, notes.
+    counts: [usize; 3],
+    /// The worst of what found no place in the list.
+    more: Severity,
     told: HashSet<(String, String)>,
 }
 
@@ -69,15 +69,16 @@ impl<'v> Walk<'v> {
                 root: resource,
                 bundle: None,
                 base: None,
-                depth: 0,
+                depth: 1,
             },
             profile: None,
             quiet: false,
             failed: false,
             held: HashSet::new(),
             asked: HashMap::new(),
-            left: Cell::new(MAX_STEPS),
             issues: Vec::new(),
+            counts: [0; 3],
+            more: Severity::Information,
             told: HashSet::new(),
         }
     }
@@ -96,7 +97,9 @@ impl<'v> Walk<'v> {
             self.failed |= severity <= Severity::Error;
             return;
         }
-        if self.issues.len() > MAX_ISSUES {
+        let counted = severity.max(Severity::Error) as usize - Severity::Error as usize;
+        if self.counts[counted] >= MAX_ISSUES {
+            self.more = self.more.min(severity);
             return;
         }
         let expression = self.path();
@@ -107,6 +110,7 @@ impl<'v> Walk<'v> {
         if let Some(profile) = self.profile {
             details.push_str(&format!(" (profile {profile})"));
         }
+        self.counts[counted] += 1;
         self.issues.push(Issue {
             severity,
             code,
@@ -116,7 +120,13 @@ impl<'v> Walk<'v> {
     }
 
     /// The same at an element below the present place.
-    pub(super) fn report_at(&mut self, name: &'v str, severity: Severity, code: IssueCode, what: Arguments<'_>) {
+    pub(super) fn report_at(
+        &mut self,
+        name: &'v str,
+        severity: Severity,
+        code: IssueCode,
+        what: Arguments<'_>,
+    ) {
         self.places.push(Place::Name(name));
         self.report(severity, code, what);
         self.places.pop();
@@ -130,7 +140,7 @@ impl<'v> Walk<'v> {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.issues.len() > MAX_ISSUES
+        self.more <= Severity::Error
     }
 
     /// Is what follows an error? Nothing is listed meanwhile.
@@ -155,10 +165,13 @@ impl<'v> Walk<'v> {
     }
 
     pub(super) fn finish(mut self) -> Vec<Issue> {
-        if self.issues.len() > MAX_ISSUES {
-            self.issues.truncate(MAX_ISSUES);
-            let more = format!("there are more problems; the first {MAX_ISSUES} are listed");
-            self.issues.push(Issue::error(IssueCode::TooLong, "", more));
+        if self.more < Severity::Information {
+            self.issues.push(Issue {
+                severity: self.more,
+                code: IssueCode::TooLong,
+                expression: String::new(),
+                details: format!("there are more problems; the first {MAX_ISSUES} of each severity are listed"),
+            });
         }
         self.issues
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use crate::validation::{Definitions, Package};
 
-pub(super) const NAMES: [&str; 7] = [
+const NAMES: [&str; 7] = [
     "us-core-6.1.0",
     "balp-1.1.5",
     "bser-2.0.0-ballot",
@@ -16,20 +16,27 @@ pub(super) const NAMES: [&str; 7] = [
 ];
 
 /// A folder beside the checkout, or beside the place where the worktrees stand.
-pub(super) fn shared(part: &str) -> Option<PathBuf> {
+pub(crate) fn shared(part: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let places = [root.join("../shared"), root.join("../../shared")];
-    places.iter().map(|place| place.join(part)).find(|place| place.is_dir())
+    places
+        .iter()
+        .map(|place| place.join(part))
+        .find(|place| place.is_dir())
 }
 
 /// Every `.json` directly in a folder, by name.
-pub(super) fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = std::fs::read_dir(folder)
         .expect("a readable folder")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|e| e == "json"))
         .map(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             (name, std::fs::read(&path).expect("a readable file"))
         })
         .collect();
@@ -37,7 +44,7 @@ pub(super) fn json_files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-pub(super) fn read(name: &str, differentials: bool) -> Option<Package> {
+fn read(name: &str, differentials: bool) -> Option<Package> {
     let folder = shared(&format!("packages/{name}"))?;
     let mut reader = Package::reader(name);
     if differentials {
@@ -46,11 +53,15 @@ pub(super) fn read(name: &str, differentials: bool) -> Option<Package> {
     for (file, bytes) in json_files(&folder) {
         reader.add(&file, &bytes);
     }
-    Some(reader.finish().unwrap_or_else(|problems| panic!("{name}: {problems:?}")))
+    Some(
+        reader
+            .finish()
+            .unwrap_or_else(|problems| panic!("{name}: {problems:?}")),
+    )
 }
 
 /// All of them; none, with a printed line, where they are absent.
-pub(super) fn all() -> Option<&'static Definitions> {
+pub(crate) fn all() -> Option<&'static Definitions> {
     static ALL: LazyLock<Option<Definitions>> = LazyLock::new(|| load(false));
     if ALL.is_none() {
         println!("skipped: no packages under ../shared/packages");
@@ -60,13 +71,18 @@ pub(super) fn all() -> Option<&'static Definitions> {
 
 pub(super) fn load(differentials: bool) -> Option<Definitions> {
     let packages: Option<Vec<Package>> = NAMES.iter().map(|name| read(name, differentials)).collect();
-    Some(Definitions::new(packages?.into_iter().chain(r4_profiles(differentials)).collect()))
+    Some(Definitions::new(
+        packages?.into_iter().chain(r4_profiles(differentials)).collect(),
+    ))
 }
 
 /// R4's own profiles and extensions, where `tests/r4-examples.sh` has put them.
 pub(super) fn r4() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let places = [root.join("target/r4-examples/package"), "/work/target/r4-examples/package".into()];
+    let places = [
+        root.join("target/r4-examples/package"),
+        "/work/target/r4-examples/package".into(),
+    ];
     places.into_iter().find(|place| place.is_dir())
 }
 
