@@ -140,11 +140,11 @@ impl Search<'_> {
             (_, _, []) => {}
             (By::Profile, [], _) => self.push(Sign::Profiles(targets)),
             (By::Type, [], _) => {
-                let of = |url: &Box<str>| {
+                let of = |url: &str| {
                     let core = core_type(url).and_then(|n| table().any(n)).map(|of| of.name);
                     core.or_else(|| self.definitions.type_of(url))
                 };
-                let types = targets.iter().filter_map(of).collect();
+                let types = targets.iter().filter_map(|url| of(url)).collect();
                 self.push(Sign::Types(types));
             }
             (_, _, [one]) => {

@@ -170,7 +170,9 @@ impl<'v> Walk<'v> {
                 severity: self.more,
                 code: IssueCode::TooLong,
                 expression: String::new(),
-                details: format!("there are more problems; the first {MAX_ISSUES} of each severity are listed"),
+                details: format!(
+                    "there are more problems; the first {MAX_ISSUES} of each severity are listed"
+                ),
             });
         }
         self.issues
