@@ -151,6 +151,7 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             jti: text,
             scope: "system/CarePlan.rs",
             refused: "",
+            details: &[("organization", text)],
         }
         .event(occasion, salt),
         Token {
@@ -160,6 +161,7 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             jti: "",
             scope: "",
             refused: "unknown client",
+            details: &[],
         }
         .event(occasion, salt),
     ];
