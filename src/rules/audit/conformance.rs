@@ -178,6 +178,13 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
         events.push(intake.event(occasion, salt));
         events.push(
             Intake {
+                patient: "",
+                ..intake
+            }
+            .event(occasion, salt),
+        );
+        events.push(
+            Intake {
                 staff: Person::default(),
                 ..intake
             }
@@ -306,8 +313,10 @@ fn profiles_are_claimed_where_they_hold() {
             "IHE.BasicAudit.PrivacyDisclosure.Source",
             "IHE.IUA.71",
             "IHE.BasicAudit.PatientCreate",
+            "IHE.BasicAudit.Create",
             "IHE.BasicAudit.PatientCreate",
             "IHE.BasicAudit.PatientUpdate",
+            "IHE.BasicAudit.Update",
             "IHE.BasicAudit.PatientUpdate",
         ]
     );
