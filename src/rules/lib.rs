@@ -13,5 +13,6 @@ pub mod label;
 pub mod consent;
 pub mod law;
 pub mod log;
+pub mod document;
 pub mod disclosure;
 pub mod audit;

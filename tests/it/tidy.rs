@@ -15,6 +15,7 @@ const RULES: &[&str] = &[
     "consent",
     "law",
     "log",
+    "document",
     "disclosure",
     "audit",
 ];
@@ -38,6 +39,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fhirbolt", &["src/rules/fhir"]),
     ("saphyr_parser", &["src/rules/mapping"]),
     ("ed25519_dalek", &["src/rules/log"]),
+    ("krilla", &["src/rules/document/pdf"]),
+    ("rustybuzz", &["src/rules/document/pdf"]),
+    ("notosans", &["src/rules/document/pdf"]),
     ("hmac", &["src/rules/fhir"]),
     (
         "csv",
