@@ -5,6 +5,7 @@ mod harness;
 mod postgres;
 mod store;
 mod story_break_glass;
+mod story_conformance;
 mod story_client;
 mod story_door;
 mod story_fhir_source;

@@ -16,8 +16,6 @@ pub mod act;
 pub mod columns;
 pub mod line;
 #[cfg(test)]
-mod balp;
-#[cfg(test)]
 mod conformance;
 
 pub use act::Act;
