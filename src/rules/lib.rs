@@ -6,6 +6,7 @@ pub mod terminology;
 pub mod fhirpath;
 pub mod search;
 pub mod identity;
+pub mod validation;
 pub mod profile;
 pub mod mapping;
 pub mod label;

@@ -8,6 +8,7 @@ const RULES: &[&str] = &[
     "fhirpath",
     "search",
     "identity",
+    "validation",
     "profile",
     "mapping",
     "label",
