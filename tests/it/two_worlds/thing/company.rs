@@ -166,7 +166,7 @@ pub fn unread_document(base: &[Kept]) -> Thing {
     let with = |meta: &Value| {
         let bytes = json!({"resourceType": "Binary", "id": id("d2"), "contentType": "text/plain", "data": "TW9uZGF5cw=="});
         let document = json!({"resourceType": "DocumentReference", "id": id("d1"), "status": "current",
-            "identifier": [{"system": "urn:test", "value": "D-1"}], "type": {"text": "letter"},
+            "identifier": [{"system": "urn:test", "value": "D-1"}], "type": {"coding": [{"system": "http://loinc.org", "code": "68609-7"}], "text": "letter"},
             "subject": {"reference": patient(base)}, "date": "2026-11-17T10:00:00Z", "content": [
                 {"attachment": {"contentType": "text/plain", "data": "VHVlc2RheXM=", "title": "Tuesdays"}},
                 {"attachment": {"contentType": "text/plain", "url": format!("Binary/{}", id("d2"))}}]});
