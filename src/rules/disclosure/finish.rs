@@ -54,7 +54,7 @@ pub(super) fn finish(
     bytes.extend_from_slice(b",\"meta\":{");
     let stamp_at = bytes.len();
     let labels = security(&seen, no_redisclosure, &stored.body);
-    write_meta(profile.url(), labels, bytes);
+    write_meta(profile.url(), &profile.claims(root), labels, bytes);
     bytes.push(b'}');
     if has_narrative(&stored.resource_type) {
         bytes.extend_from_slice(b",\"text\":");
@@ -84,9 +84,18 @@ fn write_member(part: Part<'_, '_>, out: &mut Vec<u8>) {
 }
 
 /// The members of `meta`; version and date come before them when they are known.
-fn write_meta<'a>(profile: &str, labels: impl Iterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
+fn write_meta<'a>(
+    profile: &str,
+    claims: &[&str],
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"\"profile\":[");
     write_string(profile, out);
+    for claim in claims {
+        out.push(b',');
+        write_string(claim, out);
+    }
     out.extend_from_slice(b"],\"security\":[");
     for (index, (system, code)) in labels.enumerate() {
         if index > 0 {

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::consider::Candidate;
 use super::narrative::{DEEPEST, PART2_NOTICE, SKIPPED, SKIPPED_BELOW};
 use super::record::Stored;
+use crate::fhir::excerpt::Excerpt;
 use crate::label::{CodeLists, HighWater, Labels, RAISED, label_codes};
 use crate::profile::tests::by_value::completed;
 use crate::profile::tests::shipping::{cases, sets};
@@ -83,8 +84,12 @@ fn finish(stored: &Stored, profile: &Profile, part2: bool, mut body: Value) -> V
         ..HighWater::default()
     };
     mark.raise(&mut seen);
-    let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
     let mut body = completed(profile, body);
+    let mut whole = Excerpt::default();
+    whole.value("", &body);
+    let claims = profile.claims(whole.root().expect("a resource"));
+    let profiles: Vec<&str> = std::iter::once(profile.url()).chain(claims).collect();
+    let meta = json!({ "profile": profiles, "security": security(&seen) });
     let text = narrative(&body, part2.then_some(PART2_NOTICE));
     if let Value::Object(object) = &mut body {
         object.shift_remove("meta");
