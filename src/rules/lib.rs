@@ -13,4 +13,6 @@ pub mod consent;
 pub mod law;
 pub mod log;
 pub mod disclosure;
+pub mod referral;
+pub mod write;
 pub mod audit;

@@ -15,6 +15,8 @@ const RULES: &[&str] = &[
     "law",
     "log",
     "disclosure",
+    "referral",
+    "write",
     "audit",
 ];
 const SHELL: &[&str] = &["config", "store", "auth", "gateway", "http", "worker", "cli"];
@@ -39,6 +41,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["src/rules/mapping"]),
     ("ed25519_dalek", &["src/rules/log"]),
     ("hmac", &["src/rules/fhir"]),
+    ("json_patch", &["src/rules/write"]),
     (
         "csv",
         &["src/rules/mapping", "src/rules/label", "src/rules/terminology"],

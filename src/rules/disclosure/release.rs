@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::explain::Withheld;
 use super::relationship::Relationship;
-use crate::fhir::{Instant, Now};
+use crate::fhir::{Instant, Now, Value, json};
 use crate::search::Values;
 
 /// What a recipient was shown before: one row of `released`.
@@ -257,6 +257,23 @@ impl Release {
             return true;
         }
         self.find(resource_type, id).is_some()
+    }
+
+    /// The version this recipient has of a resource; `None` when it has none.
+    pub fn version(&self, resource_type: &str, id: &str) -> Option<String> {
+        let at = self.find(resource_type, id)?;
+        Some(version_id(&self.resources[at].digest))
+    }
+
+    /// A resource as it is sent: for rules that compare with it; nothing of it leaves this way.
+    pub(crate) fn tree(&self, resource_type: &str, id: &str) -> Option<Value> {
+        json::parse(&self.resources[self.find(resource_type, id)?].body).ok()
+    }
+
+    /// Those of one type.
+    pub(crate) fn trees(&self, resource_type: &str) -> Vec<Value> {
+        let bodies = self.of_type(resource_type).map(|at| &self.resources[at].body);
+        bodies.filter_map(|body| json::parse(body).ok()).collect()
     }
 
     pub(super) fn find(&self, resource_type: &str, id: &str) -> Option<usize> {
