@@ -30,6 +30,7 @@ pub struct Config {
     pub paths: Paths,
     pub log: Log,
     pub agency: Agency,
+    pub smart: Smart,
     pub limits: Limits,
 }
 
@@ -113,6 +114,14 @@ fn digits_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Strin
         toml::Value::Integer(number) => Ok(number.to_string()),
         _ => Err(serde::de::Error::custom("expected text in quotes")),
     }
+}
+
+/// How partners' clients may prove themselves.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smart {
+    /// Allows clients to be registered with a shared secret instead of keys; discovery then names the method.
+    pub client_secrets: bool,
 }
 
 impl Default for Server {

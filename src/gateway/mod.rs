@@ -3,6 +3,7 @@
 mod error;
 mod catalog;
 mod partner;
+mod client;
 mod agency;
 mod caller;
 mod events;
@@ -11,6 +12,7 @@ mod release_cache;
 mod release;
 mod refresh;
 mod pull;
+mod authentication;
 mod token;
 mod roles;
 mod staff_request;
@@ -40,8 +42,10 @@ use postern_rules::disclosure::Rules;
 use postern_rules::log::{Digest, Signer, digest::hex};
 use postern_rules::search::CursorKey;
 
+pub use authentication::{ClientForm, TokenError};
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
+pub use client::{ClientRegistration, Proof};
 pub use emergency::{NATURE, NATURES};
 pub use error::Error;
 pub use events::Interaction;
@@ -49,13 +53,13 @@ pub use explain::{Look, Looked};
 pub use import::{ImportLine, ImportReport};
 pub use intake::{Accepted, Intake, Rejected};
 pub use log::{AuditFilter, Verification};
-pub use partner::{ClientKeys, Identifier, NPI, Partner, is_npi};
+pub use partner::{Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
 pub use refresh::Step;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
 pub use strangers::{Attempt, Stranger};
-pub use token::{TokenError, TokenRequest, TokenResponse};
+pub use token::{TokenRequest, TokenResponse, URI, WRITABLE};
 pub use work::{StaffMember, WorkView};
 
 use crate::config::{Clock, Config, Entropy, Keys};
@@ -76,6 +80,7 @@ pub struct Gateway {
     /// This process among those of the deployment.
     holder: String,
     releases: release_cache::ReleaseCache,
+    clients: client::KnownClients,
     tokens: caller::KnownTokens,
     people: people::People,
     rates: rate::Rates,
@@ -102,6 +107,7 @@ impl Gateway {
             rules_version: hex(&rules.digest[..8]),
             holder: entropy.id("process"),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
+            clients: client::KnownClients::default(),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
             rates: rate::Rates::new(&config.limits, &clock),

@@ -17,6 +17,8 @@ pub enum Attempt {
     Request,
     /// A token request whose client could not be authenticated.
     Token,
+    /// A token request that is wrong in what it asks or states; often of a client that is known.
+    Terms,
 }
 
 impl Attempt {
@@ -24,6 +26,7 @@ impl Attempt {
         match self {
             Attempt::Request => "no valid access token",
             Attempt::Token => "client authentication failed",
+            Attempt::Terms => "token request invalid",
         }
     }
 }
@@ -100,7 +103,8 @@ impl Strangers {
     fn tried(&self, address: &str, now: Instant) -> u32 {
         let minutes = self.minutes();
         let own = minutes.iter().filter(|(stranger, minute)| {
-            stranger.address == address && now < minute.begun.plus_seconds(MINUTE_SECONDS)
+            let unknown = stranger.attempt != Attempt::Terms;
+            unknown && stranger.address == address && now < minute.begun.plus_seconds(MINUTE_SECONDS)
         });
         own.map(|(_, minute)| minute.tried).sum()
     }
@@ -150,7 +154,7 @@ impl Gateway {
             };
             let event = audit::Stranger {
                 caller: &caller,
-                at_token_endpoint: stranger.attempt == Attempt::Token,
+                at_token_endpoint: stranger.attempt != Attempt::Request,
                 reason: &reason,
             };
             self.with_occasion(change.now, request, |occasion, salt| {

@@ -48,6 +48,7 @@ async fn take_in(
         "changed": accepted.changed,
         "retired": accepted.retired,
         "unmapped": accepted.unmapped,
+        "leftOut": accepted.left_out,
     });
     Ok(respond::plain(
         StatusCode::OK,

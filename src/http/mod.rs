@@ -3,6 +3,7 @@
 
 mod respond;
 mod request;
+mod oauth_form;
 mod fhir;
 mod operation;
 mod smart;

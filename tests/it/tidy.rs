@@ -27,7 +27,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/http"]),
     ("axum_server", &["src/http"]),
     ("tower_http", &["src/http"]),
-    ("jsonwebtoken", &["src/auth"]),
     ("reqwest", &["src/auth"]),
     ("aws_lc_rs", &["src/auth", "src/config/entropy.rs", "src/main.rs"]),
     ("rustls", &["src/http", "src/main.rs"]),

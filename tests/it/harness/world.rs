@@ -230,7 +230,7 @@ impl World {
             .expect("such a resource is in the store")
     }
 
-    async fn find(&self, resource_type: &str, system: &str, value: &str) -> Option<String> {
+    pub(super) async fn find(&self, resource_type: &str, system: &str, value: &str) -> Option<String> {
         let rows = self
             .gateway
             .store
