@@ -19,6 +19,7 @@ mod work;
 mod grant;
 mod notice;
 mod reviewed;
+mod written;
 mod person;
 mod parties;
 mod audit;
@@ -43,6 +44,7 @@ pub use reviewed::ReviewedText;
 pub use upkeep::{BackupError, Deployment};
 pub use work::{WorkFilter, WorkItem};
 pub use writer::{Lane, OnFatal};
+pub use written::WrittenValue;
 
 use engine::{Address, Pool};
 use writer::Queue;

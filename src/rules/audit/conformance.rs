@@ -175,6 +175,29 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             .event(occasion, salt),
         );
     }
+    for (kind, interaction) in [
+        (Kind::Create, "create"),
+        (Kind::Update, "patch"),
+        (Kind::Proposal, "update"),
+    ] {
+        let write = Write {
+            kind,
+            caller,
+            purpose,
+            patient,
+            interaction,
+            resource: "Task/t1",
+            details: &[("element", text), ("blank", "")],
+        };
+        events.push(write.event(occasion, salt));
+        events.push(
+            Write {
+                details: &[],
+                ..write
+            }
+            .event(occasion, salt),
+        );
+    }
     for kind in [Kind::BreakGlass, Kind::RequestMore] {
         let details = [("nature", text), ("affiliation", "x"), ("blank", "")];
         let reason = if patient.is_empty() { "nobody meant" } else { "" };
@@ -268,6 +291,10 @@ fn profiles_are_claimed_where_they_hold() {
             "IHE.BasicAudit.PrivacyDisclosure.Source",
             "IHE.BasicAudit.PrivacyDisclosure.Source",
             "IHE.IUA.71",
+            "IHE.BasicAudit.PatientCreate",
+            "IHE.BasicAudit.PatientCreate",
+            "IHE.BasicAudit.PatientUpdate",
+            "IHE.BasicAudit.PatientUpdate",
             "IHE.BasicAudit.PatientCreate",
             "IHE.BasicAudit.PatientCreate",
             "IHE.BasicAudit.PatientUpdate",

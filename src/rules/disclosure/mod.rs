@@ -22,6 +22,7 @@ mod decide;
 mod release;
 mod answer;
 mod operation;
+mod written_answer;
 mod rules;
 pub mod case;
 #[cfg(debug_assertions)]
@@ -53,3 +54,4 @@ pub use release::{About, Decision, Moved, Release, Released, Shown, version_id};
 pub use rules::Rules;
 pub use sight::{Sight, Sighted};
 pub use written::{WrittenValues, value_digest};
+pub use written_answer::{Part, Shows};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::explain::Withheld;
 use super::relationship::Relationship;
 use crate::fhir::{Instant, Now, Value, json};
-use crate::search::Values;
+use crate::search::{Query, Values};
 
 /// What a recipient was shown before: one row of `released`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,6 +263,15 @@ impl Release {
     pub fn version(&self, resource_type: &str, id: &str) -> Option<String> {
         let at = self.find(resource_type, id)?;
         Some(version_id(&self.resources[at].digest))
+    }
+
+    /// Ids of the resources that a query fits, in the default order.
+    pub fn matching(&self, query: &Query) -> Vec<&str> {
+        let of_type = self.of_type(query.resource_type).map(|at| &self.resources[at]);
+        of_type
+            .filter(|one| query.matches(&one.id, &one.values))
+            .map(|one| one.id.as_str())
+            .collect()
     }
 
     /// A resource as it is sent: for rules that compare with it; nothing of it leaves this way.

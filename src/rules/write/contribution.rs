@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::own::is_referral;
-use super::reference::{OURS, make_relative, problems};
+use super::reference::{NOT_SEEN, OURS, make_relative, problems};
 use super::refused::Refused;
 use super::writer::Writer;
 use crate::fhir::element::table;
@@ -85,6 +85,19 @@ impl Kind {
             target.strip_prefix("Patient/").map(str::to_owned)
         })
     }
+}
+
+/// Said where a statement names nobody, or nobody that is released to the writer: one problem, whoever is here.
+pub fn nobody_named(body: &Value) -> Refused {
+    let kind = body["resourceType"].as_str().and_then(Kind::of);
+    let Some(kind) = kind else {
+        return Refused::NotSupported;
+    };
+    let mut issues = gate::check(body);
+    issues.extend(not_taken(body, &Value::Null));
+    let place = format!("{}.{}", kind.resource_type, kind.subject);
+    issues.push(Issue::error(IssueCode::Value, place, NOT_SEEN));
+    Refused::Unprocessable(issues)
 }
 
 /// A statement of the writer's as it is stored under `id`, or everything wrong with it. The caller has seen that the person

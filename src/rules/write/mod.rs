@@ -19,10 +19,10 @@ mod update;
 mod properties;
 
 pub use aside::PUT_ASIDE;
-pub use contribution::{KINDS, Kind, Purpose, contribute};
+pub use contribution::{KINDS, Kind, Purpose, contribute, nobody_named};
 pub use edit::{Edit, carry_out};
 pub use element::Item;
-pub use patch::{MOST_OPERATIONS, PatchFailure, apply as patched};
+pub use patch::{MOST_OPERATIONS, PatchFailure, apply_to_released};
 pub use reference::MOST_ATTACHED;
 pub use refused::Refused;
 pub use update::{Form, Proposal, Updated, update};

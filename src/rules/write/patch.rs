@@ -8,6 +8,8 @@ use json_patch::{
 };
 use serde_json::Value;
 
+use super::refused::Refused;
+use crate::disclosure::Release;
 use crate::fhir::{Issue, IssueCode};
 
 /// More operations than this are refused.
@@ -44,6 +46,17 @@ pub fn apply(document: &Value, patch: &Value, most_bytes: usize) -> Result<Value
             .map_err(|error| fails(why(&error.kind)))?;
     }
     Ok(patched)
+}
+
+/// What is released of a resource, with these operations carried out.
+pub fn apply_to_released(
+    release: &Release,
+    (resource_type, id): (&str, &str),
+    patch: &Value,
+    most_bytes: usize,
+) -> Result<Value, Refused> {
+    let released = release.tree(resource_type, id).ok_or(Refused::NotFound)?;
+    Ok(apply(&released, patch, most_bytes)?)
 }
 
 /// Where an operation puts a value, and which.

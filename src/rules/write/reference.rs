@@ -12,7 +12,7 @@ use crate::fhir::{Issue, IssueCode};
 pub const MOST_ATTACHED: usize = 1024 * 1024;
 
 /// Said of a reference to what is not there and to what is withheld alike.
-const NOT_SEEN: &str = "this names nothing that is released to you; find the person with Patient/$match first, and refer to what you have \
+pub(super) const NOT_SEEN: &str = "this names nothing that is released to you; find the person with Patient/$match first, and refer to what you have \
                         read or written here";
 
 /// Makes references to this server relative.
