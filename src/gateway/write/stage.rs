@@ -65,10 +65,6 @@ impl<'g> Stage<'g> {
         }
     }
 
-    pub fn bench_of(&self, patient: &str) -> Option<usize> {
-        self.benches.iter().position(|bench| bench.patient == patient)
-    }
-
     /// Where this resource is released to the writer.
     pub fn on(&self, resource_type: &str, id: &str) -> Option<On> {
         let bench = self
