@@ -12,6 +12,7 @@ mod transaction;
 mod writer;
 mod resource;
 mod released;
+mod candidates;
 mod refresh;
 mod stated;
 mod lookup;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use audit::AuditEntry;
+pub use candidates::{Candidate, Looking, Order};
 pub use change::{Change, Guard, Keys, Put, Refreshed, Rehomed, Released, Statement, Swept, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
 pub use failure::{OpenError, Refused, Unavailable};

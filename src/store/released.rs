@@ -9,7 +9,7 @@ use postern_rules::fhir::Instant;
 
 use super::Store;
 use super::bulk::Bulk;
-use super::change::Released;
+use super::change::{Change, Released};
 use super::engine::{Arg, Conn, Row, args};
 use super::failure::Unavailable;
 use super::transaction::Stop;
@@ -32,6 +32,14 @@ pub struct ReleasedRow {
     /// Names the keys it is found by; 0 for none.
     pub keyed: i64,
 }
+
+/// The types of which one resource can stand in the releases of many, as the index over them names them.
+macro_rules! shared_types {
+    () => {
+        "('Practitioner', 'PractitionerRole', 'Organization', 'Location', 'HealthcareService', 'Endpoint')"
+    };
+}
+pub(super) use shared_types;
 
 /// A release that holds something: recipient and purpose.
 pub type Release = (String, String);
@@ -66,8 +74,11 @@ struct Kept {
 /// A row with what was kept of it before.
 type Moving<'a> = (&'a Released, Option<Kept>);
 
-/// Records what differs. The record rows of the people concerned are held by then, so no one else compares meanwhile.
-pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Result<(), Stop> {
+/// Records what differs. The record rows of the people concerned are held by then, so no one else compares meanwhile. An
+/// answer states the date of each of its rows: it is `Stale` when someone has dated one of them first.
+pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
+    let (now, rows) = (change.now, &change.released);
+    let stated = !change.answers.is_empty();
     let mut releases: BTreeMap<(&str, &str, &str), Rows<'_>> = BTreeMap::new();
     for row in rows {
         let release = releases
@@ -83,6 +94,8 @@ pub(super) async fn put(conn: &mut Conn, now: Instant, rows: &[Released]) -> Res
             let before = kept.remove(&(row.resource_type.clone(), row.id.clone()));
             if differs(row, before.as_ref()) {
                 moved.entry(recipient).or_default().push((row, before));
+            } else if stated && row.digest.is_some() {
+                return Err(Stop::STALE);
             } else if let Some(before) = before.filter(|before| before.keyed != name_of(row)) {
                 rekeyed.push((row, before));
             }
@@ -274,5 +287,23 @@ impl Store {
             found.entry(release).or_default().push(one);
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postern_rules::fhir::element::table;
+    use postern_rules::fhir::is_shared;
+
+    #[test]
+    fn the_index_names_the_types_that_are_shared() {
+        for named in table().resource_types() {
+            let quoted = format!("'{named}'");
+            assert_eq!(shared_types!().contains(&quoted), is_shared(named), "{named}");
+        }
+        assert!(
+            include_str!("schema/0005.sql").contains(shared_types!()),
+            "another list takes another migration"
+        );
     }
 }

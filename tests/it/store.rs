@@ -3,6 +3,7 @@
 //! <https://www.sqlite.org/atomiccommit.html>
 #![expect(clippy::disallowed_methods, reason = "tests start tasks and processes")]
 
+mod candidates;
 mod commit;
 mod emergency;
 mod faults;

@@ -20,6 +20,10 @@ pub enum Kind {
     Refusal,
     TokenIssued,
     TokenRefused,
+    /// A client asked what a token of its organisation is worth.
+    TokenIntrospected,
+    /// A client took a token of its own back.
+    TokenRevoked,
     IntakeAccepted,
     IntakeRefused,
     /// Staff looked at a record.
@@ -43,7 +47,7 @@ pub enum Kind {
     Started,
 }
 
-const KINDS: [(Kind, &str); 26] = [
+const KINDS: [(Kind, &str); 28] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
     (Kind::Create, "create"),
@@ -53,6 +57,8 @@ const KINDS: [(Kind, &str); 26] = [
     (Kind::Refusal, "refusal"),
     (Kind::TokenIssued, "token-issued"),
     (Kind::TokenRefused, "token-refused"),
+    (Kind::TokenIntrospected, "token-introspected"),
+    (Kind::TokenRevoked, "token-revoked"),
     (Kind::IntakeAccepted, "intake-accepted"),
     (Kind::IntakeRefused, "intake-refused"),
     (Kind::StaffRead, "staff-read"),

@@ -17,8 +17,6 @@ pub mod act;
 pub mod columns;
 pub mod line;
 #[cfg(test)]
-mod balp;
-#[cfg(test)]
 mod conformance;
 
 pub use act::Act;
@@ -33,5 +31,5 @@ pub use line::Line;
 pub use operation::Operation;
 pub use party::{Caller, Gateway, Party, Person};
 pub use stranger::Stranger;
-pub use token::Token;
+pub use token::{Token, TokenAct};
 pub use write::Write;

@@ -40,7 +40,9 @@ DROP TABLE released;
 ALTER TABLE released_by_person RENAME TO released;
 CREATE UNIQUE INDEX released_order ON released (recipient, seq);
 CREATE INDEX released_changed ON released (recipient, purpose, type, changed_at, id) WHERE gone = 0;
-CREATE INDEX released_holder ON released (recipient, purpose, type, id, patient) WHERE gone = 0;
+-- In whose releases something shared stands: what is somebody's own says that itself.
+CREATE INDEX released_holder ON released (recipient, purpose, type, id, patient) WHERE gone = 0 AND type IN
+  ('Practitioner', 'PractitionerRole', 'Organization', 'Location', 'HealthcareService', 'Endpoint');
 
 -- What a recipient finds people and tasks by: search values of what was released to it. A key leads to one row of `released`
 -- by its `seq`; when that row moves, its keys go. Values are bytes, so that what begins alike stands together everywhere.

@@ -204,6 +204,8 @@ fn token_of_nobody() -> AccessToken {
         scope: String::new(),
         purpose: String::new(),
         subject: None,
+        stated: None,
+        issued: NOW,
         expires: NOW,
     }
 }
@@ -296,14 +298,17 @@ async fn released_moves_only_with_its_digest(home: Home) {
             .len(),
         2
     );
+    let mut shared = rebuilt(7, &[("TREAT", "l1", Some("one"))]);
+    "Location".clone_into(&mut shared.released[0].resource_type);
+    store.commit(shared).await.expect("recorded");
     let shown = async |id| {
         store
-            .people_holding(("clinic", "TREAT"), "Goal", id)
+            .people_holding(("clinic", "TREAT"), "Location", id)
             .await
             .expect("reads")
     };
     assert_eq!(
-        (shown("g1").await, shown("g9").await),
+        (shown("l1").await, shown("l9").await),
         (vec![owned("p1")], vec![])
     );
     let releases = store.releases_of("p1").await.expect("reads");

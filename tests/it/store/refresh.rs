@@ -8,12 +8,13 @@ use postern_rules::fhir::Instant;
 use postern_rules::log::Digest;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
-use super::{Home, NOW, on_both, put, together};
+use super::{Home, NOW, disclosure, on_both, put, together};
 
 on_both!(
     who_changed_is_due_from_the_same_transaction_on,
     who_was_decided_is_due_no_more_unless_the_version_moved,
     two_processes_that_decide_the_same_do_it_once,
+    an_answer_states_the_date_that_is_kept,
     a_sweep_has_one_holder_at_a_time,
     keys_are_those_of_the_form_last_released,
     releases_from_before_keep_their_dates_when_keys_come,
@@ -139,6 +140,26 @@ async fn two_processes_that_decide_the_same_do_it_once(home: Home) {
     let seqs: BTreeSet<i64> = rows.iter().map(|row| row.seq).collect();
     assert_eq!(seqs, (1..=20).collect(), "each row moved once");
     assert_eq!(due_at(&stores[0], 0).await, [] as [&str; 0]);
+}
+
+async fn an_answer_states_the_date_that_is_kept(home: Home) {
+    let store = home.open().await;
+    let mut refreshed = Change::at(NOW);
+    refreshed.released = vec![goal("g1", Some("x"), &[])];
+    let mut answered = disclosure("p1", "answer");
+    answered.now = NOW.plus_seconds(1);
+    answered.released.clone_from(&refreshed.released);
+    store.commit(refreshed.clone()).await.expect("recorded");
+    assert_eq!(
+        store.commit(answered.clone()).await.err(),
+        Some(Refused::Stale),
+        "it would say a second later"
+    );
+    store.commit(refreshed).await.expect("nobody is told");
+    answered.released[0].digest = Some(Digest::of(b"y"));
+    store.commit(answered).await.expect("recorded");
+    let rows = store.released("clinic", "TREAT", "p1").await.expect("reads");
+    assert_eq!(rows[0].changed_at, NOW.plus_seconds(1).milliseconds());
 }
 
 async fn a_sweep_has_one_holder_at_a_time(home: Home) {
