@@ -40,7 +40,7 @@ impl Stage<'_> {
         let mut change = Change::at(self.now.stamp());
         let benches = self.benches.iter();
         change.expects = benches.map(|b| (b.patient.clone(), b.versions.record)).collect();
-        change.expects_world = Some(caller.world);
+        caller.bind(&mut change);
         let whose = (caller.recipient.id.as_str(), caller.purpose.as_str());
         let rows = self.benches.iter();
         change.released = rows
