@@ -103,7 +103,7 @@ impl Gateway {
 
     /// Whose release could hold this resource. Unknown ids lead nowhere, like foreign ones. Only who was shown it before
     /// finds it without a read: so absent, foreign and withheld cost the same.
-    async fn people_of(
+    pub(super) async fn people_of(
         &self,
         call: &Call,
         resource_type: &str,
@@ -121,7 +121,13 @@ impl Gateway {
 
     /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
     /// withheld takes the same number of reads, whatever is in memory.
-    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found], now: &Now) -> Result<(), Error> {
+    pub(super) async fn pay_for_a_miss(
+        &self,
+        call: &Call,
+        id: &str,
+        found: &[Found],
+        now: &Now,
+    ) -> Result<(), Error> {
         if found.iter().any(Found::was_built) {
             return Ok(());
         }
@@ -172,7 +178,7 @@ impl Gateway {
     }
 
     /// In order of person, so that two requests never wait for each other's builds.
-    async fn find_all(
+    pub(super) async fn find_all(
         &self,
         call: &Call,
         people: &[String],

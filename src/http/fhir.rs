@@ -102,7 +102,7 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
     }
 }
 
-fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
+pub(super) fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
     let asked = pairs
         .iter()
         .find(|(name, _)| name == "_format")
@@ -110,15 +110,15 @@ fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
     respond::format(&facts.headers, asked)
 }
 
-fn known_type(name: &str) -> Result<&'static str, Error> {
+pub(super) fn known_type(name: &str) -> Result<&'static str, Error> {
     table()
         .resource_types()
         .find(|known| *known == name)
         .ok_or(Error::NotFound)
 }
 
-/// A read takes no search parameters.
-fn only_format(pairs: &[(String, String)]) -> Result<(), Error> {
+/// A read or write takes no search parameters.
+pub(super) fn only_format(pairs: &[(String, String)]) -> Result<(), Error> {
     if pairs
         .iter()
         .all(|(name, _)| name == "_format" || name == "_pretty")
@@ -128,7 +128,7 @@ fn only_format(pairs: &[(String, String)]) -> Result<(), Error> {
     let issue = Issue::error(
         IssueCode::NotSupported,
         "",
-        "a read takes no parameters but _format",
+        "this takes no parameters but _format",
     );
     Err(Error::Invalid(vec![issue]))
 }

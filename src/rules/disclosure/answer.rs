@@ -42,6 +42,18 @@ impl Subject {
         Subject { release, chosen }
     }
 
+    /// One more resource of a release, beside those already shown of it.
+    pub(super) fn add(subjects: &mut Vec<Subject>, release: Arc<Release>, index: usize) {
+        match subjects
+            .iter_mut()
+            .find(|one| Arc::ptr_eq(&one.release, &release))
+        {
+            Some(one) if one.chosen.contains(&index) => {}
+            Some(one) => one.chosen.push(index),
+            None => subjects.push(Subject::of(release, vec![index])),
+        }
+    }
+
     pub fn release(&self) -> &Release {
         &self.release
     }

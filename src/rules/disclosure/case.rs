@@ -163,6 +163,7 @@ fn withheld_for(
             layers,
             company: &company,
             reviewed: &record.reviewed,
+            written: &record.written,
             withheld: Vec::new(),
         };
         let mut withheld = HashMap::new();

@@ -98,7 +98,7 @@ impl Answer {
     }
 
     /// An answer that shows no released resource. Its text is part of what the receipt has to cover.
-    fn stating(status: u16, body: String, request: &str) -> Answer {
+    pub(super) fn stating(status: u16, body: String, request: &str) -> Answer {
         let digest = Sha256::digest(body.as_bytes());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let body = Arc::from(body.into_bytes());

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::consider::{Candidate, is_whole};
 use super::explain::{Rule, Withheld};
+use crate::profile::Projected;
 
 pub(super) fn settle(candidates: &mut Vec<Candidate<'_>>, withheld: &mut Vec<Withheld>) {
     let places = Places::of(candidates);
@@ -87,7 +88,9 @@ impl Candidate<'_> {
     /// Takes out the links that lead to nothing that is `there`; `false` when the resource cannot stay without them.
     fn keep(&mut self, there: &dyn Fn(&str) -> bool, withheld: &mut Vec<Withheld>) -> bool {
         let kept = self.project(Some(&|target| !target.is_some_and(there)));
-        if let Some(kept) = kept.filter(|kept| is_whole(&self.stored.resource_type, kept)) {
+        let stands =
+            |kept: &Projected<'_>| self.profile.is_none() || is_whole(&self.stored.resource_type, kept);
+        if let Some(kept) = kept.filter(stands) {
             self.projected = kept;
             return true;
         }
