@@ -7,6 +7,7 @@ mod conformance;
 mod emergency;
 mod disk;
 mod exchange;
+mod inferno;
 mod kept;
 mod logs;
 mod partner;
@@ -20,6 +21,7 @@ pub use conformance::{Nonconformity, claims_no_us_core, known, nonconformities, 
 pub use disk::folder as database_folder;
 pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};
+pub use inferno::{Group, groups as inferno_groups};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
 pub use partner::{

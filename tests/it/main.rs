@@ -33,6 +33,7 @@ mod story_staff_disclosure;
 mod story_stranger;
 mod story_ties;
 mod story_token;
+mod story_us_core;
 mod tidy;
 mod traces;
 mod two_worlds;

@@ -19,7 +19,10 @@ stories!(
 const UNCLAIMED: &[(&str, &str)] = &[];
 
 /// The same of the two people of the US Core reference server.
-const UNCLAIMED_OF_EHR: &[(&str, &str)] = &[];
+const UNCLAIMED_OF_EHR: &[(&str, &str)] = &[(
+    "Condition",
+    "one says that its category is unknown: it is neither a problem nor a diagnosis of a visit",
+)];
 
 /// Everybody's whole record, to every kind of partner, and every event that this left on the log. `settle` holds each answer
 /// of every other story to the same list.

@@ -243,6 +243,25 @@ impl Partner<'_> {
         self.world.send(ask.bearer(&self.token)).await
     }
 
+    /// What this search finds, page after page.
+    pub async fn all(&self, query: &str) -> Vec<Value> {
+        let mut found = Vec::new();
+        let mut next = Some(query.to_owned());
+        while let Some(path) = next {
+            let page = self.get(&path).await;
+            assert_eq!(page.status, 200, "{path}: {}", page.text());
+            found.extend(page.resources());
+            let bundle = page.json();
+            let mut links = bundle["link"].as_array().into_iter().flatten();
+            let link = links.find(|link| link["relation"] == "next");
+            let url = link.and_then(|link| link["url"].as_str());
+            next = url
+                .and_then(|url| url.split_once("/fhir/"))
+                .map(|(_, path)| path.to_owned());
+        }
+        found
+    }
+
     /// Everything this partner can get about a person: each type it is served searched, and each reference followed.
     /// By `Type/id`.
     pub async fn everything(&self, patient: &str) -> BTreeMap<String, Value> {
@@ -254,14 +273,8 @@ impl Partner<'_> {
                 shared if set.directory().iter().any(|d| d == shared) => continue,
                 other => format!("{other}?patient={patient}"),
             };
-            let answer = self.get(&query).await;
-            assert_eq!(answer.status, 200, "{query}: {}", answer.text());
-            found.extend(
-                answer
-                    .resources()
-                    .into_iter()
-                    .map(|one| (super::exchange::reference(&one), one)),
-            );
+            let all = self.all(&query).await;
+            found.extend(all.into_iter().map(|one| (super::exchange::reference(&one), one)));
         }
         let mut open: Vec<Value> = found.values().cloned().collect();
         while let Some(one) = open.pop() {
