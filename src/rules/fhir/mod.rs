@@ -7,6 +7,7 @@ pub mod id;
 pub mod element;
 pub mod path;
 mod shared;
+pub mod letters;
 mod markup;
 mod xhtml;
 pub mod primitive;

@@ -63,10 +63,9 @@ const parameters = read("SearchParameter-")
       (p.expression ?? "").replace(/\s+/g, " "),
       (p.target ?? []).join(","),
       (p.comparator ?? []).join(","),
-    ]
-      .join("\t")
-      .trimEnd(),
+      p.id,
+    ].join("\t"),
   );
-const header = ["code", "base", "type", "expression", "target", "comparator"].join("\t");
+const header = ["code", "base", "type", "expression", "target", "comparator", "id"].join("\t");
 writeFileSync(join(here, "search.tsv"), header + "\n" + unique(parameters).sort(byCode).join("\n") + "\n");
 console.log(`${rows.length} element rows, ${new Set(parameters).size} search parameters`);
