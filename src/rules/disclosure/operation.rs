@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{Answer, MAY_BE_INCOMPLETE, Subject};
+use super::answer::{Answer, Chosen, MAY_BE_INCOMPLETE, Subject};
 use super::release::Release;
 use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome, json as door};
 use crate::identity::{How, Stated, agreement};
@@ -59,7 +59,7 @@ impl Answer {
                 {"severity": "information", "code": "informational", "diagnostics": MAY_BE_INCOMPLETE}]},
             "search": {"mode": "outcome"}});
         body.extend_from_slice(format!("{outcome}]}}").as_bytes());
-        let subjects = found.map(|(release, index, _)| Subject::of(release, vec![index]));
+        let subjects = found.map(|(release, index, _)| Subject::of(release, vec![Chosen::Released(index)]));
         Answer::new(
             200,
             None,

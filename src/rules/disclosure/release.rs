@@ -256,10 +256,6 @@ impl Release {
     }
 
     pub fn holds(&self, resource_type: &str, id: &str) -> bool {
-        #[cfg(debug_assertions)]
-        if super::planted::keeps_back(&self.about, resource_type, id) {
-            return true;
-        }
         self.find(resource_type, id).is_some()
     }
 
@@ -283,7 +279,7 @@ impl Release {
 }
 
 impl Released {
-    fn name(&self) -> (&str, &str) {
+    pub(super) fn name(&self) -> (&str, &str) {
         (&self.resource_type, &self.id)
     }
 
