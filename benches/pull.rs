@@ -13,9 +13,9 @@ use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use postern::auth::{KeyKind, KeyPair, hash};
+use postern::auth::{Algorithm, KeyPair, hash};
 use postern::config::{Clock, Entropy};
-use postern::gateway::{Gateway, Identifier, NPI, NewPartner, Partner};
+use postern::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner};
 use postern::store::{AccessToken, Change};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -115,10 +115,10 @@ async fn fill(gateway: &Gateway) {
         medical_personnel: false,
         phone: None,
     };
-    let pair = KeyPair::generate(KeyKind::Es384, "bench").expect("a key");
+    let pair = KeyPair::generate(Algorithm::Es384, "bench").expect("a key");
     let new = NewPartner {
         partner,
-        jwks: json!({"keys": [pair.public_jwk()]}),
+        client: ClientRegistration::with_keys(json!({"keys": [pair.public_jwk()]})),
     };
     let registered = gateway.add_partner(new, "bench").await.expect("registered");
     let mut change = Change::at(rosa::NOW);

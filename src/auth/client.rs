@@ -109,8 +109,7 @@ impl Client {
         let mut claims = json!({"iss": self.client_id, "sub": self.client_id, "aud": endpoint,
             "exp": now.0 / 1_000_000 + 240, "iat": now.0 / 1_000_000, "jti": jti});
         if let Some(purpose) = purpose {
-            claims["extensions"]["hl7-b2b"] = json!({"version": "1", "organization_id": self.client_id,
-                "purpose_of_use": [format!("urn:oid:2.16.840.1.113883.5.8#{purpose}")]});
+            claims["extensions"]["hl7-b2b"] = json!({"version": "1", "purpose_of_use": [format!("urn:oid:2.16.840.1.113883.5.8#{purpose}")]});
         }
         self.pair
             .sign(&self.pair.header(), &claims)

@@ -41,7 +41,7 @@ pub enum Command {
     /// What a partner would be shown of a person, what is withheld and why, and the smallest change that would release it
     Preview(PreviewArgs),
     /// Disclose by hand what the API never does: threats, abuse reports, involved persons, legal process
-    Disclose(DiscloseArgs),
+    Disclose(Box<DiscloseArgs>),
     /// Work items: what a member of staff has to do
     #[command(subcommand)]
     Work(WorkCommand),
@@ -100,7 +100,7 @@ pub struct ImportArgs {
     /// Member of staff who acts, for the log
     #[arg(long, value_name = "NAME")]
     pub staff: Option<String>,
-    /// JSON (one record or a list) or NDJSON; - for standard input
+    /// JSON (one record or a list) or NDJSON, for a FHIR source Bundles or the lines of one person; - for standard input
     pub file: PathBuf,
 }
 
@@ -141,7 +141,9 @@ pub enum Layers {
 #[derive(Subcommand)]
 pub enum PartnerCommand {
     /// Register a partner and the public keys of its client
-    Add(PartnerArgs),
+    Add(Box<PartnerArgs>),
+    /// Give a partner's client other keys, or a new secret: the old ones end with the next request
+    Keys(PartnerKeysArgs),
     /// All partners, their state and keys
     List {
         #[arg(long)]
@@ -172,9 +174,14 @@ pub struct PartnerArgs {
     /// Scopes its clients may be granted
     #[arg(long, default_value = "system/*.rs")]
     pub scope: String,
-    /// Its public keys: a JWKS file
-    #[arg(long, value_name = "FILE")]
-    pub jwks: PathBuf,
+    #[command(flatten)]
+    pub keys: KeysArgs,
+    /// People use its client: each token has to name one (hl7-b2b subject_name and subject_id)
+    #[arg(long)]
+    pub interactive: bool,
+    /// A URI by which its client may name its organisation in hl7-b2b, beside the NPI; repeatable
+    #[arg(long = "organization-id", value_name = "URI")]
+    pub organization_ids: Vec<String>,
     /// What it is in law (provider, health_plan, non_covered, …), when it is not what its class usually is
     #[arg(long)]
     pub role: Option<String>,
@@ -184,6 +191,27 @@ pub struct PartnerArgs {
     /// Where staff call
     #[arg(long)]
     pub phone: Option<String>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How its client proves itself.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct KeysArgs {
+    /// Its public keys: a JWKS file
+    #[arg(long, value_name = "FILE")]
+    pub jwks: Option<PathBuf>,
+    /// No keys: a shared secret, shown once (needs smart.client_secrets)
+    #[arg(long)]
+    pub client_secret: bool,
+}
+
+#[derive(Args)]
+pub struct PartnerKeysArgs {
+    pub id: String,
+    #[command(flatten)]
+    pub keys: KeysArgs,
     #[arg(long)]
     pub json: bool,
 }

@@ -31,6 +31,9 @@ pub async fn run(config: Option<&Path>, args: ImportArgs) -> anyhow::Result<u8> 
                 args.file.display(),
                 line.line
             );
+            for (what, count) in &accepted.left_out {
+                println!("{}:{}: left out {count} {what}", args.file.display(), line.line);
+            }
         }
         if let Err(problems) = &line.result {
             problems

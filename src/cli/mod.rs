@@ -55,7 +55,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Partner(command) => partner::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
-        Command::Disclose(args) => disclose::run(config, args).await,
+        Command::Disclose(args) => disclose::run(config, *args).await,
         Command::Preview(args) => preview::run(config, args).await,
         Command::Work(command) => work::run(config, command).await,
         Command::Grant(command) => grant::run(config, command).await,

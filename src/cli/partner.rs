@@ -6,16 +6,17 @@ use anyhow::bail;
 use postern_rules::fhir::json;
 use serde_json::{Value, json};
 
-use super::args::{PartnerArgs, PartnerCommand};
+use super::args::{KeysArgs, PartnerArgs, PartnerCommand, PartnerKeysArgs};
 use super::table;
-use crate::auth::parse_jwks;
 use crate::config::read_input;
-use crate::gateway::{Gateway, Identifier, NPI, NewPartner, Partner};
+use crate::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner, Registered, URI};
+use crate::store::Client;
 
 pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Result<u8> {
     let gateway = super::open(config).await?;
     let code = match command {
-        PartnerCommand::Add(args) => add(&gateway, args).await,
+        PartnerCommand::Add(args) => add(&gateway, *args).await,
+        PartnerCommand::Keys(args) => change_keys(&gateway, args).await,
         PartnerCommand::List { json } => list(&gateway, json).await,
         PartnerCommand::Test(args) => test(&gateway, &args.id).await,
         PartnerCommand::Disable { id } => disable(&gateway, &id).await,
@@ -25,47 +26,79 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
 }
 
 async fn add(gateway: &Gateway, args: PartnerArgs) -> anyhow::Result<u8> {
-    let bytes = read_input(&args.jwks, 64 * 1024)?;
-    let Ok(jwks) = json::parse(&bytes) else {
-        bail!("{}: not JSON", args.jwks.display())
+    let client = ClientRegistration {
+        interactive: args.interactive,
+        ..keys(&args.keys)?
     };
+    let mut organization = vec![Identifier {
+        system: NPI.to_owned(),
+        value: args.npi,
+    }];
+    organization.extend(args.organization_ids.into_iter().map(|value| Identifier {
+        system: URI.to_owned(),
+        value,
+    }));
     let partner = Partner {
         id: args.id,
         name: args.name,
         class: args.class,
-        organization: vec![Identifier {
-            system: NPI.to_owned(),
-            value: args.npi,
-        }],
+        organization,
         purposes: args.purposes,
         scopes: args.scope,
         role: args.role,
         medical_personnel: args.medical_personnel,
         phone: args.phone,
     };
-    match gateway
-        .add_partner(NewPartner { partner, jwks }, &super::operator())
-        .await
-    {
+    let new = NewPartner { partner, client };
+    let added = gateway.add_partner(new, &super::operator()).await;
+    Ok(say_registered(gateway, added, args.json))
+}
+
+async fn change_keys(gateway: &Gateway, args: PartnerKeysArgs) -> anyhow::Result<u8> {
+    let changed = gateway
+        .change_keys(&args.id, keys(&args.keys)?, &super::operator())
+        .await;
+    Ok(say_registered(gateway, changed, args.json))
+}
+
+/// The keys named on the command line; none for a secret, which the gateway makes.
+fn keys(args: &KeysArgs) -> anyhow::Result<ClientRegistration> {
+    let Some(file) = &args.jwks else {
+        return Ok(ClientRegistration::default());
+    };
+    let bytes = read_input(file, 64 * 1024)?;
+    let Ok(jwks) = json::parse(&bytes) else {
+        bail!("{}: not JSON", file.display())
+    };
+    Ok(ClientRegistration::with_keys(jwks))
+}
+
+fn say_registered(gateway: &Gateway, result: Result<Registered, Vec<String>>, as_json: bool) -> u8 {
+    let registered = match result {
+        Ok(registered) => registered,
         Err(problems) => {
             problems.iter().for_each(|problem| eprintln!("{problem}"));
-            Ok(1)
+            return 1;
         }
-        Ok(registered) => {
-            let base = gateway.config.base();
-            if args.json {
-                println!(
-                    "{}",
-                    json!({"client_id": registered.client_id, "token_endpoint": registered.token_endpoint, "fhir_base": base})
-                );
-            } else {
-                println!("client id       {}", registered.client_id);
-                println!("FHIR base       {base}");
-                println!("token endpoint  {}", registered.token_endpoint);
-            }
-            Ok(0)
+    };
+    let base = gateway.config.base();
+    if as_json {
+        let mut said = json!({"client_id": registered.client_id, "token_endpoint": registered.token_endpoint,
+            "fhir_base": base});
+        if let Some(secret) = registered.secret {
+            said["client_secret"] = secret.into();
         }
+        println!("{said}");
+        return 0;
     }
+    println!("client id       {}", registered.client_id);
+    println!("FHIR base       {base}");
+    println!("token endpoint  {}", registered.token_endpoint);
+    if let Some(secret) = registered.secret {
+        println!("client secret   {secret}");
+        eprintln!("the secret is shown this once; whoever has it is this partner: keys are the better way");
+    }
+    0
 }
 
 async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
@@ -74,8 +107,10 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
         let list: Vec<Value> = partners
             .iter()
             .map(|(partner, state, clients)| {
+                let proofs: Vec<String> = clients.iter().map(|c| proof(c).unwrap_or_else(|e| e)).collect();
                 let clients: Vec<&str> = clients.iter().map(|c| c.client_id.as_str()).collect();
-                json!({"partner": partner, "inLaw": in_law(gateway, partner), "state": state, "clients": clients})
+                json!({"partner": partner, "inLaw": in_law(gateway, partner), "state": state, "clients": clients,
+                    "proof": proofs})
             })
             .collect();
         println!("{}", serde_json::to_string_pretty(&list)?);
@@ -89,6 +124,7 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
                 .iter()
                 .find(|i| i.system == NPI)
                 .map_or("", |i| i.value.as_str());
+            let proofs: Vec<String> = clients.iter().map(|c| proof(c).unwrap_or_else(|e| e)).collect();
             let clients: Vec<&str> = clients.iter().map(|c| c.client_id.as_str()).collect();
             vec![
                 partner.id.clone(),
@@ -99,16 +135,28 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
                 partner.purposes.join(" "),
                 state.clone(),
                 clients.join(" "),
+                proofs.join("; "),
             ]
         })
         .collect();
     table::print(
         &[
-            "Id", "Name", "Class", "In law", "NPI", "Purposes", "State", "Clients",
+            "Id", "Name", "Class", "In law", "NPI", "Purposes", "State", "Clients", "Proof",
         ],
         &rows,
     );
     Ok(0)
+}
+
+/// How a client proves itself, in words; else what is wrong with its registration.
+fn proof(client: &Client) -> Result<String, String> {
+    let registered: ClientRegistration =
+        serde_json::from_str(&client.body).map_err(|_| "the registration does not read".to_owned())?;
+    let interactive = match registered.interactive {
+        true => "; people use it",
+        false => "",
+    };
+    Ok(format!("{}{interactive}", registered.proof()?.described()))
 }
 
 /// Its role in law, and whether it is registered as medical personnel (42 CFR 2.51).
@@ -137,19 +185,9 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
     say("state", state == crate::gateway::ACTIVE, state.clone());
     say("in law", true, in_law(gateway, &partner));
     for client in &clients {
-        let body: Value = serde_json::from_str(&client.body).unwrap_or(Value::Null);
-        match parse_jwks(&body["jwks"]) {
-            Ok(keys) => {
-                let keys: Vec<String> = keys
-                    .iter()
-                    .map(|k| format!("{} ({})", k.kid, k.algorithm()))
-                    .collect();
-                say(
-                    "keys",
-                    client.state == crate::gateway::ACTIVE,
-                    format!("{}: {}", client.client_id, keys.join(", ")),
-                );
-            }
+        let active = client.state == crate::gateway::ACTIVE;
+        match proof(client) {
+            Ok(proof) => say("keys", active, format!("{}: {proof}", client.client_id)),
             Err(error) => say("keys", false, format!("{}: {error}", client.client_id)),
         }
     }

@@ -7,6 +7,7 @@ mod clock;
 mod entropy;
 mod files;
 mod keys;
+mod limits;
 
 pub use clock::Clock;
 pub use entropy::Entropy;
@@ -15,6 +16,7 @@ pub use files::{
     read_input, read_lines, read_mapping, temporary_folder, write_private,
 };
 pub use keys::Keys;
+pub use limits::Limits;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,8 @@ pub struct Config {
     pub paths: Paths,
     pub log: Log,
     pub agency: Agency,
+    pub smart: Smart,
+    pub limits: Limits,
 }
 
 /// Where Postern listens and how the world reaches it.
@@ -41,6 +45,9 @@ pub struct Server {
     pub public_url: String,
     /// TLS ends at a proxy in front; allows binding beyond loopback without a certificate.
     pub behind_proxy: bool,
+    /// Header in which the proxy says who calls, for example `x-forwarded-for`; its last address counts. Only with
+    /// `behind_proxy`, and only when the proxy sets it itself.
+    pub client_address_header: Option<String>,
     /// PEM certificate chain and key; both or neither.
     pub tls_certificate: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
@@ -109,12 +116,21 @@ fn digits_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Strin
     }
 }
 
+/// How partners' clients may prove themselves.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Smart {
+    /// Allows clients to be registered with a shared secret instead of keys; discovery then names the method.
+    pub client_secrets: bool,
+}
+
 impl Default for Server {
     fn default() -> Server {
         Server {
             listen: "127.0.0.1:8080".to_owned(),
             public_url: String::new(),
             behind_proxy: false,
+            client_address_header: None,
             tls_certificate: None,
             tls_key: None,
             body_limit: 2 * 1024 * 1024,
@@ -218,6 +234,14 @@ impl Config {
         if self.agency.notify.is_empty() || self.agency.notify.iter().any(|one| one.trim().is_empty()) {
             return refuse(
                 "agency.notify names at least one who is told of break-glass, for example [\"compliance\"]",
+            );
+        }
+        if let Some(problem) = self.limits.problem() {
+            return refuse(problem);
+        }
+        if self.server.client_address_header.is_some() && !self.server.behind_proxy {
+            return refuse(
+                "server.client_address_header counts only with server.behind_proxy: anyone else could write it",
             );
         }
         let public = &self.server.public_url;

@@ -90,6 +90,12 @@ impl Gateway {
         }
     }
 
+    /// The caller behind a token that is known and good: a flood of strangers from its address does not stop it.
+    pub fn remembered_caller(&self, bearer: Option<Bearer>) -> Option<Arc<Caller>> {
+        let caller = self.tokens.get(&bearer?.hash())?;
+        (!self.clock.now().reached(caller.expires)).then_some(caller)
+    }
+
     /// The same call, its token looked up again: after a version moved, everything known about it may be old.
     pub async fn again(&self, call: &Call) -> Result<Call, Error> {
         let caller = self.look_up(call.caller.hash).await?;

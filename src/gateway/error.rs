@@ -30,6 +30,9 @@ pub enum Error {
     /// Someone else was first: 409.
     #[error("the state has changed")]
     Conflict,
+    /// This client has asked too much: 429, with the seconds to wait.
+    #[error("too many requests")]
+    TooMany(u64),
     /// Too much is waiting: 503 with Retry-After.
     #[error("busy")]
     Busy,
@@ -47,6 +50,7 @@ impl Error {
             Error::NotFound => 404,
             Error::Conflict => 409,
             Error::Unprocessable(_) => 422,
+            Error::TooMany(_) => 429,
             Error::Busy | Error::Unavailable => 503,
         }
     }
@@ -67,6 +71,10 @@ impl Error {
             ),
             Error::NotFound => one(IssueCode::NotFound, "no such resource"),
             Error::Conflict => one(IssueCode::Conflict, "the state has changed; read it again"),
+            Error::TooMany(_) => one(
+                IssueCode::Throttled,
+                "too many requests from this client; wait as long as Retry-After says",
+            ),
             Error::Busy => one(
                 IssueCode::Transient,
                 "too many requests are waiting; try again shortly",

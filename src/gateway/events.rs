@@ -135,7 +135,8 @@ impl Gateway {
         rows
     }
 
-    fn salt(&self, base: [u8; 16], index: usize, part: u8) -> [u8; 16] {
+    /// A salt of its own for each event of one request.
+    pub(super) fn salt(&self, base: [u8; 16], index: usize, part: u8) -> [u8; 16] {
         let mut salt = [0; 16];
         let digest = postern_rules::log::Digest::of(&[&base[..], &index.to_be_bytes(), &[part]].concat());
         salt.copy_from_slice(&digest.0[..16]);

@@ -18,6 +18,7 @@ use super::parameters::{Operation, Parameter, problem};
 use super::pull::{Reply, TRIES};
 use super::release::Trust;
 use super::{Call, Error, Gateway};
+use crate::auth::Permission;
 
 /// `Patient/$match`, as R4 defines it.
 pub const MATCH: Operation = Operation {
@@ -89,10 +90,10 @@ impl Gateway {
         Err(Error::Unavailable)
     }
 
-    /// Operations that look for a person take any scope that reads or searches Patient.
+    /// Operations that look for a person take any scope that reads or searches every Patient.
     pub(super) fn may_look_for_people(&self, call: &Call) -> Result<(), Error> {
         let scopes = &call.caller.scopes;
-        if scopes.may_read("Patient") || scopes.may_search("Patient") {
+        if scopes.may_all(Permission::Read, "Patient") || scopes.may_all(Permission::Search, "Patient") {
             Ok(())
         } else {
             Err(Error::OutOfScope)

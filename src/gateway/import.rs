@@ -48,12 +48,16 @@ impl Gateway {
         bytes: &[u8],
         staff: Option<&str>,
     ) -> Result<ImportReport, String> {
-        if self.mappings.get(source, record).is_none() {
+        let Some(mapping) = self.mappings.get(source, record) else {
             let known = self.mappings.names().join(", ");
             return Err(format!("no mapping {source}/{record}; known: {known}"));
+        };
+        let mut all = records(bytes)?;
+        if mapping.is_fhir() {
+            all = fhir_records(all);
         }
         let mut report = ImportReport::default();
-        for (line, parsed) in records(bytes)? {
+        for (line, parsed) in all {
             let result = match parsed {
                 Err(problems) => Err(problems),
                 Ok(body) => {
@@ -125,6 +129,26 @@ fn records(bytes: &[u8]) -> Result<Records, String> {
     Ok(parsed)
 }
 
+/// Each Bundle is a record. Resources that are no Bundles are the lines of one export, and one record together: it has
+/// them all, or it is not taken.
+fn fhir_records(stated: Records) -> Records {
+    let is_bundle =
+        |one: &Result<serde_json::Value, _>| one.as_ref().is_ok_and(|one| one["resourceType"] == "Bundle");
+    if stated.iter().any(|(_, one)| is_bundle(one)) {
+        return stated;
+    }
+    let first = stated.first().map_or(1, |(line, _)| *line);
+    let (mut lines, mut problems) = (Vec::new(), Vec::new());
+    for (line, one) in stated {
+        match one {
+            Ok(resource) => lines.push(resource),
+            Err(found) => problems.extend(found.iter().map(|why| format!("line {line}: {why}"))),
+        }
+    }
+    let whole = problems.is_empty().then_some(serde_json::Value::Array(lines));
+    vec![(first, whole.ok_or(problems))]
+}
+
 /// Whether lines are records, some of them perhaps broken; else the file is one broken JSON text, of which nothing is
 /// taken, though single lines of it may happen to be objects.
 fn is_ndjson(lines: &Records, bytes: &[u8]) -> bool {
@@ -152,6 +176,28 @@ mod tests {
                 .collect::<Vec<_>>(),
             [(1, true), (3, true), (4, false)]
         );
+    }
+
+    #[test]
+    fn an_export_of_resources_is_one_record_and_bundles_are_one_each() {
+        let taken = |bytes: &[u8]| fhir_records(records(bytes).expect("records"));
+        let export = taken(b"{\"resourceType\":\"Patient\"}\n{\"resourceType\":\"Goal\"}\n");
+        assert_eq!(export.len(), 1);
+        assert_eq!(
+            export[0].1.as_ref().expect("whole").as_array().map(Vec::len),
+            Some(2)
+        );
+        let one = taken(b"{\"resourceType\":\"Patient\"}");
+        assert_eq!(
+            one[0].1.as_ref().expect("whole").as_array().map(Vec::len),
+            Some(1)
+        );
+        let bundles = taken(b"{\"resourceType\":\"Bundle\"}\n{\"resourceType\":\"Bundle\"}\n");
+        assert_eq!(bundles.len(), 2);
+        let broken = taken(b"{\"resourceType\":\"Patient\"}\n{\"resourceType\":\n");
+        assert_eq!(broken.len(), 1);
+        let why = broken[0].1.as_ref().expect_err("half an export");
+        assert!(why[0].starts_with("line 2: "), "{why:?}");
     }
 
     #[test]

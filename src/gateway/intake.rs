@@ -2,9 +2,11 @@
 //!
 //! The same record twice changes nothing; what a record changes is worked out in `statement.rs`.
 
+use std::collections::BTreeMap;
+
 use postern_rules::audit;
 use postern_rules::fhir::{Issue, IssueCode, Value, is_shared, json};
-use postern_rules::mapping::{Conversion, Problem, Settings};
+use postern_rules::mapping::{Conversion, Mapping, Problem, Settings};
 
 use super::caller::ACTIVE;
 use super::statement::Plan;
@@ -35,6 +37,8 @@ pub struct Accepted {
     pub retired: usize,
     /// Source fields that no mapping reads.
     pub unmapped: Vec<String>,
+    /// What of a FHIR record was left out by rule, with how many: types, and references by their element.
+    pub left_out: BTreeMap<String, usize>,
 }
 
 #[derive(Debug)]
@@ -70,10 +74,11 @@ impl Gateway {
 
     pub async fn accept(&self, intake: &Intake<'_>, bulk: bool) -> Result<Accepted, Rejected> {
         let conversion = self.convert(intake)?;
-        let (unmapped, resources) = (conversion.unmapped(), conversion.resources);
+        let (unmapped, left_out) = (conversion.unmapped(), conversion.left_out());
+        let resources = conversion.resources;
         about_one_person(&resources)?;
         let patient = patient_of(&resources);
-        let source = source_key(intake, &resources);
+        let source = source_key(intake, self.is_fhir(intake), &resources);
         for _ in 0..TRIES {
             // Read before the plan: if somebody else writes about this person meanwhile, the plan is made again.
             let version = self.version_of(patient.as_deref()).await?;
@@ -83,6 +88,7 @@ impl Gateway {
                 changed: plan.puts.iter().filter(|put| !put.deleted).count(),
                 retired: plan.puts.iter().filter(|put| put.deleted).count(),
                 unmapped: unmapped.clone(),
+                left_out: left_out.clone(),
             };
             if plan.is_empty() {
                 return Ok(accepted);
@@ -95,6 +101,12 @@ impl Gateway {
             }
         }
         Err(Rejected::Failed(Error::Busy))
+    }
+
+    /// Are records of this kind FHIR?
+    fn is_fhir(&self, intake: &Intake<'_>) -> bool {
+        let mapping = self.mappings.get(intake.source, intake.record);
+        mapping.is_some_and(Mapping::is_fhir)
     }
 
     /// The person and the version of that person's record; none for a record of shared resources.
@@ -191,11 +203,26 @@ impl Gateway {
     }
 }
 
-/// The record's own name: source, record and the resource it is chiefly about.
-fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
-    let of_type = |kind: &&str| resources.iter().find(|r| r["resourceType"] == **kind);
-    let chief = ["CarePlan", "ServiceRequest", "Consent"].iter().find_map(of_type);
+/// What a record may be chiefly about, first what says most.
+const CHIEF: [&str; 4] = ["CarePlan", "ServiceRequest", "Consent", "QuestionnaireResponse"];
+
+/// The record's own name: source, record and the resource it is chiefly about. A FHIR record is about its person; any other
+/// that is about nothing of the list is about the first thing it says of its person.
+fn source_key(intake: &Intake<'_>, is_fhir: bool, resources: &[Value]) -> String {
+    let kind_of = |r: &Value| r["resourceType"].as_str().unwrap_or_default().to_owned();
+    let of_type = |kind: &&str| resources.iter().find(|r| kind_of(r) == **kind);
+    let chief = match is_fhir {
+        true => of_type(&"Patient"),
+        false => CHIEF.iter().find_map(of_type),
+    };
+    let personal = || {
+        resources
+            .iter()
+            .find(|r| !is_shared(&kind_of(r)) && kind_of(r) != "Patient")
+    };
     let chief = chief
+        .or_else(personal)
+        .or_else(|| of_type(&"Patient"))
         .or_else(|| resources.first())
         .and_then(reference)
         .unwrap_or_default();
@@ -204,9 +231,9 @@ fn source_key(intake: &Intake<'_>, resources: &[Value]) -> String {
 
 /// What was written, for the log: first what the record is chiefly about.
 fn written(puts: &[Put]) -> Vec<String> {
-    let kinds = ["CarePlan", "ServiceRequest", "Consent", "Patient"];
-    let chief = kinds
+    let chief = CHIEF
         .iter()
+        .chain(&["Patient"])
         .find_map(|kind| puts.iter().position(|put| put.resource_type == *kind));
     let mut all: Vec<String> = puts
         .iter()

@@ -12,6 +12,7 @@ use super::emergency::BREAK_GLASS;
 use super::find_person::MATCH;
 use super::parameters::Operation;
 use super::request_more::REQUEST_MORE;
+use crate::auth::{ALGORITHMS, Algorithm};
 
 /// The day this statement's form last changed; its content follows the data sets.
 const DATE: &str = "2026-11-21";
@@ -57,7 +58,7 @@ impl Gateway {
                     "extension": [{
                         "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
                         "extension": [{"url": "token", "valueUri": self.token_endpoint()}]}],
-                    "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token"
+                    "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token (hl7-b2b)"
                 },
                 "resource": resources
             }]
@@ -70,16 +71,25 @@ impl Gateway {
         Some(operation.definition(&self.config.base(), DATE))
     }
 
+    /// Follows from the configuration alone: it tells of no partner. Without `issuer` and `jwks_uri`: nobody signs in.
     pub fn smart_configuration(&self) -> Value {
+        let secrets = self.config.smart.client_secrets;
+        let methods = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
+        let capabilities = [
+            "client-confidential-asymmetric",
+            "permission-v1",
+            "permission-v2",
+            "client-confidential-symmetric",
+        ];
         json!({
             "token_endpoint": self.token_endpoint(),
             "grant_types_supported": ["client_credentials"],
-            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+            "token_endpoint_auth_methods_supported": methods[..if secrets { 3 } else { 1 }],
+            "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS.map(Algorithm::name),
             "scopes_supported": self.scopes_supported(),
             "response_types_supported": ["token"],
             "code_challenge_methods_supported": ["S256"],
-            "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"]
+            "capabilities": capabilities[..if secrets { 4 } else { 3 }]
         })
     }
 

@@ -3,13 +3,16 @@
 mod error;
 mod catalog;
 mod partner;
+mod client;
 mod agency;
 mod caller;
 mod events;
 mod people;
 mod release_cache;
 mod release;
+mod refresh;
 mod pull;
+mod authentication;
 mod token;
 mod roles;
 mod staff_request;
@@ -29,6 +32,8 @@ mod label_review;
 mod registration;
 mod log;
 mod metadata;
+mod rate;
+mod strangers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,8 +42,10 @@ use postern_rules::disclosure::Rules;
 use postern_rules::log::{Digest, Signer, digest::hex};
 use postern_rules::search::CursorKey;
 
+pub use authentication::{ClientForm, TokenError};
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
+pub use client::{ClientRegistration, Proof};
 pub use emergency::{NATURE, NATURES};
 pub use error::Error;
 pub use events::Interaction;
@@ -46,11 +53,13 @@ pub use explain::{Look, Looked};
 pub use import::{ImportLine, ImportReport};
 pub use intake::{Accepted, Intake, Rejected};
 pub use log::{AuditFilter, Verification};
-pub use partner::{ClientKeys, Identifier, NPI, Partner, is_npi};
+pub use partner::{Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
+pub use refresh::Step;
 pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
-pub use token::{TokenError, TokenRequest, TokenResponse};
+pub use strangers::{Attempt, Stranger};
+pub use token::{TokenRequest, TokenResponse, URI, WRITABLE};
 pub use work::{StaffMember, WorkView};
 
 use crate::config::{Clock, Config, Entropy, Keys};
@@ -68,9 +77,14 @@ pub struct Gateway {
     signer: Signer,
     cursors: CursorKey,
     rules_version: String,
+    /// This process among those of the deployment.
+    holder: String,
     releases: release_cache::ReleaseCache,
+    clients: client::KnownClients,
     tokens: caller::KnownTokens,
     people: people::People,
+    rates: rate::Rates,
+    strangers: strangers::Strangers,
     requests: AtomicU64,
 }
 
@@ -91,9 +105,13 @@ impl Gateway {
             .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
         Ok(Arc::new(Gateway {
             rules_version: hex(&rules.digest[..8]),
+            holder: entropy.id("process"),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
+            clients: client::KnownClients::default(),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
+            rates: rate::Rates::new(&config.limits, &clock),
+            strangers: strangers::Strangers::default(),
             requests: AtomicU64::new(0),
             cursors: CursorKey::derive(&keys.id),
             config,
@@ -130,11 +148,12 @@ impl Gateway {
         Err(CatalogError(vec![why.to_owned()]))
     }
 
-    /// Forgets tokens and guards that ended more than an hour ago.
+    /// Forgets tokens and guards that ended more than an hour ago, and clients that have been quiet.
     pub async fn forget_ended(&self) -> Result<(), Error> {
         let mut change = Change::at(self.clock.instant());
         change.forget_before = Some(change.now.plus_seconds(-3600));
         self.store.commit(change).await?;
+        self.forget_rates();
         Ok(())
     }
 

@@ -4,9 +4,8 @@
 use postern_rules::disclosure::Recipient;
 use postern_rules::profile::{Policy, Role};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::auth::{JwksError, Scopes, parse_jwks};
+use crate::auth::Scopes;
 
 /// What is registered about a partner; kept as JSON in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +96,10 @@ impl Partner {
         }
         let unserved = self.purposes.iter().filter(|p| !serves(p));
         problems.extend(unserved.map(|p| format!("purposes: {p} is not served for this class")));
-        if Scopes::parse(&self.scopes).map_or(true, |scopes| scopes.is_empty()) {
-            problems.push("scopes: for example system/*.rs".to_owned());
+        match Scopes::parse(&self.scopes) {
+            Ok(scopes) if !scopes.is_empty() => {}
+            Ok(_) => problems.push("scopes: for example system/*.rs".to_owned()),
+            Err(error) => problems.push(format!("scopes: {error}")),
         }
         problems
     }
@@ -118,19 +119,6 @@ pub fn is_npi(value: &str) -> bool {
         .map(|(i, d)| if i % 2 == 1 { doubled(*d) } else { *d })
         .sum();
     sum.is_multiple_of(10)
-}
-
-/// A client of a partner: its id is the store's key, its keys are here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClientKeys {
-    pub jwks: Value,
-}
-
-impl ClientKeys {
-    pub fn check(&self) -> Result<(), JwksError> {
-        parse_jwks(&self.jwks).map(|_| ())
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use postern_rules::search::{Query, Setting, Values, provenance_target};
 use super::events::Interaction;
 use super::release::{Found, Trust};
 use super::{Call, Error, Gateway};
+use crate::auth::Permission;
 use crate::store::{Change, Refused};
 
 /// An opened answer, ready for a door.
@@ -36,7 +37,7 @@ impl Gateway {
             let people = self.people_of(&call, resource_type, id, trust).await?;
             let found = self.find_all(&call, &people, trust, &now).await?;
             let scopes = &call.caller.scopes;
-            let permits = |of: &str, _: &Values| scopes.may_read(of);
+            let permits = |of: &str, values: &Values| scopes.permits(Permission::Read, of, values);
             let base = self.config.base();
             let asking = self.asking(&base, &permits, &call.request);
             let shows = |r: &Arc<Release>| r.shows(resource_type, id, &asking);
@@ -78,7 +79,15 @@ impl Gateway {
                 .collect();
             let scopes = &call.caller.scopes;
             // What is searched for has to be in the scope of a search; what comes with it, in that of a read.
-            let permits = |of: &str, _: &Values| of == query.resource_type || scopes.may_read(of);
+            let permits = |of: &str, values: &Values| {
+                let search = of == query.resource_type;
+                let permission = if search {
+                    Permission::Search
+                } else {
+                    Permission::Read
+                };
+                scopes.permits(permission, of, values)
+            };
             let base = self.config.base();
             let answer = Answer::search(releases, query, &self.asking(&base, &permits, &call.request));
             if query.patients.is_none() && answer.subjects().is_empty() {

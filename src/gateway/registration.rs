@@ -1,30 +1,32 @@
 //! What an operator registers: partners with their clients, sources, staff. Each act is on the log.
 
-use postern_rules::audit::{self, Act, Kind};
-use serde_json::{Value, json};
-
 use super::caller::{ACTIVE, DISABLED};
 use super::roles::ROLES;
-use super::{ClientKeys, Error, Gateway, Partner};
+use super::{ClientRegistration, Error, Gateway, Partner};
 use crate::auth::hash;
 use crate::store::{self, Change};
+use postern_rules::audit::{self, Act, Kind};
+use postern_rules::log::Digest;
 
-/// A partner and the public keys of its first client.
+/// A partner and its client. Without keys the client gets a secret.
 pub struct NewPartner {
     pub partner: Partner,
-    pub jwks: Value,
+    pub client: ClientRegistration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Registered {
     pub client_id: String,
     pub token_endpoint: String,
+    /// Shown once.
+    pub secret: Option<String>,
 }
 
 impl Gateway {
     /// Registers a partner with one client. All problems at once, as sentences.
     pub async fn add_partner(&self, new: NewPartner, operator: &str) -> Result<Registered, Vec<String>> {
-        let partner = &new.partner;
+        let (partner, mut client) = (&new.partner, new.client);
+        let secret = self.secret_if_wanted(&mut client, &partner.id);
         let classes: Vec<String> = self
             .rules
             .policy
@@ -34,10 +36,7 @@ impl Gateway {
             .collect();
         let serves = |purpose: &str| self.rules.data_set(&partner.class, purpose).is_some();
         let mut problems = partner.problems(&classes, &serves);
-        let keys = ClientKeys {
-            jwks: new.jwks.clone(),
-        };
-        problems.extend(keys.check().err().map(|error| format!("jwks: {error}")));
+        problems.extend(self.client_problems(&client));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -61,7 +60,7 @@ impl Gateway {
             client_id: client_id.clone(),
             partner: partner.id.clone(),
             state: ACTIVE.to_owned(),
-            body: json!({ "jwks": new.jwks }).to_string(),
+            body: serde_json::to_string(&client).map_err(|e| failed(&e))?,
         });
         let recipient = partner.recipient(&self.rules.policy);
         let details = [
@@ -72,6 +71,8 @@ impl Gateway {
                 if recipient.medical_personnel { "yes" } else { "no" },
             ),
             ("client", client_id.as_str()),
+            ("proves-itself", client.method()),
+            ("interactive", if client.interactive { "yes" } else { "no" }),
         ];
         self.operate(change, Kind::PartnerAdded, operator, partner, &details)
             .await
@@ -82,7 +83,73 @@ impl Gateway {
         Ok(Registered {
             client_id,
             token_endpoint: self.token_endpoint(),
+            secret,
         })
+    }
+
+    /// Gives the partner's client another way to prove itself: new keys, or a new secret. The old way ends with the next
+    /// request; tokens that were given live out their five minutes. Comes out with the secret, shown once.
+    pub async fn change_keys(
+        &self,
+        id: &str,
+        keys: ClientRegistration,
+        operator: &str,
+    ) -> Result<Registered, Vec<String>> {
+        let said = |error: &dyn std::fmt::Display| vec![error.to_string()];
+        let row = self.store.partner(id).await.map_err(|e| said(&e))?;
+        let (version, row) = row.ok_or_else(|| vec![format!("no partner `{id}`")])?;
+        let partner: Partner = serde_json::from_str(&row.body).map_err(|e| said(&e))?;
+        let clients = self.store.clients_of(id).await.map_err(|e| said(&e))?;
+        let [row_of_client] = clients.as_slice() else {
+            return Err(vec![format!("partner `{id}` has {} clients", clients.len())]);
+        };
+        let before: ClientRegistration = serde_json::from_str(&row_of_client.body).map_err(|e| said(&e))?;
+        let mut client = before.proving_itself_by(keys);
+        let secret = self.secret_if_wanted(&mut client, id);
+        let problems = self.client_problems(&client);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut change = Change::at(self.clock.instant());
+        // In its old form: the world's version moves, so that what is in memory anywhere counts no more.
+        change.partners.push((version, row));
+        change.clients.push(store::Client {
+            body: serde_json::to_string(&client).map_err(|e| said(&e))?,
+            ..row_of_client.clone()
+        });
+        let details = [
+            ("client", row_of_client.client_id.as_str()),
+            ("proves-itself", client.method()),
+        ];
+        self.operate(change, Kind::PartnerChanged, operator, &partner, &details)
+            .await
+            .map_err(|e| said(&e))?;
+        Ok(Registered {
+            client_id: row_of_client.client_id.clone(),
+            token_endpoint: self.token_endpoint(),
+            secret,
+        })
+    }
+
+    /// A client registered without keys gets a secret of 256 bits, of which only the SHA-256 is kept.
+    fn secret_if_wanted(&self, client: &mut ClientRegistration, partner: &str) -> Option<String> {
+        if client.jwks.is_some() {
+            return None;
+        }
+        let secret = self.entropy.token(&format!("client secret {partner}"));
+        client.secret_sha256 = Some(Digest(hash(&secret)).base64());
+        Some(secret)
+    }
+
+    fn client_problems(&self, client: &ClientRegistration) -> Vec<String> {
+        let mut problems: Vec<String> = client.proof().err().into_iter().collect();
+        if client.secret_sha256.is_some() && !self.config.smart.client_secrets {
+            problems.push(
+                "keys: a shared secret needs smart.client_secrets = true in the configuration; prefer keys"
+                    .to_owned(),
+            );
+        }
+        problems
     }
 
     /// Every registered partner with its state and clients.

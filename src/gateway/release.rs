@@ -8,7 +8,7 @@ use postern_rules::fhir::{Instant, Now, Value, is_shared, json};
 
 use super::release_cache::{Building, Kept, Key};
 use super::{Caller, Error, Gateway};
-use crate::store::{self, ResourceRow, Versions};
+use crate::store::{self, ReleasedRow, ResourceRow, Versions};
 
 /// What was found about one person, and what it was decided from.
 pub struct Found {
@@ -185,18 +185,7 @@ impl Gateway {
             .store
             .released(&key.recipient, &key.purpose, &key.patient)
             .await?;
-        let shown = rows.into_iter().filter(|row| !row.gone).filter_map(|row| {
-            let digest = row.digest.try_into().ok()?;
-            // `lastUpdated` is written in milliseconds, and so it stays.
-            let changed_at = Instant(row.changed_at.0 - row.changed_at.0.rem_euclid(1000));
-            Some(Shown {
-                resource_type: row.resource_type,
-                id: row.id,
-                digest,
-                changed_at,
-            })
-        });
-        Ok(shown.collect())
+        Ok(rows.iter().filter_map(shown).collect())
     }
 }
 
@@ -208,22 +197,8 @@ impl Found {
 
     /// The rows of `released` this release moves.
     pub fn rows(&self, caller: &Caller) -> Vec<store::Released> {
-        let row = |resource_type: &str, id: &str, digest: Option<[u8; 32]>| store::Released {
-            recipient: caller.recipient.id.clone(),
-            purpose: caller.purpose.clone(),
-            patient: self.patient.clone(),
-            resource_type: resource_type.to_owned(),
-            id: id.to_owned(),
-            digest: digest.map(postern_rules::log::Digest),
-        };
-        let shown = self
-            .moved
-            .shown
-            .iter()
-            .map(|s| row(&s.resource_type, &s.id, Some(s.digest)));
-        shown
-            .chain(self.moved.gone.iter().map(|(t, id)| row(t, id, None)))
-            .collect()
+        let whose = (caller.recipient.id.as_str(), caller.purpose.as_str());
+        moved_rows(whose, &self.patient, &self.moved)
     }
 
     /// Keeps a fresh release, now that its dates are recorded, and lets go of who waits for it.
@@ -238,6 +213,41 @@ impl Found {
         }
         drop(building);
     }
+}
+
+/// The rows of `released` that a release moves, of this recipient and purpose.
+pub(super) fn moved_rows(
+    (recipient, purpose): (&str, &str),
+    patient: &str,
+    moved: &Moved,
+) -> Vec<store::Released> {
+    let row = |resource_type: &str, id: &str, digest: Option<[u8; 32]>| store::Released {
+        recipient: recipient.to_owned(),
+        purpose: purpose.to_owned(),
+        patient: patient.to_owned(),
+        resource_type: resource_type.to_owned(),
+        id: id.to_owned(),
+        digest: digest.map(postern_rules::log::Digest),
+        keys: store::Keys::default(),
+    };
+    let shown = moved
+        .shown
+        .iter()
+        .map(|s| row(&s.resource_type, &s.id, Some(s.digest)));
+    shown
+        .chain(moved.gone.iter().map(|(t, id)| row(t, id, None)))
+        .collect()
+}
+
+/// What a row of `released` says the recipient can see; of what is gone no digest is kept.
+pub(super) fn shown(row: &ReleasedRow) -> Option<Shown> {
+    let digest = row.digest.as_slice().try_into().ok()?;
+    Some(Shown {
+        resource_type: row.resource_type.clone(),
+        id: row.id.clone(),
+        digest,
+        changed_at: row.changed_at,
+    })
 }
 
 fn stored(row: &ResourceRow) -> Result<Stored, Error> {

@@ -2,7 +2,7 @@
 //!
 //! A resource is in force while some record states it: when the last one comes again without it, it is retired, so that a
 //! discontinued item does not stay and a shared one does not go. Whose a resource is may be corrected by the record
-//! that alone states it. 45 CFR 164.312(c)(1), 164.526
+//! that alone states it. Whose form is kept: the last writer's, unless another record knows it better. 45 CFR 164.312(c)(1), 164.526
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,11 @@ impl Gateway {
             if let Some(row) = stored {
                 if row.patient != of {
                     foreign.push(row);
-                } else if !row.deleted && (row.body == body || self.known_otherwise(source, &row)) {
+                } else if !row.deleted
+                    && (row.body == body
+                        || self.known_otherwise(source, &row)
+                        || self.stated_better(source, patient, &row).await?)
+                {
                     continue;
                 }
             }
@@ -98,6 +102,26 @@ impl Gateway {
             && other != own
             && self.mappings.part2_whole(&own)
             && !self.mappings.part2_whole(&other)
+    }
+
+    /// Does another record know this better? The one that is chiefly about it does; and of what is shared, one of nobody: a
+    /// directory. A referral that names an organisation by its number says nothing against the address a directory gives.
+    async fn stated_better(
+        &self,
+        source: &str,
+        patient: Option<&str>,
+        row: &ResourceRow,
+    ) -> Result<bool, Error> {
+        let own = (row.resource_type.as_str(), row.id.as_str());
+        if chief_of(source) == Some(own) {
+            return Ok(false);
+        }
+        let mentions = patient.is_some() && is_shared(own.0);
+        let others = self.store.others_stating(source, own.0, own.1).await?;
+        Ok(others
+            .iter()
+            .filter_map(|other| chief_of(other))
+            .any(|chief| chief == own || mentions && is_shared(chief.0)))
     }
 
     /// The record comes again about another person. That is a correction when nothing but the person changed, when this
@@ -164,6 +188,11 @@ impl Gateway {
         plan.corrected = Some((from, versions.record));
         Ok(())
     }
+}
+
+/// What a record is chiefly about, from its own name: `hearthstone/directory#Organization/…`.
+fn chief_of(source: &str) -> Option<(&str, &str)> {
+    source.rsplit_once('#')?.1.split_once('/')
 }
 
 fn key_of(resource: &Value) -> Option<Key> {

@@ -1,23 +1,23 @@
-//! The token endpoint: client assertion in, opaque access token out.
-//! <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html#obtain-access-token>
-//!
-//! Whatever is wrong with the client or its assertion is the same `invalid_client`.
+//! The token endpoint: a client proves itself, opaque access token out.
+//! <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html#obtain-access-token>,
+//! <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>
 
 use postern_rules::audit;
-use postern_rules::terminology;
 
-use super::caller::ACTIVE;
-use super::{ClientKeys, Error, Gateway, Partner};
-use crate::auth::{Assertion, MAX_LIFETIME_SECONDS, Scopes, claimed_client, hash, parse_jwks, verify};
-use crate::store::{AccessToken, Change, Guard, Refused};
+use super::authentication::{ClientForm, Incoming, Proven, TokenError};
+use super::break_glass::is_emergency;
+use super::client::KnownClient;
+use super::pull::TRIES;
+use super::{Error, Gateway, Identifier, NPI, Partner};
+use crate::auth::{MAX_LIFETIME_SECONDS, ScopeError, Scopes, Stated, hash};
+use crate::store::{AccessToken, Change, Refused};
 
 /// The form fields of a token request.
 #[derive(Clone, Debug, Default)]
 pub struct TokenRequest {
     pub grant_type: Option<String>,
     pub scope: Option<String>,
-    pub client_assertion_type: Option<String>,
-    pub client_assertion: Option<String>,
+    pub client: ClientForm,
 }
 
 #[derive(Clone, Debug)]
@@ -28,36 +28,27 @@ pub struct TokenResponse {
     pub scope: String,
 }
 
-/// An OAuth error (RFC 6749 5.2) or a failure of the gateway itself.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    #[error("{code}")]
-    Oauth {
-        status: u16,
-        code: &'static str,
-        description: &'static str,
-    },
-    #[error(transparent)]
-    Failed(#[from] Error),
-}
+/// Types that a partner may write, some of them as a proposal to staff. Letters `c`, `u`, `d` of a scope are granted for
+/// these alone.
+pub const WRITABLE: &[&str] = &[
+    "Appointment",
+    "CarePlan",
+    "Communication",
+    "DocumentReference",
+    "Goal",
+    "ServiceRequest",
+    "Task",
+];
 
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// What a token is given for.
+struct Grant {
+    scopes: Scopes,
+    purpose: String,
+    stated: Stated,
+}
 
 fn oauth(code: &'static str, description: &'static str) -> TokenError {
-    TokenError::Oauth {
-        status: 400,
-        code,
-        description,
-    }
-}
-
-fn invalid_client(reason: &str) -> TokenError {
-    tracing::info!(reason, "token request refused");
-    TokenError::Oauth {
-        status: 401,
-        code: "invalid_client",
-        description: "client authentication failed",
-    }
+    TokenError::oauth(code, description)
 }
 
 impl Gateway {
@@ -68,141 +59,137 @@ impl Gateway {
         request: &str,
         address: &str,
     ) -> Result<TokenResponse, TokenError> {
-        let assertion = check_form(form)?;
-        let now = self.clock.now();
-        let claimed = claimed_client(assertion).map_err(|r| invalid_client(r.0))?;
-        let (partner, keys) = self
-            .client_of(&claimed)
-            .await?
-            .ok_or_else(|| invalid_client("unknown client"))?;
-        let keys = parse_jwks(&keys.jwks).map_err(|_| invalid_client("registered keys do not parse"))?;
-        let audience = self.token_endpoint();
-        let assertion = verify(assertion, &keys, &audience, &now).map_err(|r| invalid_client(r.0))?;
-        let scopes = grant(form.scope.as_deref().unwrap_or_default(), &partner)?;
-        let purpose = purpose(&assertion, &partner)?;
+        self.heard_enough_of(address)?;
+        let mut incoming = Incoming::new(request, address);
+        let issued = self.try_to_issue(form, &mut incoming).await;
+        self.note_refused(&issued, &incoming).await;
+        issued
+    }
 
-        let token = self.entropy.token(&format!("token {request}"));
-        let expires = now.stamp().plus_seconds(MAX_LIFETIME_SECONDS);
-        let mut change = Change::at(now.stamp());
-        change.guards.push(Guard {
-            kind: "jti",
-            key: format!("{}\n{}", assertion.client, assertion.jti),
-            until: assertion.remember_until,
-            outcome: None,
-        });
-        let person = person(&assertion);
+    async fn try_to_issue(
+        &self,
+        form: &TokenRequest,
+        incoming: &mut Incoming<'_>,
+    ) -> Result<TokenResponse, TokenError> {
+        match form.grant_type.as_deref() {
+            Some("client_credentials") => {}
+            None => return Err(oauth("invalid_request", "grant_type is missing")),
+            Some(_) => {
+                return Err(oauth(
+                    "unsupported_grant_type",
+                    "only client_credentials is supported",
+                ));
+            }
+        }
+        for attempt in 0..TRIES {
+            let proven = self.authenticate(&form.client, incoming, attempt > 0).await?;
+            let grant = grant(form.scope.as_deref().unwrap_or_default(), &proven)?;
+            if let Some(issued) = self.record_token(&proven, &grant, incoming).await? {
+                return Ok(issued);
+            }
+        }
+        Err(TokenError::Failed(Error::Unavailable))
+    }
+
+    /// `None` when what is registered has changed meanwhile.
+    async fn record_token(
+        &self,
+        proven: &Proven,
+        grant: &Grant,
+        incoming: &Incoming<'_>,
+    ) -> Result<Option<TokenResponse>, TokenError> {
+        let client = &proven.client;
+        let token = self.entropy.token(&format!("token {}", incoming.request));
+        let at = self.clock.instant();
+        let mut change = Change::at(at);
+        change.expects_world = Some(client.world);
+        change.guards.extend(proven.guard.clone());
+        let person = person(&grant.stated);
+        let scope = grant.scopes.to_string();
         change.tokens.push(AccessToken {
             hash: hash(&token).to_vec(),
-            client: assertion.client.clone(),
-            partner: partner.id.clone(),
-            scope: scopes.to_string(),
-            purpose: purpose.clone(),
+            client: client.id.clone(),
+            partner: client.partner.id.clone(),
+            scope: scope.clone(),
+            purpose: grant.purpose.clone(),
             subject: person.as_ref().map(|(name, id)| format!("{name}\n{id}")),
-            expires,
+            expires: at.plus_seconds(MAX_LIFETIME_SECONDS),
         });
-        let scope = scopes.to_string();
-        self.with_occasion(now.stamp(), request, |occasion, salt| {
-            let caller = super::events::caller_of(&assertion.client, &partner, address, person.as_ref());
-            let form = format!("grant_type=client_credentials&scope={scope}");
-            let (jti, refused) = (assertion.jti.as_str(), "");
+        self.with_occasion(at, incoming.request, |occasion, salt| {
+            let caller =
+                super::events::caller_of(&client.id, &client.partner, incoming.address, person.as_ref());
             let event = audit::Token {
                 caller: &caller,
-                purpose: &purpose,
-                request: &form,
-                jti,
+                purpose: &grant.purpose,
+                request: &format!("grant_type=client_credentials&scope={scope}"),
+                jti: &proven.jti,
                 scope: &scope,
-                refused,
+                refused: "",
+                details: &details(proven.method, &grant.stated),
             };
             change.audit.push(event.event(occasion, salt));
         });
         match self.store.commit(change).await {
-            Ok(_) => Ok(TokenResponse {
+            Ok(_) => Ok(Some(TokenResponse {
                 access_token: token,
                 expires_in: MAX_LIFETIME_SECONDS,
                 scope,
-            }),
-            Err(Refused::Duplicate(_)) => Err(invalid_client("`jti` was used before")),
+            })),
+            Err(Refused::Duplicate(_)) => Err(TokenError::invalid_client("`jti` was used before")),
+            Err(Refused::Stale) => Ok(None),
             Err(refused) => Err(Error::from(refused).into()),
         }
     }
 
-    async fn client_of(&self, client: &str) -> Result<Option<(Partner, ClientKeys)>, Error> {
-        let Some(client) = self.store.client(client).await?.filter(|c| c.state == ACTIVE) else {
-            return Ok(None);
-        };
-        let partner = self
-            .store
-            .partner(&client.partner)
-            .await?
-            .filter(|(_, p)| p.state == ACTIVE);
-        let Some((_, partner)) = partner else {
-            return Ok(None);
-        };
-        let partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
-        let keys = serde_json::from_str(&client.body).map_err(|_| Error::Unavailable)?;
-        Ok(Some((partner, keys)))
-    }
-
-    /// Public address of the token endpoint: the `aud` of client assertions.
+    /// Public address of the token endpoint: the `aud` of client assertions, and the only one. An assertion for the FHIR
+    /// base is for nobody: SMART and UDAP name the token endpoint, and one audience cannot be mistaken for another.
     pub fn token_endpoint(&self) -> String {
+        format!("{}/auth/token", self.root())
+    }
+
+    /// The public address above the FHIR base.
+    pub(super) fn root(&self) -> String {
         let base = self.config.base();
-        let root = base.strip_suffix("/fhir").unwrap_or(&base);
-        format!("{root}/auth/token")
+        base.strip_suffix("/fhir").unwrap_or(&base).to_owned()
     }
 }
 
-fn check_form(form: &TokenRequest) -> Result<&str, TokenError> {
-    match form.grant_type.as_deref() {
-        Some("client_credentials") => {}
-        None => return Err(oauth("invalid_request", "grant_type is missing")),
-        Some(_) => {
-            return Err(oauth(
-                "unsupported_grant_type",
-                "only client_credentials is supported",
-            ));
-        }
-    }
-    if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
-        return Err(oauth(
-            "invalid_request",
-            "client_assertion_type must be that of a JWT bearer assertion",
-        ));
-    }
-    form.client_assertion
-        .as_deref()
-        .ok_or(oauth("invalid_request", "client_assertion is missing"))
+fn grant(asked: &str, proven: &Proven) -> Result<Grant, TokenError> {
+    let client = &proven.client;
+    let stated = Stated::read(&proven.extensions).map_err(|why| oauth("invalid_request", why.0))?;
+    let stated = stated.unwrap_or_default();
+    let purpose = purpose(&stated, client)?;
+    check_organization(&stated, &client.partner)?;
+    check_person(&stated, &purpose, client)?;
+    Ok(Grant {
+        scopes: scopes(asked, client)?,
+        purpose,
+        stated,
+    })
 }
 
-fn grant(asked: &str, partner: &Partner) -> Result<Scopes, TokenError> {
-    let asked =
-        Scopes::parse(asked).map_err(|_| oauth("invalid_scope", "scopes are written system/Type.rs"))?;
-    let registered = Scopes::parse(&partner.scopes).map_err(|_| TokenError::Failed(Error::Unavailable))?;
-    let granted = asked.narrowed_to(&registered);
-    if granted.is_empty() {
+fn scopes(asked: &str, client: &KnownClient) -> Result<Scopes, TokenError> {
+    let asked = Scopes::parse(asked).map_err(|why| oauth("invalid_scope", why.told()))?;
+    let granted = asked.narrowed_to(&client.registered).writing_only(WRITABLE);
+    if granted.is_granular() {
+        // Refused rather than granted too widely, as long as nothing holds answers to a condition.
+        Err(oauth("invalid_scope", ScopeError::Granular.told()))
+    } else if granted.is_empty() {
         Err(oauth("invalid_scope", "none of these scopes is registered"))
     } else {
         Ok(granted)
     }
 }
 
-/// The asserted purpose when it is one of the registered ones, else the partner's default.
-fn purpose(assertion: &Assertion, partner: &Partner) -> Result<String, TokenError> {
-    let Some(asserted) = assertion.purposes.first() else {
-        return partner
-            .purposes
-            .first()
-            .cloned()
-            .ok_or(TokenError::Failed(Error::Unavailable));
-    };
-    if assertion.purposes.len() > 1 {
-        return Err(oauth("invalid_request", "one purpose of use per token"));
+/// The stated purpose when it is one of the registered ones; without one, the partner's default.
+fn purpose(stated: &Stated, client: &KnownClient) -> Result<String, TokenError> {
+    let registered = &client.partner.purposes;
+    if stated.purpose.is_empty() {
+        let default = registered.first().cloned();
+        return default.ok_or(TokenError::Failed(Error::Unavailable));
     }
-    let code = terminology::purpose_from_text(asserted).ok_or(oauth(
-        "invalid_request",
-        "purpose_of_use is not a code of v3-ActReason",
-    ))?;
-    if partner.purposes.iter().any(|registered| registered == code) {
-        Ok(code.to_owned())
+    if registered.contains(&stated.purpose) {
+        Ok(stated.purpose.clone())
     } else {
         Err(oauth(
             "invalid_request",
@@ -211,8 +198,96 @@ fn purpose(assertion: &Assertion, partner: &Partner) -> Result<String, TokenErro
     }
 }
 
-fn person(assertion: &Assertion) -> Option<(String, String)> {
-    let clean = |text: &Option<String>| text.clone().unwrap_or_default().replace('\n', " ");
-    let (name, id) = (clean(&assertion.subject_name), clean(&assertion.subject_id));
-    (!name.is_empty() || !id.is_empty()).then_some((name, id))
+/// A client speaks for its own organisation.
+fn check_organization(stated: &Stated, partner: &Partner) -> Result<(), TokenError> {
+    let names = |identifier: &Identifier| {
+        stated
+            .organization_id
+            .as_deref()
+            .is_none_or(|id| identifier.is(id))
+    };
+    if partner.organization.iter().any(names) {
+        Ok(())
+    } else {
+        Err(oauth(
+            "invalid_request",
+            "hl7-b2b: organization_id is not registered for this client; send the registered one, or none",
+        ))
+    }
+}
+
+/// In an emergency, and where people use the client, the log must be able to say who it was.
+fn check_person(stated: &Stated, purpose: &str, client: &KnownClient) -> Result<(), TokenError> {
+    let why = match (is_emergency(purpose), client.interactive) {
+        _ if stated.names_a_person() => return Ok(()),
+        (true, _) => "hl7-b2b: subject_name and subject_id are required for an emergency purpose of use",
+        (_, true) => "hl7-b2b: subject_name and subject_id are required of this client: people use it",
+        (false, false) => return Ok(()),
+    };
+    Err(oauth("invalid_request", why))
+}
+
+/// What was stated and how the client proved itself, for the log.
+fn details<'a>(method: &'a str, stated: &'a Stated) -> Vec<(&'a str, &'a str)> {
+    let text = |value: &'a Option<String>| value.as_deref().unwrap_or_default();
+    let mut details = vec![
+        ("method", method),
+        ("subject-role", text(&stated.subject_role)),
+        ("organization-name", text(&stated.organization_name)),
+        ("organization-id", text(&stated.organization_id)),
+    ];
+    details.extend(
+        stated
+            .consent_policy
+            .iter()
+            .map(|one| ("consent-policy", one.as_str())),
+    );
+    details.extend(
+        stated
+            .consent_reference
+            .iter()
+            .map(|one| ("consent-reference", one.as_str())),
+    );
+    details
+}
+
+fn person(stated: &Stated) -> Option<(String, String)> {
+    let name = stated.subject_name.clone()?;
+    Some((name, stated.subject_id.clone().unwrap_or_default()))
+}
+
+impl Identifier {
+    /// Is it what a URI states: `system|value`, an NPI under its OID, or the URI itself?
+    fn is(&self, stated: &str) -> bool {
+        let oid = (self.system == NPI).then_some("urn:oid:2.16.840.1.113883.4.6");
+        let systems = [Some(self.system.as_str()), oid];
+        let written = systems.into_iter().flatten().any(|system| {
+            ["|", "#"]
+                .iter()
+                .any(|between| stated == format!("{system}{between}{}", self.value))
+        });
+        written || (self.system == URI && stated == self.value)
+    }
+}
+
+/// The system of an identifier that is itself a URI.
+pub const URI: &str = "urn:ietf:rfc:3986";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_organisation_is_named_by_any_of_its_registered_identifiers() {
+        let identifier = |system: &str, value: &str| Identifier {
+            system: system.to_owned(),
+            value: value.to_owned(),
+        };
+        let npi = identifier(NPI, "1999002011");
+        assert!(npi.is("http://hl7.org/fhir/sid/us-npi|1999002011"));
+        assert!(npi.is("urn:oid:2.16.840.1.113883.4.6#1999002011"));
+        assert!(!npi.is("1999002011") && !npi.is("urn:oid:2.16.840.1.113883.4.7#1999002011"));
+        let uri = identifier(URI, "https://maple-street.example");
+        assert!(uri.is("https://maple-street.example") && !uri.is("https://maple-street.example/x"));
+    }
 }

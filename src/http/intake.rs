@@ -32,7 +32,7 @@ async fn take_in(
     record: &str,
     body: &[u8],
 ) -> Result<Response, Error> {
-    gateway.source(facts.bearer(), source).await?;
+    facts.source(gateway, source).await?;
     let body = Gateway::parse_record(body).map_err(Error::Invalid)?;
     let intake = Intake {
         source,
@@ -48,6 +48,7 @@ async fn take_in(
         "changed": accepted.changed,
         "retired": accepted.retired,
         "unmapped": accepted.unmapped,
+        "leftOut": accepted.left_out,
     });
     Ok(respond::plain(
         StatusCode::OK,

@@ -4,6 +4,7 @@
 mod accept;
 mod respond;
 mod request;
+mod oauth_form;
 mod fhir;
 mod operation;
 mod smart;
@@ -12,6 +13,8 @@ mod staff;
 mod staff_view;
 mod health;
 mod serve;
+mod connection;
+mod load;
 
 pub use serve::{Bound, ServeError, bind};
 
@@ -28,15 +31,16 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::gateway::Gateway;
 
-/// A request that takes longer is answered 503.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Every route in one list.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    let limit = gateway.config.server.body_limit;
-    Router::new()
+    let (limit, limits) = (gateway.config.server.body_limit, &gateway.config.limits);
+    let load = load::Load::new(limits.in_flight);
+    let patience = Duration::from_secs(limits.request_seconds);
+    let health = Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(respond::no_such_method);
+    Router::new()
         .route("/auth/token", post(smart::token))
         .route("/fhir/metadata", get(fhir::metadata))
         .route("/fhir/.well-known/smart-configuration", get(smart::configuration))
@@ -68,10 +72,13 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/staff/notices", get(staff::notices))
         .fallback(respond::no_such_route)
         .method_not_allowed_fallback(respond::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(load, load::shed))
+        // Whoever asks whether this process works is answered also when it has much to do.
+        .merge(health)
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
+            patience,
         ))
         // Around the two above: what they answer gets an id, a body and the closed headers as well.
         .layer(axum::middleware::from_fn_with_state(

@@ -1,6 +1,6 @@
 //! What a request states: its id, its token, where it came from, its parameters.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 use super::respond::REQUEST_ID;
 use crate::auth::{Bearer, bearer};
-use crate::gateway::{Call, Error, Gateway};
+use crate::gateway::{Attempt, Call, Error, Gateway, StaffMember, Stranger};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
@@ -35,14 +35,28 @@ impl FromRequestParts<Arc<Gateway>> for Facts {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Facts, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Facts {
             request: stated_id(&parts.headers).map_or_else(|| gateway.request_id(), str::to_owned),
-            address: peer.map_or_else(|| "unknown".to_owned(), |peer| peer.0.ip().to_string()),
+            address: address(parts, gateway.config.server.client_address_header.as_deref()),
             headers: parts.headers.clone(),
             line: format!("{} {}", parts.method, parts.uri),
         })
     }
+}
+
+/// Where the request came from: the connection's other end, or what the proxy in front says (its own, the last, word).
+fn address(parts: &Parts, stated_by_proxy: Option<&str>) -> String {
+    let stated =
+        stated_by_proxy.and_then(|name| parts.headers.get_all(name).iter().next_back()?.to_str().ok());
+    let last = stated.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    let peer = || {
+        parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|peer| peer.0.ip())
+    };
+    last.or_else(peer)
+        .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
 }
 
 impl Facts {
@@ -76,9 +90,43 @@ impl Facts {
         handling.is_some_and(|value| value.eq_ignore_ascii_case("lenient"))
     }
 
-    /// The partner behind the token.
+    /// The member of staff behind the token.
+    pub async fn staff(&self, gateway: &Gateway) -> Result<StaffMember, Error> {
+        self.known(gateway, gateway.staff(self.bearer())).await
+    }
+
+    /// The source behind the token: no more than that it is this one.
+    pub async fn source(&self, gateway: &Gateway, source: &str) -> Result<(), Error> {
+        self.known(gateway, gateway.source(self.bearer(), source)).await
+    }
+
+    /// Who is behind the token; an attempt without a good one is counted, and on the log.
+    async fn known<T>(
+        &self,
+        gateway: &Gateway,
+        who: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        gateway.heard_enough_of(&self.address)?;
+        let who = who.await;
+        if let Err(Error::Unauthenticated) = who {
+            let (address, attempt) = (self.address.clone(), Attempt::Request);
+            let stranger = Stranger {
+                address,
+                client: None,
+                attempt,
+            };
+            gateway.note_stranger(stranger, &self.request).await;
+        }
+        who
+    }
+
+    /// The partner behind the token, within its limit.
     pub async fn call(self, gateway: &Gateway) -> Result<Call, Error> {
-        let caller = gateway.caller(self.bearer()).await?;
+        let caller = match gateway.remembered_caller(self.bearer()) {
+            Some(caller) => caller,
+            None => self.known(gateway, gateway.caller(self.bearer())).await?,
+        };
+        gateway.count_request(&caller.client)?;
         Ok(Call {
             caller,
             request: self.request,

@@ -85,6 +85,10 @@ pub fn plain(status: StatusCode, media: &'static str, bytes: Bytes) -> Response 
 }
 
 pub fn error(error: Error, format: Format) -> Response {
+    let wait = match error {
+        Error::TooMany(seconds) => HeaderValue::from(seconds),
+        _ => SHORTLY,
+    };
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = operation_outcome(&error.issues());
     let mut response = resource(status, &body, format);
@@ -94,14 +98,37 @@ pub fn error(error: Error, format: Format) -> Response {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        StatusCode::SERVICE_UNAVAILABLE => {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
         }
         _ => {}
     }
     response
+}
+
+/// Seconds after which it is worth trying again when too much is going on.
+const SHORTLY: HeaderValue = HeaderValue::from_static("2");
+
+/// More is being worked on than this process takes: nothing of the request was looked at.
+pub fn overloaded() -> Response {
+    let details = "too many requests are being worked on; try again shortly";
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        FHIR_JSON,
+        outcome(IssueCode::Transient, details),
+    );
+    response.headers_mut().insert(header::RETRY_AFTER, SHORTLY);
+    response
+}
+
+/// A body that is compressed or otherwise encoded: its true size could not be known before it is unpacked.
+pub fn encoded_body() -> Response {
+    let details = "bodies are taken as they are, without Content-Encoding";
+    plain(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        FHIR_JSON,
+        outcome(IssueCode::NotSupported, details),
+    )
 }
 
 /// None of the media types the client accepts is served.
@@ -207,8 +234,7 @@ fn without_framework_words(status: StatusCode) -> Response {
     };
     let mut response = plain(status, FHIR_JSON, outcome(code, details));
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        let after = HeaderValue::from_static("2");
-        response.headers_mut().insert(header::RETRY_AFTER, after);
+        response.headers_mut().insert(header::RETRY_AFTER, SHORTLY);
     }
     response
 }

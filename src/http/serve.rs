@@ -1,17 +1,26 @@
-//! Listening: plain on loopback or behind a proxy, else TLS; a request's header must arrive within ten seconds.
+//! Listening: plain on loopback or behind a proxy, else TLS; within the limits of `[limits]`.
+//! <https://hl7.org/fhir/R4/security.html>
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::TokioTimer;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 
+use super::connection::Door;
 use super::router;
+use crate::config::Limits;
 use crate::gateway::Gateway;
 
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's head, and of what HTTP/1 reads ahead.
+const HEAD_BYTES: usize = 64 * 1024;
+/// The same as HTTP/2 counts it: names and values, uncompressed.
+const HEADER_LIST_BYTES: u32 = 16 * 1024;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 100;
 const DRAIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
@@ -70,33 +79,37 @@ impl Bound {
             stopping.graceful_shutdown(Some(DRAIN));
         });
         let tls = tls(&gateway).await?;
+        let door = Door::new(&gateway.config);
+        let limits = gateway.config.limits.clone();
         let app = router(gateway).into_make_service_with_connect_info::<SocketAddr>();
+        let mut server = axum_server::from_tcp(self.listener)
+            .map_err(ServeError::Stopped)?
+            .handle(handle);
+        limit(server.http_builder(), &limits);
         let served = match tls {
             Some(tls) => {
-                let mut server = axum_server::from_tcp_rustls(self.listener, tls)
-                    .map_err(ServeError::Stopped)?
-                    .handle(handle);
-                server
-                    .http_builder()
-                    .http1()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT);
-                server.serve(app).await
+                let patience = Duration::from_secs(limits.header_seconds);
+                let tls = RustlsAcceptor::new(tls).handshake_timeout(patience);
+                server.acceptor(tls.acceptor(door)).serve(app).await
             }
-            None => {
-                let mut server = axum_server::from_tcp(self.listener)
-                    .map_err(ServeError::Stopped)?
-                    .handle(handle);
-                server
-                    .http_builder()
-                    .http1()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT);
-                server.serve(app).await
-            }
+            None => server.acceptor(door).serve(app).await,
         };
         served.map_err(ServeError::Stopped)
     }
+}
+
+/// What one connection may ask of HTTP itself.
+fn limit(builder: &mut Builder<TokioExecutor>, limits: &Limits) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits.header_seconds))
+        .max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST_BYTES);
 }
 
 async fn tls(gateway: &Gateway) -> Result<Option<RustlsConfig>, ServeError> {

@@ -5,36 +5,34 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::oauth_form::{self, NotAForm};
 use super::request::Facts;
 use super::respond::{self, Format, JSON};
 use crate::gateway::{Gateway, TokenError, TokenRequest};
 
 /// Always JSON, whatever is accepted.
 pub async fn configuration(State(gateway): State<Arc<Gateway>>) -> Response {
-    respond::plain(
-        StatusCode::OK,
-        JSON,
-        Bytes::from(gateway.smart_configuration().to_string()),
-    )
+    json_response(StatusCode::OK, &gateway.smart_configuration())
 }
 
 pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {
-    let media = facts.header(header::CONTENT_TYPE).unwrap_or_default();
-    if !media.starts_with("application/x-www-form-urlencoded") {
-        return oauth(StatusCode::BAD_REQUEST, "invalid_request", "send a form");
-    }
-    let Some(form) = read_form(&body) else {
-        return oauth(
-            StatusCode::BAD_REQUEST,
-            "invalid_request",
-            "the form repeats a field",
-        );
+    let form = match oauth_form::read(&facts, &body) {
+        Ok(form) => form,
+        Err(not) => return wrong_form(not),
     };
-    match gateway.issue_token(&form, &facts.request, &facts.address).await {
+    let request = TokenRequest {
+        grant_type: form.get("grant_type"),
+        scope: form.get("scope"),
+        client: form.client(),
+    };
+    match gateway
+        .issue_token(&request, &facts.request, &facts.address)
+        .await
+    {
         Ok(issued) => json_response(
             StatusCode::OK,
             &json!({
@@ -44,35 +42,32 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
                 "scope": issued.scope,
             }),
         ),
-        Err(TokenError::Oauth {
-            status,
-            code,
-            description,
-        }) => oauth(
-            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST),
-            code,
-            description,
-        ),
-        Err(TokenError::Failed(error)) => respond::error(error, Format::Json),
+        Err(error) => refused(error, form.used_basic()),
     }
 }
 
-/// RFC 6749 3.2: parameters must not be included more than once.
-fn read_form(body: &[u8]) -> Option<TokenRequest> {
-    let mut form = TokenRequest::default();
-    for (name, value) in form_urlencoded::parse(body).into_owned() {
-        let field = match name.as_str() {
-            "grant_type" => &mut form.grant_type,
-            "scope" => &mut form.scope,
-            "client_assertion_type" => &mut form.client_assertion_type,
-            "client_assertion" => &mut form.client_assertion,
-            _ => continue,
-        };
-        if field.replace(value).is_some() {
-            return None;
-        }
+fn wrong_form(not: NotAForm) -> Response {
+    oauth(StatusCode::BAD_REQUEST, "invalid_request", not.told())
+}
+
+/// RFC 6749 5.2: whoever used the header is told the scheme.
+fn refused(error: TokenError, used_basic: bool) -> Response {
+    let (status, code, description) = match error {
+        TokenError::Failed(error) => return respond::error(error, Format::Json),
+        TokenError::Oauth {
+            status,
+            code,
+            description,
+            ..
+        } => (status, code, description),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = oauth(status, code, description);
+    if status == StatusCode::UNAUTHORIZED && used_basic {
+        let scheme = HeaderValue::from_static("Basic realm=\"token\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
     }
-    Some(form)
+    response
 }
 
 fn oauth(status: StatusCode, code: &str, description: &str) -> Response {

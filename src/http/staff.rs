@@ -23,7 +23,7 @@ pub async fn list(
         .find(|(name, _)| name == "state")
         .map(|(_, value)| value.as_str());
     let listed = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway.work_list(&staff, state, &facts.request).await
     };
     answer(listed.await)
@@ -31,7 +31,7 @@ pub async fn list(
 
 pub async fn show(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
     let shown = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway
             .work_show(&staff, &id, &facts.request)
             .await
@@ -42,7 +42,7 @@ pub async fn show(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): P
 
 pub async fn take(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
     let taken = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway
             .work_take(&staff, &id, &facts.request)
             .await
@@ -59,7 +59,7 @@ pub async fn settle(
     body: Bytes,
 ) -> Response {
     let settled = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         let body = json::parse(&body).map_err(Error::Invalid)?;
         if let Some(labels) = labels(&body["labels"])? {
             let outcome = body["outcome"].as_str();
@@ -99,7 +99,7 @@ fn labels(stated: &Value) -> Result<Option<Vec<String>>, Error> {
 /// Break-glass grants of the last thirty days.
 pub async fn grants(State(gateway): State<Arc<Gateway>>, facts: Facts) -> Response {
     let listed = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway.grants(&staff, &facts.request).await
     };
     answer(listed.await)
@@ -112,7 +112,7 @@ pub async fn end_grant(
     Path(id): Path<String>,
 ) -> Response {
     let ended = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway.end_grant(&staff, &id, &facts.request).await
     };
     answer(ended.await)
@@ -121,7 +121,7 @@ pub async fn end_grant(
 /// Notices that wait to be sent.
 pub async fn notices(State(gateway): State<Arc<Gateway>>, facts: Facts) -> Response {
     let listed = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway.notices(&staff, &facts.request).await
     };
     answer(listed.await)

@@ -21,7 +21,7 @@ pub async fn preview(
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Response {
     let previewed = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         let look = look(&pairs).map_err(Error::Invalid)?;
         let looked = gateway.preview(&staff, &look, &facts.request).await?;
         Ok(looked.to_json())
@@ -35,7 +35,7 @@ pub async fn preview(
 /// A disclosure by hand: the facts in the body. One that takes two persons answers 202 with its work item.
 pub async fn disclose(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {
     let made = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         let asked = json::parse(&body).map_err(Error::Invalid)?;
         gateway.disclose(&staff, &asked, &facts.request).await
     };
@@ -45,7 +45,7 @@ pub async fn disclose(State(gateway): State<Arc<Gateway>>, facts: Facts, body: B
 /// The second person releases what the first prepared.
 pub async fn approve(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): Path<String>) -> Response {
     let made = async {
-        let staff = gateway.staff(facts.bearer()).await?;
+        let staff = facts.staff(&gateway).await?;
         gateway.approve_disclosure(&staff, &id, &facts.request).await
     };
     answer(made.await)

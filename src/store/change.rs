@@ -10,6 +10,7 @@ use super::checkpoint::CheckpointRow;
 use super::grant::{EndedGrant, GrantRow};
 use super::notice::Notice;
 use super::parties::{AccessToken, Client, Partner, Source, Staff};
+use super::refresh::Sweep;
 use super::reviewed::ReviewedText;
 use super::work::WorkItem;
 
@@ -38,6 +39,11 @@ pub struct Change {
     pub touches_world: bool,
     /// The releases that were rebuilt, as digests.
     pub released: Vec<Released>,
+    /// People whose releases were decided for everybody; name their versions in `expects` and `expects_world`.
+    pub refreshed: Vec<Refreshed>,
+    /// People whose releases have to be decided anew from now on, beside those whose version moves.
+    pub due: Vec<String>,
+    pub sweep: Option<Swept>,
     pub work: Vec<Work>,
     /// Texts that staff judged. The version of their people moves by itself, or the world's.
     pub reviewed: Vec<ReviewedText>,
@@ -80,6 +86,9 @@ impl Change {
             touches: Vec::new(),
             touches_world: false,
             released: Vec::new(),
+            refreshed: Vec::new(),
+            due: Vec::new(),
+            sweep: None,
             work: Vec::new(),
             reviewed: Vec::new(),
             grants: Vec::new(),
@@ -122,6 +131,9 @@ impl Change {
                 && self.states.is_empty()
                 && self.unstates.is_empty()
                 && self.released.is_empty()
+                && self.refreshed.is_empty()
+                && self.due.is_empty()
+                && self.sweep.is_none()
                 && self.work.is_empty()
                 && self.grants.is_empty()
                 && self.ended_grants.is_empty()
@@ -180,7 +192,8 @@ pub struct Rehomed {
     pub to: String,
 }
 
-/// One resource of a release that was rebuilt. Only a digest that differs from the one kept moves anything.
+/// One resource of a release that was rebuilt. Only a digest that differs from the one kept moves its row; other keys
+/// alone replace the keys.
 #[derive(Clone)]
 pub struct Released {
     pub recipient: String,
@@ -190,6 +203,32 @@ pub struct Released {
     pub id: String,
     /// None: it is no longer in the release.
     pub digest: Option<Digest>,
+    /// What this recipient finds it by.
+    pub keys: Keys,
+}
+
+/// Search values that lead to a released resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Names the list; 0 for none. Equal names are equal lists.
+    pub name: i64,
+    /// Parameter and value, each pair once.
+    pub list: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// A person whose releases were decided for every recipient.
+#[derive(Clone, Debug)]
+pub struct Refreshed {
+    pub patient: String,
+    /// When they could differ without a change of the record.
+    pub again: Option<Instant>,
+}
+
+/// The sweep in its new form, with the version it was read at; `Stale` when another process moved it.
+#[derive(Clone, Debug)]
+pub struct Swept {
+    pub expected: i64,
+    pub next: Sweep,
 }
 
 /// A work item in its new form. `Stale` when its state is not the one expected.

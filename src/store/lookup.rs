@@ -1,9 +1,15 @@
 //! Small reads that use cases need beside a person's whole record.
 //! <https://hl7.org/fhir/R4/http.html#read>
 
+use postern_rules::fhir::is_shared;
+
 use super::Store;
 use super::engine::args;
 use super::failure::Unavailable;
+use super::released::shared_types;
+
+/// Of those who hold something shared, so many are looked at: one would do, were none of them stale.
+const HOLDERS: i64 = 8;
 
 impl Store {
     /// The version of what is shared: moves when partners, policy or shared resources change.
@@ -16,19 +22,27 @@ impl Store {
         Ok(row.get(0)?)
     }
 
-    /// Whose releases could hold a resource: its own person's; of a shared one, those in which this recipient was last
-    /// shown it for this purpose. One read, whatever is there.
+    /// Whose releases could hold a resource: its own person's; of a shared one the first few of those in which this recipient
+    /// was last shown it for this purpose. One read, whatever is there.
     pub async fn people_holding(
         &self,
         (recipient, purpose): (&str, &str),
         resource_type: &str,
         id: &str,
     ) -> Result<Vec<String>, Unavailable> {
-        let sql = "SELECT patient FROM resource WHERE type = $3 AND id = $4 AND deleted = 0 AND patient IS NOT NULL \
-                   UNION SELECT patient FROM released WHERE recipient = $1 AND purpose = $2 AND type = $3 AND id = $4 \
-                   AND gone = 0 ORDER BY 1";
-        let args = args![recipient, purpose, resource_type, id];
-        let rows = self.readers().rows(sql, args).await?;
+        let rows = if is_shared(resource_type) {
+            let sql = concat!(
+                "SELECT patient FROM released WHERE recipient = $1 AND purpose = $2 AND type = $3 AND id = $4 ",
+                "AND gone = 0 AND type IN ",
+                shared_types!(),
+                " ORDER BY patient LIMIT $5"
+            );
+            let args = args![recipient, purpose, resource_type, id, HOLDERS];
+            self.readers().rows(sql, args).await?
+        } else {
+            let sql = "SELECT patient FROM resource WHERE type = $1 AND id = $2 AND deleted = 0 AND patient IS NOT NULL";
+            self.readers().rows(sql, args![resource_type, id]).await?
+        };
         Ok(rows
             .iter()
             .map(|row| row.get(0))

@@ -12,6 +12,8 @@ mod transaction;
 mod writer;
 mod resource;
 mod released;
+mod candidates;
+mod refresh;
 mod stated;
 mod lookup;
 mod work;
@@ -28,14 +30,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use audit::AuditEntry;
-pub use change::{Change, Guard, Put, Rehomed, Released, Statement, Work};
+pub use candidates::{Candidate, Looking, Order};
+pub use change::{Change, Guard, Keys, Put, Refreshed, Rehomed, Released, Statement, Swept, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
 pub use failure::{OpenError, Refused, Unavailable};
 pub use grant::{EndedGrant, GrantRow};
 pub use notice::Notice;
 pub use parties::{AccessToken, Client, Partner, Source, Staff, TokenUse};
 pub use receipt::Receipt;
-pub use released::ReleasedRow;
+pub use refresh::Sweep;
+pub use released::{Release, ReleasedRow};
 pub use resource::ResourceRow;
 pub use reviewed::ReviewedText;
 pub use upkeep::{BackupError, Deployment};
@@ -141,6 +145,11 @@ impl Store {
     /// As `commit`, in another lane.
     pub async fn commit_in(&self, lane: Lane, change: Change) -> Result<Receipt, Refused> {
         self.shared.queue.commit(lane, change).await
+    }
+
+    /// Records many changes, each for itself; they wait in line together. Verdicts in the order of the changes.
+    pub async fn commit_all(&self, lane: Lane, changes: Vec<Change>) -> Vec<Result<Receipt, Refused>> {
+        self.shared.queue.commit_all(lane, changes).await
     }
 
     /// Refuses new changes, records those that wait, and closes every connection.

@@ -1,16 +1,17 @@
 //! The tables, as numbered migrations. A migration that has been released is never edited: add the next one.
-//! `{BYTES}` and `{SEQ}` are the only words that differ between the engines.
+//! `{BYTES}`, `{SEQ}`, `{TEXT}` (ordered by bytes) and `{CLUSTERED}` are the only words that differ between the engines.
 //! <https://www.sqlite.org/datatype3.html>, <https://www.postgresql.org/docs/current/datatype.html>
 
 use super::engine::{Conn, args, held};
 use super::failure::{Damage, OpenError, damage};
 
 /// The migrations this program knows, oldest first; schema *n* is what the first *n* of them make.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
 ];
 
 /// The schema this program reads and writes.
@@ -102,14 +103,16 @@ async fn migrate_once(conn: &mut Conn, known: i64) -> Result<(), Stopped> {
 }
 
 async fn apply(conn: &mut Conn, text: &'static str) -> Result<(), sqlx::Error> {
-    let (bytes, seq) = if conn.is_postgres() {
-        ("BYTEA", "BIGINT")
+    let words = if conn.is_postgres() {
+        ["BYTEA", "BIGINT", "TEXT COLLATE \"C\"", ""]
     } else {
-        ("BLOB", "INTEGER")
+        ["BLOB", "INTEGER", "TEXT", " WITHOUT ROWID"]
     };
-    // our own constants with a type name put in: nothing from outside can be in it
-    conn.run(sqlx::AssertSqlSafe(
-        text.replace("{BYTES}", bytes).replace("{SEQ}", seq),
-    ))
-    .await
+    let places = ["{BYTES}", "{SEQ}", "{TEXT}", "{CLUSTERED}"];
+    let filled = places
+        .iter()
+        .zip(words)
+        .fold(text.to_owned(), |text, (place, word)| text.replace(place, word));
+    // our own constants with such a word put in: nothing from outside can be in it
+    conn.run(sqlx::AssertSqlSafe(filled)).await
 }

@@ -1,5 +1,5 @@
 //! Which source records state a resource. A resource stays in force while one of them does; whose form is kept is another
-//! matter: the last writer's. 45 CFR 164.312(c)(1)
+//! matter: `gateway/statement.rs`. 45 CFR 164.312(c)(1)
 
 use std::collections::BTreeSet;
 
@@ -71,5 +71,20 @@ impl Store {
         let sql = "SELECT source FROM stated_by WHERE type = $1 AND id = $2 AND source <> $3 LIMIT 1";
         let row = self.readers().row(sql, args![resource_type, id, source]).await?;
         Ok(row.is_some())
+    }
+
+    /// The names of the other source records that state this resource.
+    pub async fn others_stating(
+        &self,
+        source: &str,
+        resource_type: &str,
+        id: &str,
+    ) -> Result<Vec<String>, Unavailable> {
+        let sql = "SELECT source FROM stated_by WHERE type = $1 AND id = $2 AND source <> $3 ORDER BY source";
+        let rows = self.readers().rows(sql, args![resource_type, id, source]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| row.get(0))
+            .collect::<Result<_, sqlx::Error>>()?)
     }
 }

@@ -10,7 +10,9 @@ use super::change::{Change, Guard};
 use super::engine::{Arg, Conn, Held, args, held};
 use super::failure::{Damage, Refused, damage, report};
 use super::receipt::Receipt;
-use super::{audit, checkpoint, grant, notice, parties, person, released, resource, reviewed, stated, work};
+use super::{
+    audit, checkpoint, grant, notice, parties, person, refresh, released, resource, reviewed, stated, work,
+};
 
 /// Why one change did not go through.
 pub(super) enum Stop {
@@ -139,7 +141,8 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
         conn.execute("UPDATE world SET version = version + 1 WHERE one = 1", args![])
             .await?;
     }
-    released::put(conn, change.now, &change.released).await?;
+    released::put(conn, change).await?;
+    refresh::put(conn, change).await?;
     work::put(conn, &change.work).await?;
     reviewed::put(conn, change).await?;
     grant::put(conn, change).await?;
@@ -212,6 +215,7 @@ impl Locked {
         for change in changes {
             patients.extend(change.expects.iter().map(|(patient, _)| patient.as_str()));
             patients.extend(change.released.iter().map(|row| row.patient.as_str()));
+            patients.extend(change.refreshed.iter().map(|row| row.patient.as_str()));
             touched.extend(change.touched());
         }
         patients.extend(&touched);

@@ -89,6 +89,27 @@ impl Queue {
 
     /// Waits in line, and comes out when the change is durable or refused.
     pub(super) async fn commit(&self, lane: Lane, change: Change) -> Verdict {
+        let verdict = self.enqueue(lane, change).await?;
+        verdict.await.unwrap_or(Err(Refused::Unavailable))
+    }
+
+    /// Lets many wait in line together, and comes out when each is durable or refused.
+    pub(super) async fn commit_all(&self, lane: Lane, changes: Vec<Change>) -> Vec<Verdict> {
+        let mut waiting = Vec::with_capacity(changes.len());
+        for change in changes {
+            waiting.push(self.enqueue(lane, change).await);
+        }
+        let mut verdicts = Vec::with_capacity(waiting.len());
+        for verdict in waiting {
+            verdicts.push(match verdict {
+                Ok(verdict) => verdict.await.unwrap_or(Err(Refused::Unavailable)),
+                Err(refused) => Err(refused),
+            });
+        }
+        verdicts
+    }
+
+    async fn enqueue(&self, lane: Lane, change: Change) -> Result<oneshot::Receiver<Verdict>, Refused> {
         let places = self.places(lane).await?;
         let (reply, verdict) = oneshot::channel();
         let job = Job {
@@ -102,7 +123,7 @@ impl Queue {
             &self.ordinary
         };
         line.send(job).map_err(|_| Refused::Unavailable)?;
-        verdict.await.unwrap_or(Err(Refused::Unavailable))
+        Ok(verdict)
     }
 
     async fn places(&self, lane: Lane) -> Result<Vec<OwnedSemaphorePermit>, Refused> {

@@ -75,7 +75,7 @@ def wrong_assertions(check, story, endpoint):
 
 def scopes_and_purposes(check, story, endpoint):
     def ask(scope="system/*.rs", purpose=None):
-        claims = {"extensions": {"hl7-b2b": {"version": "1", "organization_id": "https://maple-street.example",
+        claims = {"extensions": {"hl7-b2b": {"version": "1", "organization_id": "urn:oid:2.16.840.1.113883.4.6#1999002011",
                                              "purpose_of_use": [purpose]}}} if purpose else {}
         return smart.request_token(endpoint, smart.assertion(story, "maple-street", "ES384", endpoint, **claims), scope)
 

@@ -11,6 +11,7 @@ mod logs;
 mod partner;
 mod people;
 mod settle;
+mod us_core;
 mod world;
 
 pub use disk::folder as database_folder;
@@ -20,8 +21,10 @@ pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
 pub use partner::{
     BRIGID, MAPLE, OPEN_DOOR, PRAIRIE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in,
+    registration_of,
 };
 pub use people::{DemoRecord, Person, demo_record, records};
+pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};
 
 /// Each story once per engine: `sqlite::…` and `postgres::…`.

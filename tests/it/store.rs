@@ -3,11 +3,13 @@
 //! <https://www.sqlite.org/atomiccommit.html>
 #![expect(clippy::disallowed_methods, reason = "tests start tasks and processes")]
 
+mod candidates;
 mod commit;
 mod emergency;
 mod faults;
 mod log;
 mod reads;
+mod refresh;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -13,6 +13,9 @@ stories!(
     a_plan_under_a_wrong_client_number_is_moved_by_its_own_correction,
     a_plan_that_others_depend_on_is_not_moved,
     a_number_typed_into_another_persons_plan_moves_nothing,
+    a_referral_that_names_an_organisation_erases_nothing_of_the_directory,
+    a_directory_fills_in_what_records_only_named,
+    what_a_directory_no_longer_names_follows_the_records_again,
 );
 
 /// Rosa's record of this kind without one of its allergies.
@@ -233,4 +236,80 @@ async fn a_number_typed_into_another_persons_plan_moves_nothing(engine: Engine) 
         .await
         .expect("reads");
     assert_eq!(row.expect("kept").patient, Some(hers));
+}
+
+/// The stored form of an organisation of the demo.
+async fn organisation(world: &World, npi: &str) -> Value {
+    let rows = world
+        .gateway
+        .store
+        .find_identifier("http://hl7.org/fhir/sid/us-npi", npi)
+        .await
+        .expect("reads");
+    let own = rows.into_iter().find(|(kind, _, _)| kind == "Organization");
+    let (kind, id, _) = own.expect("it is in the store");
+    let row = world.gateway.store.resource(&kind, &id).await.expect("reads");
+    serde_json::from_str(&row.expect("a row").body).expect("JSON")
+}
+
+/// What only the directory knows of Maple Street.
+fn is_whole(organisation: &Value) -> bool {
+    organisation["address"][0]["line"][0] == "12 Maple Street"
+        && organisation["telecom"][1]["system"] == "fax"
+        && organisation["endpoint"].is_array()
+}
+
+async fn a_referral_that_names_an_organisation_erases_nothing_of_the_directory(engine: Engine) {
+    let world = World::empty(engine).await;
+    world.import(&demo_record("directory", "agency")).await;
+    assert!(is_whole(&organisation(&world, MAPLE.npi).await));
+    let report = world.import(&demo_record("referral", "rosa")).await;
+    assert!(report.changed() > 10, "the referral itself goes in");
+    assert!(is_whole(&organisation(&world, MAPLE.npi).await));
+    let again = world.import(&demo_record("referral", "rosa")).await;
+    assert_eq!(again.changed(), 0, "and is no change when it comes again");
+    let directory = world.import(&demo_record("directory", "agency")).await;
+    assert_eq!(directory.changed(), 0, "nor is the directory");
+}
+
+async fn a_directory_fills_in_what_records_only_named(engine: Engine) {
+    let world = World::of(engine, "rosa").await;
+    assert!(!is_whole(&organisation(&world, MAPLE.npi).await));
+    let role = world.id("PractitionerRole", "staff", "S-118").await;
+    world.import(&demo_record("directory", "agency")).await;
+    assert!(is_whole(&organisation(&world, MAPLE.npi).await));
+    assert_eq!(
+        world.id("PractitionerRole", "staff", "S-118").await,
+        role,
+        "one role, whoever states it"
+    );
+    let mut directory = demo_record("directory", "agency");
+    directory.body["organizations"][2]["street"] = json!("14 Maple Street");
+    assert_eq!(world.import(&directory).await.changed(), 1);
+    let moved = organisation(&world, MAPLE.npi).await;
+    assert_eq!(
+        moved["address"][0]["line"][0], "14 Maple Street",
+        "the directory itself may change its mind"
+    );
+}
+
+async fn what_a_directory_no_longer_names_follows_the_records_again(engine: Engine) {
+    let world = World::empty(engine).await;
+    let mut directory = demo_record("directory", "agency");
+    world.import(&directory).await;
+    world.import(&demo_record("referral", "rosa")).await;
+    let list = directory.body["organizations"].as_array_mut().expect("a list");
+    list.retain(|one| one["npi"] != MAPLE.npi);
+    world.import(&directory).await;
+    assert!(
+        is_whole(&organisation(&world, MAPLE.npi).await),
+        "what is shared is not retired"
+    );
+    let mut referral = demo_record("referral", "rosa");
+    referral.body["sendTo"]["phone"] = json!("217-555-0199");
+    world.import(&referral).await;
+    assert_eq!(
+        organisation(&world, MAPLE.npi).await["telecom"][0]["value"],
+        "217-555-0199"
+    );
 }

@@ -4,7 +4,9 @@
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Ask, Engine, MAPLE, Partner, Person, RIVERSIDE, World, key_of, stories};
+use crate::harness::{
+    Answer, Ask, BRIGID, Engine, MAPLE, Partner, Person, RIVERSIDE, World, key_of, registration_of, stories,
+};
 
 stories!(
     every_defect_of_an_assertion_is_the_same_refusal,
@@ -406,25 +408,12 @@ async fn a_token_is_bound_to_its_purpose(engine: Engine) {
 }
 
 async fn a_key_set_that_could_not_be_trusted_is_not_registered(engine: Engine) {
-    use postern::gateway::{Identifier, NPI, NewPartner, Partner as Registration};
+    use postern::gateway::{ClientRegistration, NewPartner, Partner as Registration};
     let world = World::empty(engine).await;
     let key = key_of("spare").public_jwk().clone();
     let mut private = key.clone();
     private["d"] = "AAAA".into();
-    let partner = Registration {
-        id: "new".to_owned(),
-        name: "New".to_owned(),
-        class: "hospital".to_owned(),
-        organization: vec![Identifier {
-            system: NPI.to_owned(),
-            value: "1234567893".to_owned(),
-        }],
-        purposes: vec!["TREAT".to_owned()],
-        scopes: "system/*.rs".to_owned(),
-        role: None,
-        medical_personnel: false,
-        phone: None,
-    };
+    let partner = registration_of(BRIGID);
     let sets = [
         json!({"keys": [key, key]}),
         json!({"keys": [private]}),
@@ -434,25 +423,28 @@ async fn a_key_set_that_could_not_be_trusted_is_not_registered(engine: Engine) {
     for jwks in sets {
         let new = NewPartner {
             partner: partner.clone(),
-            jwks,
+            client: ClientRegistration::with_keys(jwks),
         };
         assert!(world.gateway.add_partner(new, "test operator").await.is_err());
     }
-    let mut payer = partner;
-    "health-plan".clone_into(&mut payer.class);
+    let payer = Registration {
+        class: "health-plan".to_owned(),
+        ..partner
+    };
     let problems = world
         .gateway
         .add_partner(
             NewPartner {
                 partner: payer,
-                jwks: json!({"keys": [key]}),
+                client: ClientRegistration::with_keys(json!({"keys": [key]})),
             },
             "op",
         )
         .await;
     assert!(
         problems
-            .expect_err("refused")
+            .err()
+            .expect("refused")
             .iter()
             .any(|p| p.starts_with("purposes:")),
         "nothing serves a health plan"

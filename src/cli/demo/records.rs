@@ -17,6 +17,8 @@ pub struct DemoRecord {
 }
 
 const FILES: &[(&str, &str, &[&str])] = &[
+    ("hearthstone", "directory", &["agency"]),
+    ("lantern", "directory", &["house"]),
     ("hearthstone", "care-plan", &["rosa", "marcus", "tamsin"]),
     ("hearthstone", "referral", &["rosa", "marcus"]),
     (

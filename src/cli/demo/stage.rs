@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::records::DemoRecord;
-use crate::auth::{Client, KeyKind, KeyPair, Reply};
+use crate::auth::{Algorithm, Client, KeyPair, Reply};
 use crate::config::{Clock, Config, Entropy, TemporaryFolder, temporary_folder};
-use crate::gateway::{Gateway, Identifier, NPI, NewPartner, Partner};
+use crate::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner};
 use crate::http::{self, ServeError};
 
 pub struct Stage {
@@ -28,34 +28,34 @@ pub struct Visitor {
 }
 
 /// Partners of the story: id, name, class, NPI, key.
-const PARTNERS: &[(&str, &str, &str, &str, KeyKind)] = &[
+const PARTNERS: &[(&str, &str, &str, &str, Algorithm)] = &[
     (
         "maple-street",
         "Maple Street Family Medicine",
         "primary-care",
         "1999002011",
-        KeyKind::Es384,
+        Algorithm::Es384,
     ),
     (
         "riverside",
         "Riverside Mobile Crisis",
         "crisis-team",
         "1999002029",
-        KeyKind::Es384,
+        Algorithm::Es384,
     ),
     (
         "st-brigid",
         "St. Brigid Hospital ED",
         "hospital",
         "1999002037",
-        KeyKind::Rs384,
+        Algorithm::Rs384,
     ),
     (
         "far-away",
         "Far Away Clinic (a stranger)",
         "primary-care",
         "1999002045",
-        KeyKind::Es384,
+        Algorithm::Es384,
     ),
 ];
 
@@ -157,7 +157,7 @@ impl Stage {
             let jwks = json!({"keys": [pair.public_jwk()]});
             let new = NewPartner {
                 partner: partner.clone(),
-                jwks,
+                client: ClientRegistration::with_keys(jwks),
             };
             let registered = self
                 .gateway

@@ -142,6 +142,7 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             jti: text,
             scope: "system/CarePlan.rs",
             refused: "",
+            details: &[("organization", text)],
         }
         .event(occasion, salt),
         Token {
@@ -151,6 +152,7 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             jti: "",
             scope: "",
             refused: "unknown client",
+            details: &[],
         }
         .event(occasion, salt),
     ];

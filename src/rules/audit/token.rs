@@ -2,6 +2,7 @@
 //! <https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.IUA.71>; a refusal claims no profile.
 
 use super::draft::{Draft, Event, Occasion, QUERY, detail};
+use super::json::clean;
 use super::kind::{Kind, Outcome};
 use super::party::{APPLICATION, Caller, TOKEN_SERVICE, USER, Who, agent};
 use base64::Engine as _;
@@ -19,6 +20,8 @@ pub struct Token<'a> {
     pub scope: &'a str,
     /// Why it was refused, from a closed set; blank when it was given.
     pub refused: &'a str,
+    /// Further facts as (name, value): how the client proved itself, what it stated.
+    pub details: &'a [(&'a str, &'a str)],
 }
 
 impl Token<'_> {
@@ -80,10 +83,11 @@ impl Token<'_> {
                     .raw("\"query\":\"")
                     .close(&STANDARD.encode(request))
                     .close("\"");
-                if !(self.jti.trim().is_empty() && self.scope.trim().is_empty()) {
+                let own = [("jti", self.jti), ("scope", self.scope)];
+                let stated = || own.iter().chain(self.details);
+                if stated().any(|(_, value)| !clean(value).is_empty()) {
                     json.raw("\"detail\":[");
-                    detail(json, "jti", self.jti);
-                    detail(json, "scope", self.scope);
+                    stated().for_each(|(name, value)| detail(json, name, value));
                     json.close("]");
                 }
                 json.close("}");

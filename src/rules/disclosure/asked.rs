@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use super::Rules;
 use super::grant::Obtainable;
 use super::heard::{Heard, extension};
 use super::layers::Layers;
@@ -11,6 +10,7 @@ use super::named::Named;
 use super::record::{Recipient, Record, Stored};
 use super::relationship::{self, Basis, Relationship};
 use super::scope::Scopes;
+use super::{Refusal, Rules};
 use crate::consent::{Actor, Consents, Request, Resources};
 use crate::fhir::date::PartialDate;
 use crate::fhir::{Now, Value};
@@ -29,6 +29,8 @@ pub(super) struct Asked<'a> {
     /// References that mean the recipient, and those that may.
     means: HashSet<String>,
     may_mean: HashSet<String>,
+    /// Every relationship the record states, with the resource that states it.
+    related: Vec<(Relationship, &'a Stored)>,
     /// The data set to decide within, instead of the policy's.
     pub instead: Option<&'a DataSet>,
 }
@@ -43,6 +45,7 @@ impl<'a> Asked<'a> {
     ) -> Asked<'a> {
         let emergency = emergency(record, recipient, purpose, rules, now);
         let (means, may_mean) = relationship::references_to(record, recipient);
+        let related = relationship::find_all(record, recipient, &means, &rules.zone, now);
         Asked {
             record,
             recipient,
@@ -56,8 +59,19 @@ impl<'a> Asked<'a> {
             emergency,
             means,
             may_mean,
+            related,
             instead: None,
         }
+    }
+
+    /// The answer where nothing relates the recipient to the person and no grant opens it, before anything is compiled:
+    /// what most partners of a deployment have of most people.
+    pub fn refused_at_once(&self) -> Option<Refusal> {
+        if self.emergency.is_some() || !self.related.is_empty() {
+            return None;
+        }
+        let served = self.rules.data_set(&self.recipient.class, self.purpose);
+        Some(served.map_or(Refusal::PurposeNotServed, |_| Refusal::NoRelationship))
     }
 
     /// Compiles the consents, asks them once, and hands on the layers with every relationship the record states.
@@ -86,7 +100,7 @@ impl<'a> Asked<'a> {
             identifiers: recipient.organization.clone(),
             classes: vec![recipient.class.clone()],
         };
-        let related = relationship::find_all(record, recipient, &self.means, &rules.zone, now);
+        let related = &self.related;
         let asker = Asker {
             role: recipient.role,
             purpose: Purpose::of(purpose, recipient.role),
@@ -109,7 +123,7 @@ impl<'a> Asked<'a> {
             scopes: Scopes::new(&list, purpose),
             instead,
         };
-        then(layers, record, related)
+        then(layers, record, related.clone())
     }
 }
 

@@ -61,6 +61,9 @@ pub(super) fn decide_within(
 ) -> Result<Decision, Refusal> {
     let mut asked = Asked::new(record, recipient, purpose, rules, now);
     asked.instead = instead;
+    if let Some(refusal) = asked.refused_at_once() {
+        return Err(refusal);
+    }
     asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
 }
 

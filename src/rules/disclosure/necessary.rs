@@ -285,7 +285,9 @@ fn people() -> BTreeMap<String, Vec<Value>> {
     }
     people
         .into_iter()
-        .map(|(who, resources)| (who, resources.into_values().collect()))
+        .map(|(who, resources)| (who, resources.into_values().collect::<Vec<Value>>()))
+        // A directory is about nobody.
+        .filter(|(_, resources)| resources.iter().any(|one| one["resourceType"] == "Patient"))
         .collect()
 }
 

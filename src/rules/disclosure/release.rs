@@ -125,7 +125,8 @@ impl Decision {
             #[cfg(debug_assertions)]
             let resource = super::planted::version(resource, &self.about);
             let same = shown.filter(|shown| shown.digest == resource.digest);
-            let changed_at = same.map_or_else(|| milliseconds(now.stamp()), |shown| shown.changed_at);
+            // What is kept is what is written.
+            let changed_at = same.map_or_else(|| now.stamp().milliseconds(), |shown| shown.changed_at);
             #[cfg(debug_assertions)]
             let changed_at = super::planted::date(changed_at, &self.about);
             if same.is_none() {
@@ -205,11 +206,6 @@ impl Stamps {
         }
         &self.0.get_or_insert_with(|| (t, t.to_fhir())).1
     }
-}
-
-/// `lastUpdated` is written in milliseconds; what is kept is what was written.
-fn milliseconds(t: Instant) -> Instant {
-    Instant(t.0 - t.0.rem_euclid(1000))
 }
 
 /// The first 64 bits of the digest, in hexadecimal: short enough for an ETag.

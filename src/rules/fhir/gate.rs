@@ -12,6 +12,9 @@ use super::{Issue, IssueCode, json, path, primitive};
 /// Problems listed; one more says that there were more.
 pub const MAX_ISSUES: usize = 200;
 
+/// What is said of a name that R4 does not know at its place.
+pub const NO_ELEMENT: &str = "is no element that R4 defines here";
+
 /// All problems of a resource; none means it is valid R4 in shape.
 pub fn check(resource: &Value) -> Vec<Issue> {
     let mut walk = Walk {
@@ -115,7 +118,7 @@ impl<'a> Walk<'a> {
             None => (key, false),
         };
         let Some((index, child)) = definition.find(name) else {
-            return self.report_at(name, IssueCode::Structure, "is no element that R4 defines here");
+            return self.report_at(name, IssueCode::Structure, NO_ELEMENT);
         };
         let conflict = seen.add(index, child);
         self.steps.push(Step::Name(if child.element.is_choice() {

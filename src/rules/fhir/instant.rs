@@ -15,6 +15,11 @@ impl Instant {
         Instant(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
+    /// The same in whole milliseconds, as `to_fhir` writes it.
+    pub fn milliseconds(self) -> Instant {
+        Instant(self.0 - self.0.rem_euclid(1000))
+    }
+
     /// An R4 `instant` or `dateTime` with an offset; anything else is `None`.
     pub fn parse(text: &str) -> Option<Instant> {
         text.parse::<jiff::Timestamp>()

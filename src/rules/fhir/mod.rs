@@ -28,4 +28,4 @@ mod examples;
 pub use instant::{Instant, Now};
 pub use issue::{Issue, IssueCode, Severity};
 pub use serde_json::Value;
-pub use shared::is_shared;
+pub use shared::{SHARED, is_shared};

@@ -2,7 +2,7 @@
 //! of anybody. <https://hl7.org/fhir/R4/administration-module.html>
 
 /// Who provides care, where, and by which address.
-const SHARED: [&str; 6] = [
+pub const SHARED: [&str; 6] = [
     "Practitioner",
     "PractitionerRole",
     "Organization",

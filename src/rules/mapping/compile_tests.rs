@@ -267,7 +267,7 @@ fn the_top_of_the_file_is_checked() {
         "1:1 the key `resources` is missing",
         "1:10 `mapping` must say `a/r`, after the folder and the file",
         "2:10 `version` is a whole number from 1",
-        "3:9 `source` is json or csv",
+        "3:9 `source` is json, csv or fhir",
         "4:1 no top-level key `namspace` (did you mean `namespace`?)",
         "5:10 the key `reason` is missing",
     ];

@@ -2,12 +2,13 @@
 //! `README.md`; traces answer <https://hl7.org/fhir/R4/provenance.html> for the conversion itself.
 
 use super::Mapping;
+use super::fhir_record::Taken;
 use super::path::{Paths, Places, address, each_node, is_leaf};
 use super::problem::At;
 use super::run::{Run, Traced};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The resources of one record. Traces and unmapped fields are written out only when asked for.
 #[derive(Debug)]
@@ -15,6 +16,18 @@ pub struct Conversion<'a> {
     /// In the order of the mapping; each passed the R4 gate.
     pub resources: Vec<Value>,
     mapping: &'a Mapping,
+    origin: Origin<'a>,
+}
+
+/// What traces are written from.
+#[derive(Debug)]
+enum Origin<'a> {
+    Template(Box<Filled<'a>>),
+    Fhir(Taken),
+}
+
+#[derive(Debug)]
+struct Filled<'a> {
     record: Cow<'a, Value>,
     starts: Vec<(u32, At)>,
     paths: Paths<'a>,
@@ -45,22 +58,64 @@ impl<'a> Conversion<'a> {
             trace,
             touched,
         } = run;
-        Conversion {
-            resources,
-            mapping,
+        let filled = Filled {
             record,
             starts,
             paths,
             trace,
             touched,
+        };
+        Conversion {
+            resources,
+            mapping,
+            origin: Origin::Template(Box::new(filled)),
+        }
+    }
+
+    pub(super) fn taken(mapping: &'a Mapping, mut taken: Taken) -> Conversion<'a> {
+        Conversion {
+            resources: std::mem::take(&mut taken.resources),
+            mapping,
+            origin: Origin::Fhir(taken),
         }
     }
 
     /// One entry for each primitive value made, in the order of the resources.
     pub fn trace(&self) -> Vec<Trace> {
+        match &self.origin {
+            Origin::Template(filled) => filled.trace(&self.resources),
+            Origin::Fhir(taken) => taken.trace(&self.resources),
+        }
+    }
+
+    /// Fields with a value that no expression read and no expression names, less those that `ignore` covers. Of a FHIR
+    /// record the types that were left out, and the elements whose references led nowhere.
+    pub fn unmapped(&self) -> Vec<String> {
+        match &self.origin {
+            Origin::Template(filled) => filled.unmapped(self.mapping),
+            Origin::Fhir(taken) => taken.left_out.keys().cloned().collect(),
+        }
+    }
+
+    /// What a FHIR record held that was left out, with how many: types, and references by their element.
+    pub fn left_out(&self) -> BTreeMap<String, usize> {
+        match &self.origin {
+            Origin::Template(_) => BTreeMap::new(),
+            Origin::Fhir(taken) => taken.left_out.clone(),
+        }
+    }
+
+    /// `hearthstone/care-plan 3 sha256:…`: what made these values.
+    pub fn mapping(&self) -> String {
+        self.mapping.stamp()
+    }
+}
+
+impl Filled<'_> {
+    fn trace(&self, resources: &[Value]) -> Vec<Trace> {
         let places = Places::of(&self.record);
         let mut found = Vec::with_capacity(self.trace.len());
-        for (number, resource) in self.resources.iter().enumerate() {
+        for (number, resource) in resources.iter().enumerate() {
             let from = self.starts[number].0 as usize;
             let to = self
                 .starts
@@ -79,31 +134,20 @@ impl<'a> Conversion<'a> {
         found
     }
 
-    /// Fields with a value that no expression read and no expression names, less those that `ignore` covers.
-    pub fn unmapped(&self) -> Vec<String> {
+    fn unmapped(&self, mapping: &Mapping) -> Vec<String> {
         let read: HashSet<usize> = self.touched.iter().copied().collect();
         let mut found = BTreeSet::new();
         each_node(&self.record, |names, node| {
             let nothing = node.is_null() || node.as_str().is_some_and(|text| text.trim().is_empty());
             if is_leaf(node) && !nothing && !read.contains(&address(node)) {
-                let ignored = self
-                    .mapping
-                    .header
-                    .ignore
-                    .iter()
-                    .any(|ignored| ignored.covers(names));
+                let ignored = mapping.header.ignore.iter().any(|ignored| ignored.covers(names));
                 let field = names.join(".");
-                if !ignored && !self.mapping.reads.contains(&field) {
+                if !ignored && !mapping.reads.contains(&field) {
                     found.insert(field);
                 }
             }
         });
         found.into_iter().collect()
-    }
-
-    /// `hearthstone/care-plan 3 sha256:…`: what made these values.
-    pub fn mapping(&self) -> String {
-        self.mapping.stamp()
     }
 }
 

@@ -2,6 +2,7 @@
 //! `README.md`, "The file".
 
 use super::compile::Compiler;
+use super::fhir_record;
 use super::problem::{At, Rule, suggestion};
 use super::yaml::{Body, Key, Node};
 
@@ -26,6 +27,8 @@ pub(super) enum Kind {
     Json,
     /// An object of strings; an empty one is absent.
     Csv,
+    /// A Bundle or a list of resources.
+    Fhir,
 }
 
 /// A source field that is deliberately not mapped, with everything below it.
@@ -70,13 +73,7 @@ impl Compiler {
             );
             return (None, None);
         };
-        for (key, _) in entries
-            .iter()
-            .filter(|(key, _)| !KEYS.contains(&key.text.as_str()))
-        {
-            let told = format!("no top-level key `{}`{}", key.text, suggestion(&key.text, KEYS));
-            self.problem(key.at, Rule::Key, "", told);
-        }
+        self.known_keys(entries);
         let name = self.text(root.at, entries, "mapping");
         if let Some((at, name)) = &name
             && name != wanted
@@ -100,8 +97,9 @@ impl Compiler {
             .and_then(|(at, text)| match text.as_str() {
                 "json" => Some(Kind::Json),
                 "csv" => Some(Kind::Csv),
+                "fhir" => Some(Kind::Fhir),
                 _ => {
-                    self.problem(at, Rule::Key, "", "`source` is json or csv");
+                    self.problem(at, Rule::Key, "", "`source` is json, csv or fhir");
                     None
                 }
             });
@@ -122,7 +120,7 @@ impl Compiler {
             .iter()
             .find(|(key, _)| key.text == "resources")
             .map(|(_, node)| node);
-        if resources.is_none() {
+        if resources.is_none() && kind != Some(Kind::Fhir) {
             self.problem(root.at, Rule::Key, "", "the key `resources` is missing");
         }
         let header = match (name, version, kind, namespace) {
@@ -140,7 +138,33 @@ impl Compiler {
         (header, resources)
     }
 
-    fn text(&mut self, at: At, entries: &[(Key, Node)], key: &str) -> Option<(At, String)> {
+    /// A file whose records are FHIR says what is taken, every other what is made.
+    fn known_keys(&mut self, entries: &[(Key, Node)]) {
+        let is_fhir = |(key, node): &(Key, Node)| {
+            key.text == "source" && matches!(&node.body, Body::Scalar(scalar) if scalar.text == "fhir")
+        };
+        let of_templates = ["staff", "ignore", "resources"];
+        let known: Vec<&str> = if entries.iter().any(is_fhir) {
+            let own = KEYS.into_iter().filter(|key| !of_templates.contains(key));
+            own.chain(fhir_record::KEYS).collect()
+        } else {
+            KEYS.to_vec()
+        };
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.text.as_str()))
+        {
+            let near = suggestion(&key.text, known.iter().copied());
+            self.problem(
+                key.at,
+                Rule::Key,
+                "",
+                format!("no top-level key `{}`{near}", key.text),
+            );
+        }
+    }
+
+    pub(super) fn text(&mut self, at: At, entries: &[(Key, Node)], key: &str) -> Option<(At, String)> {
         match entries.iter().find(|(found, _)| found.text == key) {
             None => self.problem(at, Rule::Key, "", format!("the key `{key}` is missing")),
             Some((

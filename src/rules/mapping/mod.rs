@@ -22,6 +22,7 @@ mod run;
 mod report;
 mod conversion;
 mod whole;
+mod fhir_record;
 
 #[cfg(test)]
 mod cases;
@@ -47,6 +48,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use template::{Made, Slot};
+use yaml::Body;
 
 /// The files of one mapping, as text.
 #[derive(Clone, Debug)]
@@ -84,9 +86,16 @@ pub struct Mapping {
     names: usize,
     /// Source fields that some expression names, without indexes.
     reads: HashSet<String>,
-    template: Made,
-    /// Where resources go.
-    slot: Slot,
+    work: Work,
+}
+
+/// How a record becomes resources.
+#[derive(Debug)]
+enum Work {
+    /// Made from a template; `slot` is where resources go.
+    Template { made: Made, slot: Slot },
+    /// They are resources already.
+    Fhir(fhir_record::Rules),
 }
 
 /// `resources` takes what `contained` takes: a list of any resources.
@@ -120,9 +129,16 @@ impl Mapping {
         let slot = resources();
         let wanted = format!("{}/{}", files.source, files.record);
         let (header, resources) = compiler.header(&root, &wanted);
-        let template = resources.and_then(|node| compiler.value(node, slot, ""));
-        match (header, template) {
-            (Some(header), Some(template)) if compiler.problems.is_empty() => Ok(Mapping {
+        let work = match (&root.body, &header) {
+            (Body::Object(entries), Some(Header { kind: Kind::Fhir, .. })) => {
+                compiler.fhir_rules(root.at, entries).map(Work::Fhir)
+            }
+            _ => resources
+                .and_then(|node| compiler.value(node, slot, ""))
+                .map(|made| Work::Template { made, slot }),
+        };
+        match (header, work) {
+            (Some(header), Some(work)) if compiler.problems.is_empty() => Ok(Mapping {
                 file: compiler.file,
                 header,
                 digest: digest(files, &compiler.used),
@@ -131,8 +147,7 @@ impl Mapping {
                 zones: compiler.zones,
                 names: compiler.names.len(),
                 reads: compiler.reads,
-                template,
-                slot,
+                work,
             }),
             _ => {
                 compiler
@@ -189,6 +204,11 @@ impl Mapping {
         self.header.kind == Kind::Csv
     }
 
+    /// Is a record FHIR: a Bundle, or a list of resources about one person?
+    pub fn is_fhir(&self) -> bool {
+        self.header.kind == Kind::Fhir
+    }
+
     /// Converts one record, whole or not at all. At most 10 000 values, depth 64.
     ///
     /// # Errors
@@ -198,13 +218,31 @@ impl Mapping {
         record: &'a Value,
         settings: &Settings<'_>,
     ) -> Result<Conversion<'a>, Vec<Problem>> {
+        let mut conversion = match &self.work {
+            Work::Template { made, slot } => self.fill(record, settings, made, slot)?,
+            Work::Fhir(rules) => self.take(record, settings, rules)?,
+        };
+        if self.header.part2_whole {
+            whole::label(&mut conversion.resources);
+        }
+        Ok(conversion)
+    }
+
+    /// The record through a template.
+    fn fill<'a>(
+        &'a self,
+        record: &'a Value,
+        settings: &Settings<'_>,
+        made: &'a Made,
+        slot: &'a Slot,
+    ) -> Result<Conversion<'a>, Vec<Problem>> {
         let record = self.record(record);
         let functions = Functions::new(self, settings.id_key);
         let recorder = Recorder::default();
         let mut run = run::Run::new(&record, settings.now, &functions, &recorder, self.names);
         self.shape(&mut run);
         if run.problems.is_empty() {
-            run.resources(&self.template, &self.slot);
+            run.resources(made, slot);
         }
         if run.problems.is_empty() {
             self.gate(&mut run);
@@ -213,11 +251,29 @@ impl Mapping {
             return Err(self.report(&run));
         }
         let finished = Finished::of(run);
-        let mut conversion = Conversion::new(self, record, finished);
-        if self.header.part2_whole {
-            whole::label(&mut conversion.resources);
-        }
-        Ok(conversion)
+        Ok(Conversion::new(self, record, finished))
+    }
+
+    /// The resources of a record that is FHIR.
+    fn take<'a>(
+        &'a self,
+        record: &Value,
+        settings: &Settings<'_>,
+        rules: &fhir_record::Rules,
+    ) -> Result<Conversion<'a>, Vec<Problem>> {
+        let taken = fhir_record::convert(rules, &self.header.namespace, settings.id_key, record);
+        let problem = |found: fhir_record::Found| Problem {
+            file: self.file.clone(),
+            line: found.at.line,
+            column: found.at.column,
+            target: found.target,
+            source: found.source,
+            rule: found.rule,
+            message: found.message,
+        };
+        taken
+            .map(|taken| Conversion::taken(self, taken))
+            .map_err(|found| found.into_iter().map(problem).collect())
     }
 
     /// The record as expressions see it: an empty cell of a CSV row is absent.

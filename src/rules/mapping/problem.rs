@@ -56,6 +56,8 @@ pub enum Rule {
     Expression,
     /// A limit was passed.
     Limit,
+    /// Not about one person, or about another.
+    Person,
     /// The made resource is not R4.
     R4,
 }
@@ -83,6 +85,7 @@ impl Rule {
             Rule::Condition => "condition",
             Rule::Expression => "expression",
             Rule::Limit => "limit",
+            Rule::Person => "person",
             Rule::R4 => "r4",
         }
     }
@@ -115,6 +118,7 @@ impl Problem {
             Rule::Required => IssueCode::Required,
             Rule::Duplicate => IssueCode::Duplicate,
             Rule::Limit => IssueCode::TooCostly,
+            Rule::Person => IssueCode::BusinessRule,
         };
         Issue::error(code, self.target.as_str(), self.to_string())
     }

@@ -25,6 +25,7 @@ impl Mapping {
             (Kind::Json, _) => Some((Rule::Type, "a record is a JSON object")),
             (Kind::Csv, Value::Object(row)) if row.values().all(Value::is_string) => None,
             (Kind::Csv, _) => Some((Rule::Type, "a row of a CSV file is an object of texts")),
+            (Kind::Fhir, _) => None,
         };
         if let Some((rule, why)) = told {
             run.problem(TOP, rule, Path::START, why.to_owned(), Origin::Nothing);

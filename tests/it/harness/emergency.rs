@@ -1,6 +1,6 @@
 //! A hospital that meets a person it has nothing to do with, in an emergency. 42 CFR 2.51
 
-use postern::gateway::{Identifier, NPI, NewPartner, Partner as Registration};
+use postern::gateway::{ClientRegistration, NewPartner, Partner as Registration};
 use serde_json::{Value, json};
 
 use super::{Answer, Ask, Partner, Who, World, key_of};
@@ -40,23 +40,14 @@ impl World {
     pub async fn county(&self, medical_personnel: bool) -> Partner<'_> {
         let who = COUNTY;
         let partner = Registration {
-            id: who.id.to_owned(),
-            name: who.name.to_owned(),
-            class: who.class.to_owned(),
-            organization: vec![Identifier {
-                system: NPI.to_owned(),
-                value: who.npi.to_owned(),
-            }],
-            purposes: who.purposes.iter().map(|p| (*p).to_owned()).collect(),
-            scopes: "system/*.rs".to_owned(),
-            role: None,
             medical_personnel,
             phone: Some("217-555-0175".to_owned()),
+            ..super::registration_of(who)
         };
-        let jwks = json!({"keys": [key_of(who.id).public_jwk()]});
+        let client = ClientRegistration::with_keys(json!({"keys": [key_of(who.id).public_jwk()]}));
         let added = self
             .gateway
-            .add_partner(NewPartner { partner, jwks }, "test operator")
+            .add_partner(NewPartner { partner, client }, "test operator")
             .await;
         let client_id = added.expect("the registration is in order").client_id;
         let mut partner = Partner {

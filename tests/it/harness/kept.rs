@@ -3,6 +3,7 @@
 
 use postern::gateway::Intake;
 use postern::store::{Change, Put};
+use postern_rules::fhir::is_shared;
 use serde_json::Value;
 
 use super::people::DemoRecord;
@@ -44,9 +45,7 @@ impl World {
                 .find(|r| r["resourceType"] == "Patient")
                 .and_then(|r| r["id"].as_str());
             for body in &resources {
-                let shared = ["Practitioner", "PractitionerRole", "Organization"]
-                    .iter()
-                    .any(|t| body["resourceType"] == **t);
+                let shared = is_shared(body["resourceType"].as_str().unwrap_or_default());
                 let kept = Kept {
                     patient: patient.filter(|_| !shared).map(str::to_owned),
                     body: body.clone(),

@@ -6,8 +6,10 @@ use std::collections::btree_map::Entry;
 use std::sync::LazyLock;
 
 use axum::http::Method;
-use postern::auth::{KeyKind, KeyPair};
-use postern::gateway::{Identifier, NPI, NewPartner, Partner as Registration};
+use postern::auth::{Algorithm, KeyPair};
+use postern::gateway::{
+    ClientRegistration, Identifier, NPI, NewPartner, Partner as Registration, Registered,
+};
 use serde_json::{Value, json};
 
 use super::{Answer, Ask, World};
@@ -85,12 +87,30 @@ pub fn key_of(id: &str) -> &'static KeyPair {
             .map(|id| {
                 (
                     id,
-                    KeyPair::generate(KeyKind::Es384, "key-1").expect("a key pair"),
+                    KeyPair::generate(Algorithm::Es384, "key-1").expect("a key pair"),
                 )
             })
             .collect()
     });
     &KEYS[id]
+}
+
+/// What an operator registers of it.
+pub fn registration_of(who: Who) -> Registration {
+    Registration {
+        id: who.id.to_owned(),
+        name: who.name.to_owned(),
+        class: who.class.to_owned(),
+        organization: vec![Identifier {
+            system: NPI.to_owned(),
+            value: who.npi.to_owned(),
+        }],
+        purposes: who.purposes.iter().map(|p| (*p).to_owned()).collect(),
+        scopes: "system/*.rs".to_owned(),
+        role: None,
+        medical_personnel: false,
+        phone: None,
+    }
 }
 
 /// A registered partner with a token in hand.
@@ -104,26 +124,20 @@ pub struct Partner<'w> {
 impl World {
     /// Registers the partner; comes out with its client id.
     pub async fn register(&self, who: Who) -> String {
-        let partner = Registration {
-            id: who.id.to_owned(),
-            name: who.name.to_owned(),
-            class: who.class.to_owned(),
-            organization: vec![Identifier {
-                system: NPI.to_owned(),
-                value: who.npi.to_owned(),
-            }],
-            purposes: who.purposes.iter().map(|p| (*p).to_owned()).collect(),
-            scopes: "system/*.rs".to_owned(),
-            role: None,
-            medical_personnel: false,
-            phone: None,
-        };
         let jwks = json!({"keys": [key_of(who.id).public_jwk()]});
+        self.register_as(who, ClientRegistration::with_keys(jwks))
+            .await
+            .client_id
+    }
+
+    /// Registers the partner with a client that proves itself in its own way.
+    pub async fn register_as(&self, who: Who, client: ClientRegistration) -> Registered {
+        let partner = registration_of(who);
         let added = self
             .gateway
-            .add_partner(NewPartner { partner, jwks }, "test operator")
+            .add_partner(NewPartner { partner, client }, "test operator")
             .await;
-        added.expect("the registration is in order").client_id
+        added.expect("the registration is in order")
     }
 
     /// Registers the partner and gets its first token, for everything and its default purpose.
@@ -178,12 +192,21 @@ impl Partner<'_> {
     pub async fn ask_token(&self, scope: &str, purposes: &[&str]) -> Answer {
         let mut claims = self.claims();
         if !purposes.is_empty() {
-            claims["extensions"]["hl7-b2b"] =
-                json!({"version": "1", "organization_id": "urn:test", "purpose_of_use": purposes});
+            claims["extensions"]["hl7-b2b"] = self.stated(purposes);
         }
         self.world
             .send(Partner::token_request(&self.sign(&claims), scope))
             .await
+    }
+
+    /// `hl7-b2b` for these purposes: in an emergency somebody is behind the request.
+    pub fn stated(&self, purposes: &[&str]) -> Value {
+        let npi = format!("urn:oid:2.16.840.1.113883.4.6#{}", self.who.npi);
+        let mut stated = json!({"version": "1", "organization_id": npi, "purpose_of_use": purposes});
+        if purposes.iter().any(|purpose| purpose.ends_with("ETREAT")) {
+            (stated["subject_name"], stated["subject_id"]) = ("Lee Okafor, MD".into(), "staff-17".into());
+        }
+        stated
     }
 
     /// A new token in place of the old one.

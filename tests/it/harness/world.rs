@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use axum::Router;
 use axum::body::to_bytes;
 use postern::config::{Clock, Config, Entropy, Keys};
-use postern::gateway::{Gateway, ImportReport, load_catalog};
+use postern::gateway::{Gateway, ImportReport, Step, load_catalog};
 use postern::store::{Options, Store};
 use postern_rules::fhir::Instant;
 use tower::ServiceExt as _;
@@ -110,6 +110,9 @@ impl World {
         config.paths.mappings = root().join("mappings");
         config.paths.profiles = root().join("profiles");
         "Hearthstone".clone_into(&mut config.agency.name);
+        // The clock stands still while a story asks: no average would ever come down.
+        config.limits.requests_per_minute = 0;
+        config.limits.strangers_per_minute = 0;
         "1999001005".clone_into(&mut config.agency.npi);
         configure(&mut config);
         let entropy = Entropy::Pinned(7);
@@ -154,6 +157,19 @@ impl World {
         (other.seen, other.numbers) = (Arc::clone(&self.seen), Arc::clone(&self.numbers));
         other.unsettled = true;
         other
+    }
+
+    /// Lets the worker refresh until nobody is due; comes out with how many people it decided.
+    pub async fn refresh(&self) -> usize {
+        let mut decided = 0;
+        for _ in 0..10_000 {
+            match self.gateway.refresh().await.expect("the store answers") {
+                Step::Decided(people) => decided += people,
+                Step::Nothing => return decided,
+                Step::MadeDue(_) | Step::Busy => {}
+            }
+        }
+        unreachable!("people stay due");
     }
 
     pub fn url(&self) -> &str {
@@ -214,7 +230,7 @@ impl World {
             .expect("such a resource is in the store")
     }
 
-    async fn find(&self, resource_type: &str, system: &str, value: &str) -> Option<String> {
+    pub(super) async fn find(&self, resource_type: &str, system: &str, value: &str) -> Option<String> {
         let rows = self
             .gateway
             .store

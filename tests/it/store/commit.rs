@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use postern::store::{
-    AccessToken, Change, Guard, Lane, OpenError, Options, Refused, Released, Store, Versions, Work, WorkItem,
+    AccessToken, Change, Guard, Keys, Lane, OpenError, Options, Refused, Released, Store, Versions, Work,
+    WorkItem,
 };
 use postern_rules::log::{Digest, Durable};
 
@@ -232,6 +233,7 @@ fn rebuilt(seconds: i64, rows: &[(&str, &str, Option<&str>)]) -> Change {
         resource_type: "Goal".to_owned(),
         id: id.to_owned(),
         digest: text.map(|text| Digest::of(text.as_bytes())),
+        keys: Keys::default(),
     };
     change.released = rows.iter().map(row).collect();
     change
@@ -294,19 +296,22 @@ async fn released_moves_only_with_its_digest(home: Home) {
             .len(),
         2
     );
+    let mut shared = rebuilt(7, &[("TREAT", "l1", Some("one"))]);
+    "Location".clone_into(&mut shared.released[0].resource_type);
+    store.commit(shared).await.expect("recorded");
     let shown = async |id| {
         store
-            .people_holding(("clinic", "TREAT"), "Goal", id)
+            .people_holding(("clinic", "TREAT"), "Location", id)
             .await
             .expect("reads")
     };
     assert_eq!(
-        (shown("g1").await, shown("g9").await),
+        (shown("l1").await, shown("l9").await),
         (vec![owned("p1")], vec![])
     );
     let releases = store.releases_of("p1").await.expect("reads");
     assert_eq!(
-        releases,
+        releases.into_keys().collect::<Vec<_>>(),
         [
             (owned("clinic"), owned("HPAYMT")),
             (owned("clinic"), owned("TREAT"))

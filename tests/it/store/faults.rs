@@ -105,6 +105,7 @@ async fn nothing_half_done(home: &Home, acked: &BTreeSet<String>) {
     for name in &whole {
         let (versions, rows) = store.load_record(name).await.expect("reads");
         assert_eq!((versions.record, rows.len()), (1, 3), "{name}");
+        assert_eq!(store.due(name).await, Ok(Some(NOW)), "{name} is to be refreshed");
     }
     store
         .commit(disclosure("p1", "goes on"))

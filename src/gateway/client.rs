@@ -1,0 +1,194 @@
+//! A partner's client: how it proves itself, as registered, and the registrations in use, read once and parsed once.
+//! <https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html#registering-a-client-communicating-public-keys>
+//!
+//! A registration in memory carries the world's version it was read at: changing a partner or a client moves that, and the
+//! transaction that records a token checks it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use postern_rules::log::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::caller::ACTIVE;
+use super::{Error, Gateway, Partner};
+use crate::auth::{ClientKey, Kept, Scopes, parse_jwks};
+
+/// What is registered about a client; kept as JSON in the store. It proves itself in exactly one way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClientRegistration {
+    /// Its public keys, as it sent them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// SHA-256 of its secret, base64. Weaker than keys: whoever reads it in transit has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_sha256: Option<String>,
+    /// People use it: each of its tokens names one.
+    pub interactive: bool,
+}
+
+/// How a client proves itself, ready for use.
+pub enum Proof {
+    Keys(Vec<ClientKey>),
+    Secret([u8; 32]),
+}
+
+impl ClientRegistration {
+    pub fn with_keys(jwks: Value) -> ClientRegistration {
+        ClientRegistration {
+            jwks: Some(jwks),
+            ..ClientRegistration::default()
+        }
+    }
+
+    /// As discovery names the way it proves itself.
+    pub fn method(&self) -> &'static str {
+        match self.secret_sha256 {
+            Some(_) => "client_secret",
+            None => "private_key_jwt",
+        }
+    }
+
+    /// The same client with other keys, or with none yet.
+    pub fn proving_itself_by(self, keys: ClientRegistration) -> ClientRegistration {
+        ClientRegistration {
+            jwks: keys.jwks,
+            secret_sha256: keys.secret_sha256,
+            ..self
+        }
+    }
+
+    /// The one way it proves itself; else a sentence for whoever registers it.
+    pub fn proof(&self) -> Result<Proof, String> {
+        match (&self.jwks, &self.secret_sha256) {
+            (Some(jwks), None) => {
+                let keys = parse_jwks(jwks, Kept::Inline);
+                keys.map(Proof::Keys).map_err(|error| format!("jwks: {error}"))
+            }
+            (None, Some(secret)) => {
+                let digest = Digest::from_base64(secret).ok_or("secret: not a SHA-256")?;
+                Ok(Proof::Secret(digest.0))
+            }
+            _ => Err("keys: a client has public keys or a secret, one of them".to_owned()),
+        }
+    }
+}
+
+impl Proof {
+    /// For operators: which keys with which algorithms; a secret is flagged.
+    pub fn described(&self) -> String {
+        match self {
+            Proof::Keys(keys) => {
+                let keys = keys
+                    .iter()
+                    .map(|key| format!("{} ({})", key.kid, key.algorithms()));
+                keys.collect::<Vec<_>>().join(", ")
+            }
+            Proof::Secret(_) => "a SHARED SECRET (weaker than keys)".to_owned(),
+        }
+    }
+}
+
+/// An active client of an active partner, as its tokens need it.
+pub(super) struct KnownClient {
+    pub id: String,
+    pub partner: Partner,
+    /// Scopes it may be granted.
+    pub registered: Scopes,
+    pub proof: Proof,
+    pub interactive: bool,
+    /// The world's version when this was read.
+    pub world: i64,
+}
+
+/// Registrations read before, by client id. Bounded: only registered clients stand in it.
+#[derive(Default)]
+pub struct KnownClients(Mutex<HashMap<String, Arc<KnownClient>>>);
+
+const MOST_CLIENTS: usize = 10_000;
+
+impl KnownClients {
+    fn get(&self, id: &str) -> Option<Arc<KnownClient>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(id).cloned()
+    }
+
+    fn keep(&self, id: &str, client: Option<&Arc<KnownClient>>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_CLIENTS {
+            known.clear();
+        }
+        match client {
+            Some(client) => known.insert(id.to_owned(), Arc::clone(client)),
+            None => known.remove(id),
+        };
+    }
+}
+
+impl Gateway {
+    /// The client with this id, from memory unless it must be `fresh`. `None`: unknown, or it or its partner is disabled.
+    pub(super) async fn client(&self, id: &str, fresh: bool) -> Result<Option<Arc<KnownClient>>, Error> {
+        if let Some(known) = self.clients.get(id).filter(|_| !fresh) {
+            return Ok(Some(known));
+        }
+        let client = self.read_client(id).await?.map(Arc::new);
+        self.clients.keep(id, client.as_ref());
+        Ok(client)
+    }
+
+    /// Has something changed since this was read, so that what it says may be old?
+    pub(super) async fn is_outdated(&self, client: &KnownClient) -> Result<bool, Error> {
+        Ok(self.store.world_version().await? != client.world)
+    }
+
+    async fn read_client(&self, id: &str) -> Result<Option<KnownClient>, Error> {
+        // Before the rows: if anything moves in between, the version kept is too old, not too new.
+        let world = self.store.world_version().await?;
+        let Some(row) = self.store.client(id).await?.filter(|c| c.state == ACTIVE) else {
+            return Ok(None);
+        };
+        let partner = self.store.partner(&row.partner).await?;
+        let Some((_, partner)) = partner.filter(|(_, partner)| partner.state == ACTIVE) else {
+            return Ok(None);
+        };
+        let partner: Partner = serde_json::from_str(&partner.body).map_err(|_| Error::Unavailable)?;
+        let client: ClientRegistration = serde_json::from_str(&row.body).map_err(|_| Error::Unavailable)?;
+        Ok(Some(KnownClient {
+            id: row.client_id,
+            registered: Scopes::parse(&partner.scopes).map_err(|_| Error::Unavailable)?,
+            partner,
+            proof: client.proof().map_err(|_| Error::Unavailable)?,
+            interactive: client.interactive,
+            world,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Algorithm, KeyPair, hash};
+    use serde_json::json;
+
+    #[test]
+    fn a_client_proves_itself_in_one_way() {
+        let pair = KeyPair::generate(Algorithm::Es384, "k").expect("key");
+        let keys = ClientRegistration::with_keys(json!({"keys": [pair.public_jwk()]}));
+        assert!(matches!(keys.proof(), Ok(Proof::Keys(_))));
+        let secret = ClientRegistration {
+            secret_sha256: Some(Digest(hash("s")).base64()),
+            ..ClientRegistration::default()
+        };
+        assert!(secret.proof().is_ok_and(|p| p.described().contains("SECRET")));
+        let both = ClientRegistration {
+            jwks: keys.jwks.clone(),
+            ..secret
+        };
+        assert!(both.proof().is_err() && ClientRegistration::default().proof().is_err());
+        // As earlier versions kept it.
+        let body = json!({"jwks": {"keys": [pair.public_jwk()]}}).to_string();
+        assert!(serde_json::from_str::<ClientRegistration>(&body).is_ok_and(|c| c == keys));
+    }
+}
