@@ -163,6 +163,8 @@ impl Panel {
                 scope: "system/*.rs".to_owned(),
                 purpose: "TREAT".to_owned(),
                 subject: None,
+                stated: None,
+                issued: rosa::NOW,
                 expires: rosa::NOW.plus_seconds(3600),
             });
             self.gateway.store.commit(change).await.expect("kept");

@@ -129,6 +129,8 @@ async fn fill(gateway: &Gateway) {
         scope: "system/*.rs".to_owned(),
         purpose: "TREAT".to_owned(),
         subject: None,
+        stated: None,
+        issued: rosa::NOW,
         expires: rosa::NOW.plus_seconds(300),
     });
     gateway.store.commit(change).await.expect("kept");

@@ -85,6 +85,17 @@ impl Stated {
         Ok(())
     }
 
+    /// As a claim, in the guide's words.
+    pub fn as_claim(&self, purpose: &str) -> Value {
+        let mut claim = serde_json::to_value(self).unwrap_or_default();
+        if let Some(members) = claim.as_object_mut() {
+            members.remove("purpose");
+        }
+        claim["version"] = "1".into();
+        claim["purpose_of_use"] = serde_json::json!([format!("urn:oid:2.16.840.1.113883.5.8#{purpose}")]);
+        claim
+    }
+
     /// Is somebody behind the request, by name and number?
     pub fn names_a_person(&self) -> bool {
         self.subject_name.is_some() && self.subject_id.is_some()
@@ -179,6 +190,8 @@ mod tests {
             ("TREAT", Some("Lee Okafor, MD"))
         );
         assert!(stated.names_a_person() && stated.consent_policy.len() == 1);
+        let claim = json!({ "hl7-b2b": stated.as_claim("TREAT") });
+        assert_eq!(Stated::read(&claim), Ok(Some(stated.clone())), "as it came");
         let kept = serde_json::to_string(&stated).expect("kept");
         assert_eq!(serde_json::from_str::<Stated>(&kept).expect("read again"), stated);
         assert_eq!(Stated::read(&Value::Null), Ok(None));

@@ -156,7 +156,7 @@ impl Gateway {
             .iter()
             .map(|one| (one.patient.clone(), one.version))
             .collect();
-        change.expects_world = Some(call.caller.world);
+        call.caller.bind(&mut change);
         let withheld: Vec<String> = considered
             .iter()
             .filter(|one| one.refusal.is_some())

@@ -9,6 +9,7 @@ use postern_rules::profile::Policy;
 
 use super::{Error, Gateway, Partner};
 use crate::auth::{Bearer, Scopes};
+use crate::store::Change;
 
 /// A partner's system with a valid token.
 #[derive(Clone, Debug)]
@@ -30,6 +31,13 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What is recorded for this caller counts only while its token, its registration and what is shared are as they
+    /// were when it was looked up.
+    pub(super) fn bind(&self, change: &mut Change) {
+        change.expects_world = Some(self.world);
+        change.expects_token = Some(self.hash.to_vec());
+    }
+
     /// A caller that never calls: staff asking what this partner would be shown.
     pub fn preview(partner: &Partner, purpose: &str, policy: &Policy) -> Caller {
         Caller {
@@ -70,6 +78,11 @@ impl KnownTokens {
             .cloned()
     }
 
+    pub(super) fn forget(&self, hash: &[u8; 32]) {
+        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.remove(hash);
+    }
+
     fn keep(&self, hash: [u8; 32], caller: Arc<Caller>) {
         let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if known.len() >= MOST_TOKENS {
@@ -103,6 +116,11 @@ impl Gateway {
             caller,
             ..call.clone()
         })
+    }
+
+    /// As `caller`, asking the database whatever is in memory.
+    pub(super) async fn caller_anew(&self, bearer: &Bearer) -> Result<Arc<Caller>, Error> {
+        self.look_up(bearer.hash()).await
     }
 
     async fn look_up(&self, hash: [u8; 32]) -> Result<Arc<Caller>, Error> {

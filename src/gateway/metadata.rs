@@ -57,7 +57,10 @@ impl Gateway {
                         "code": "SMART-on-FHIR"}]}],
                     "extension": [{
                         "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
-                        "extension": [{"url": "token", "valueUri": self.token_endpoint()}]}],
+                        "extension": [
+                            {"url": "token", "valueUri": self.token_endpoint()},
+                            {"url": "introspect", "valueUri": self.introspection_endpoint()},
+                            {"url": "revoke", "valueUri": self.revocation_endpoint()}]}],
                     "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token (hl7-b2b)"
                 },
                 "resource": resources
@@ -83,6 +86,8 @@ impl Gateway {
         ];
         json!({
             "token_endpoint": self.token_endpoint(),
+            "introspection_endpoint": self.introspection_endpoint(),
+            "revocation_endpoint": self.revocation_endpoint(),
             "grant_types_supported": ["client_credentials"],
             "token_endpoint_auth_methods_supported": methods[..if secrets { 3 } else { 1 }],
             "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS.map(Algorithm::name),

@@ -250,7 +250,7 @@ impl Gateway {
             .iter()
             .map(|f| (f.patient.clone(), f.versions.record))
             .collect();
-        change.expects_world = Some(call.caller.world);
+        call.caller.bind(&mut change);
         change.released = found.iter().flat_map(|f| f.rows(&call.caller)).collect();
         let asked_about = found
             .iter()

@@ -102,7 +102,7 @@ impl Gateway {
         }
         let mut change = Change::at(at);
         change.expects = vec![(found.patient.clone(), found.versions.record)];
-        change.expects_world = Some(call.caller.world);
+        call.caller.bind(&mut change);
         change.released = found.rows(&call.caller);
         let work = self.entropy.id(&format!("work {}", call.request));
         let hours = i64::from(self.rules.policy.request_more_hours());

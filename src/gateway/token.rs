@@ -113,6 +113,8 @@ impl Gateway {
             scope: scope.clone(),
             purpose: grant.purpose.clone(),
             subject: person.as_ref().map(|(name, id)| format!("{name}\n{id}")),
+            stated: stated(&grant.stated),
+            issued: at,
             expires: at.plus_seconds(MAX_LIFETIME_SECONDS),
         });
         self.with_occasion(at, incoming.request, |occasion, salt| {
@@ -249,6 +251,12 @@ fn details<'a>(method: &'a str, stated: &'a Stated) -> Vec<(&'a str, &'a str)> {
             .map(|one| ("consent-reference", one.as_str())),
     );
     details
+}
+
+/// Kept with the token; none when nothing was stated.
+fn stated(stated: &Stated) -> Option<String> {
+    let said = *stated != Stated::default();
+    said.then(|| serde_json::to_string(stated).ok()).flatten()
 }
 
 fn person(stated: &Stated) -> Option<(String, String)> {

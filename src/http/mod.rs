@@ -42,6 +42,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .method_not_allowed_fallback(respond::no_such_method);
     Router::new()
         .route("/auth/token", post(smart::token))
+        .route("/auth/introspect", post(smart::introspect))
+        .route("/auth/revoke", post(smart::revoke))
         .route("/fhir/metadata", get(fhir::metadata))
         .route("/fhir/.well-known/smart-configuration", get(smart::configuration))
         .route("/fhir/StructureDefinition/{id}", get(fhir::structure_definition))

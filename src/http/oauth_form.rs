@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::header;
 
 use super::request::Facts;
-use crate::gateway::ClientForm;
+use crate::gateway::{AboutToken, ClientForm};
 
 /// An assertion has at most 16 KiB, a list of scopes 8.
 const MOST_BYTES: usize = 64 * 1024;
@@ -82,11 +82,22 @@ impl OauthForm {
         }
     }
 
-    pub fn used_basic(&self) -> bool {
-        let header = self.authorization.as_deref().unwrap_or_default();
-        header
-            .get(..6)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "))
+    /// Of which token it speaks, and who sends it.
+    pub fn about_token(&self) -> AboutToken {
+        AboutToken {
+            token: self.get("token"),
+            client: self.client(),
+        }
+    }
+
+    /// What `WWW-Authenticate` says to whoever used the header and was refused.
+    pub fn scheme(&self) -> Option<&'static str> {
+        let header = self.authorization.as_deref()?;
+        match header.split(' ').next()?.to_ascii_lowercase().as_str() {
+            "basic" => Some("Basic realm=\"token\""),
+            "bearer" => Some("Bearer"),
+            _ => None,
+        }
     }
 }
 

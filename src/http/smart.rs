@@ -1,9 +1,9 @@
-//! SMART discovery and the token endpoint.
+//! SMART discovery, the token endpoint, introspection and revocation.
 //! <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html>
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -42,7 +42,32 @@ pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Byte
                 "scope": issued.scope,
             }),
         ),
-        Err(error) => refused(error, form.used_basic()),
+        Err(error) => refused(error, form.scheme()),
+    }
+}
+
+pub async fn introspect(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {
+    let form = match oauth_form::read(&facts, &body) {
+        Ok(form) => form,
+        Err(not) => return wrong_form(not),
+    };
+    let about = form.about_token();
+    match gateway.introspect(&about, &facts.request, &facts.address).await {
+        Ok(claims) => json_response(StatusCode::OK, &claims),
+        Err(error) => refused(error, form.scheme()),
+    }
+}
+
+/// 200 whatever became of it (RFC 7009 2.2).
+pub async fn revoke(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {
+    let form = match oauth_form::read(&facts, &body) {
+        Ok(form) => form,
+        Err(not) => return wrong_form(not),
+    };
+    let about = form.about_token();
+    match gateway.revoke(&about, &facts.request, &facts.address).await {
+        Ok(()) => Response::new(Body::empty()),
+        Err(error) => refused(error, form.scheme()),
     }
 }
 
@@ -51,7 +76,7 @@ fn wrong_form(not: NotAForm) -> Response {
 }
 
 /// RFC 6749 5.2: whoever used the header is told the scheme.
-fn refused(error: TokenError, used_basic: bool) -> Response {
+fn refused(error: TokenError, scheme: Option<&'static str>) -> Response {
     let (status, code, description) = match error {
         TokenError::Failed(error) => return respond::error(error, Format::Json),
         TokenError::Oauth {
@@ -63,8 +88,8 @@ fn refused(error: TokenError, used_basic: bool) -> Response {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = oauth(status, code, description);
-    if status == StatusCode::UNAUTHORIZED && used_basic {
-        let scheme = HeaderValue::from_static("Basic realm=\"token\"");
+    if let Some(scheme) = scheme.filter(|_| status == StatusCode::UNAUTHORIZED) {
+        let scheme = HeaderValue::from_static(scheme);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
     }
     response

@@ -41,6 +41,11 @@ impl Bulk {
         Bulk::made(head, columns, tail, " FOR UPDATE")
     }
 
+    /// The same, letting others read them but not change them until then.
+    pub(super) const fn sharing(head: &'static str, columns: usize, tail: &'static str) -> Bulk {
+        Bulk::made(head, columns, tail, " FOR SHARE")
+    }
+
     /// Runs it over all rows (`args` holds them one after the other), each once; comes out with the rows changed.
     pub(super) async fn execute(
         &'static self,

@@ -23,6 +23,8 @@ pub struct Change {
     pub expects: Vec<(String, i64)>,
     /// The version of what is shared, if the decision relied on it.
     pub expects_world: Option<i64>,
+    /// SHA-256 of the access token the caller used, which must not have been taken back.
+    pub expects_token: Option<Vec<u8>>,
     /// Keys that must still be free.
     pub guards: Vec<Guard>,
     /// Resources in their new form. Their people's versions (or the world's) move by themselves.
@@ -57,7 +59,7 @@ pub struct Change {
     pub partners: Vec<(i64, Partner)>,
     pub clients: Vec<Client>,
     pub tokens: Vec<AccessToken>,
-    /// Hashes of access tokens that end now.
+    /// Hashes of access tokens that end now. What is recorded later under one of them is `Stale`.
     pub revoked_tokens: Vec<Vec<u8>>,
     pub staff: Vec<Staff>,
     pub sources: Vec<Source>,
@@ -78,6 +80,7 @@ impl Change {
             now,
             expects: Vec::new(),
             expects_world: None,
+            expects_token: None,
             guards: Vec::new(),
             puts: Vec::new(),
             states: Vec::new(),

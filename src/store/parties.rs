@@ -39,6 +39,9 @@ pub struct AccessToken {
     pub purpose: String,
     /// The person at the partner who asks, where stated.
     pub subject: Option<String>,
+    /// JSON: what its client stated of purpose, person, organisation and consent.
+    pub stated: Option<String>,
+    pub issued: Instant,
     pub expires: Instant,
 }
 
@@ -84,8 +87,8 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
         }
     }
     for t in &change.tokens {
-        let sql = "INSERT INTO access_token (hash, client, partner, scope, purpose, subject, expires) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let sql = "INSERT INTO access_token (hash, client, partner, scope, purpose, subject, stated, issued, expires) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let args = args![
             &t.hash,
             &t.client,
@@ -93,6 +96,8 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
             &t.scope,
             &t.purpose,
             &t.subject,
+            &t.stated,
+            t.issued.0,
             t.expires.0
         ];
         conn.execute(sql, args).await?;
@@ -158,12 +163,14 @@ fn read_token(row: &Row) -> Result<TokenUse, sqlx::Error> {
         scope: row.get(3)?,
         purpose: row.get(4)?,
         subject: row.get(5)?,
-        expires: Instant(row.get(6)?),
+        stated: row.get(6)?,
+        issued: Instant(row.get(7)?),
+        expires: Instant(row.get(8)?),
     };
     Ok(TokenUse {
         token,
-        client_state: row.get(7)?,
-        partner_state: row.get(8)?,
+        client_state: row.get(9)?,
+        partner_state: row.get(10)?,
     })
 }
 
@@ -217,8 +224,8 @@ impl Store {
 
     /// The access token with this SHA-256.
     pub async fn token(&self, hash: &[u8]) -> Result<Option<TokenUse>, Unavailable> {
-        let sql = "SELECT t.hash, t.client, t.partner, t.scope, t.purpose, t.subject, t.expires, c.state, p.state \
-                   FROM access_token t JOIN client c ON c.client_id = t.client JOIN partner p ON p.id = t.partner \
+        let sql = "SELECT t.hash, t.client, t.partner, t.scope, t.purpose, t.subject, t.stated, t.issued, t.expires, \
+                   c.state, p.state FROM access_token t JOIN client c ON c.client_id = t.client JOIN partner p ON p.id = t.partner \
                    WHERE t.hash = $1";
         self.one(sql, args![hash], read_token).await
     }

@@ -6,12 +6,13 @@ use super::engine::{Conn, args, held};
 use super::failure::{Damage, OpenError, damage};
 
 /// The migrations this program knows, oldest first; schema *n* is what the first *n* of them make.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 
 /// The schema this program reads and writes.

@@ -1,5 +1,5 @@
 //! Several changes in one transaction: hold the versions they rely on, run each in its own savepoint, append all
-//! events, commit once. Locks are taken in one order (world, people, rows of a change, log head), so that two
+//! events, commit once. Locks are taken in one order (world, access tokens, people, rows of a change, log head), so that two
 //! processes wait for each other and seldom collide; a collision is replayed.
 //! <https://www.postgresql.org/docs/current/explicit-locking.html>
 
@@ -191,10 +191,23 @@ static NEW_RECORDS: Bulk = Bulk::new(
     " ON CONFLICT (patient) DO NOTHING",
 );
 
+static TOKENS: Bulk = Bulk::sharing(
+    "SELECT hash FROM access_token WHERE hash IN (VALUES ",
+    1,
+    ") ORDER BY hash",
+);
+static TOKENS_TO_END: Bulk = Bulk::holding(
+    "SELECT hash FROM access_token WHERE hash IN (VALUES ",
+    1,
+    ") ORDER BY hash",
+);
+
 /// The versions this transaction holds, as they are after the changes accepted so far.
 struct Locked {
     world: i64,
     records: BTreeMap<String, i64>,
+    /// Of the access tokens that were used, those that are there.
+    tokens: BTreeSet<Vec<u8>>,
 }
 
 impl Locked {
@@ -202,6 +215,7 @@ impl Locked {
         let mut locked = Locked {
             world: 0,
             records: BTreeMap::new(),
+            tokens: BTreeSet::new(),
         };
         let moves = changes.iter().any(|change| change.moves_world());
         if moves || changes.iter().any(|change| change.expects_world.is_some()) {
@@ -210,6 +224,7 @@ impl Locked {
                 .await?;
             locked.world = world.first().ok_or(sqlx::Error::RowNotFound)?.get(0)?;
         }
+        locked.read_tokens(conn, changes).await?;
         let mut patients: BTreeSet<&str> = BTreeSet::new();
         let mut touched: BTreeSet<&str> = BTreeSet::new();
         for change in changes {
@@ -233,6 +248,21 @@ impl Locked {
         Ok(locked)
     }
 
+    async fn read_tokens(&mut self, conn: &mut Conn, changes: &[&Change]) -> Result<(), sqlx::Error> {
+        let used = changes.iter().filter_map(|change| change.expects_token.as_ref());
+        let ended = changes.iter().flat_map(|change| &change.revoked_tokens);
+        let statement = match ended.clone().next() {
+            None => &TOKENS,
+            Some(_) => &TOKENS_TO_END,
+        };
+        let hashes: BTreeSet<&[u8]> = used.chain(ended).map(Vec::as_slice).collect();
+        let args: Vec<Arg<'_>> = hashes.into_iter().map(Arg::Bytes).collect();
+        for row in statement.rows(conn, &args).await? {
+            self.tokens.insert(row.get(0)?);
+        }
+        Ok(())
+    }
+
     async fn read(
         &mut self,
         conn: &mut Conn,
@@ -252,6 +282,10 @@ impl Locked {
     fn hold_for(&self, change: &Change) -> bool {
         change.expects_world.is_none_or(|version| version == self.world)
             && change
+                .expects_token
+                .as_ref()
+                .is_none_or(|hash| self.tokens.contains(hash))
+            && change
                 .expects
                 .iter()
                 .all(|(patient, version)| *version == self.record(patient))
@@ -260,6 +294,9 @@ impl Locked {
     fn moved_by(&mut self, change: &Change) {
         if change.moves_world() {
             self.world += 1;
+        }
+        for hash in &change.revoked_tokens {
+            self.tokens.remove(hash);
         }
         let touched: BTreeSet<&str> = change.touched().collect();
         for patient in touched {

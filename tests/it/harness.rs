@@ -3,6 +3,7 @@
 //! When a world ends it is settled: `harness/settle.rs` says what must hold after every test.
 //! <https://hl7.org/fhir/R4/http.html>
 
+mod conformance;
 mod emergency;
 mod disk;
 mod exchange;
@@ -14,6 +15,7 @@ mod settle;
 mod us_core;
 mod world;
 
+pub use conformance::{Nonconformity, known, nonconformities, nonconformities_of_event};
 pub use disk::folder as database_folder;
 pub use emergency::{emergency, numbered, parameter, parameters};
 pub use exchange::{Answer, Ask};

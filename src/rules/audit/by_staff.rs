@@ -4,7 +4,7 @@
 
 use super::disclosure::{Released, Withheld};
 use super::draft::{DECISION, Draft, Event, Occasion, RESOURCE, detail, transaction};
-use super::json::{Json, clean};
+use super::json::Json;
 use super::kind::Kind;
 use super::party::{CUSTODIAN, DESTINATION, Party, Person, SOURCE, USER, Who, agent};
 
@@ -65,13 +65,12 @@ impl ByStaff<'_> {
             Some(gateway.base),
             "",
         );
-        let address = (!clean(self.address).is_empty()).then_some(self.address);
         agent(
             json,
             DESTINATION,
             &Who::party(&self.recipient),
             false,
-            address,
+            Some(self.address),
             "",
         );
         agent(json, CUSTODIAN, &Who::party(&gateway.custodian), false, None, "");

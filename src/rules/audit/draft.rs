@@ -117,10 +117,12 @@ impl Draft<'_> {
             .raw("\"source\":{")
             .field("site", occasion.gateway.base);
         Who::gateway(occasion.gateway).write(&mut json, "\"observer\":");
-        json.raw(SOURCE_TYPE).close("}").raw("\"entity\":[");
-        patient(&mut json, self.patient);
-        entities(&mut json);
-        json.close("]}");
+        json.raw(SOURCE_TYPE).close("}");
+        json.list("\"entity\":[", |json| {
+            patient(json, self.patient);
+            entities(json);
+        });
+        json.close("}");
         let stated = |text: &str| Some(clean(text).into_owned()).filter(|text| !text.is_empty());
         let columns = Columns {
             id,

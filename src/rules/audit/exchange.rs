@@ -31,7 +31,7 @@ pub struct Query<'a> {
     pub caller: &'a Caller<'a>,
     pub purpose: &'a str,
     pub patient: &'a str,
-    /// `search-type` or `search-system`.
+    /// `search-type` or `search-system`; `operation` for one that searches.
     pub interaction: &'a str,
     /// The request line (and form) as it came; kept in base64, so that nothing in it is lost or acts.
     pub query: &'a [u8],
@@ -84,7 +84,10 @@ impl Query<'_> {
         let subtype = interaction(self.interaction);
         let classed = [REST, &subtype];
         let mut draft = Draft::new(Kind::Query, &classed, "E");
-        draft.profile = "IHE.BasicAudit.PatientQuery";
+        // An operation that finds a person is asked like a query; to BALP it is no search.
+        if self.interaction.starts_with("search") {
+            draft.profile = "IHE.BasicAudit.PatientQuery";
+        }
         (draft.purpose, draft.patient) = (self.purpose, self.patient);
         draft.partner = Some(&self.caller.organisation);
         draft.write(

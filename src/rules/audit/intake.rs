@@ -29,9 +29,13 @@ pub struct Intake<'a> {
 impl Intake<'_> {
     /// `salt`: 16 random bytes of this event's own.
     pub fn event(&self, occasion: &Occasion<'_>, salt: [u8; 16]) -> Event {
-        let (code, action, profile) = match self.update {
-            false => ("create", "C", "IHE.BasicAudit.PatientCreate"),
-            true => ("update", "U", "IHE.BasicAudit.PatientUpdate"),
+        // What is shared, a directory, is about nobody: BALP has profiles of their own for that.
+        let of_nobody = clean(self.patient).is_empty();
+        let (code, action, profile) = match (self.update, of_nobody) {
+            (false, false) => ("create", "C", "IHE.BasicAudit.PatientCreate"),
+            (true, false) => ("update", "U", "IHE.BasicAudit.PatientUpdate"),
+            (false, true) => ("create", "C", "IHE.BasicAudit.Create"),
+            (true, true) => ("update", "U", "IHE.BasicAudit.Update"),
         };
         let subtype = interaction(code);
         let classed = [REST, &subtype];

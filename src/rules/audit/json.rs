@@ -31,6 +31,19 @@ impl Json {
         self
     }
 
+    /// `"key":[` and its items; nothing where there are none: FHIR knows no empty lists.
+    pub(super) fn list(&mut self, opening: &str, items: impl FnOnce(&mut Json)) -> &mut Json {
+        let before = self.0.len();
+        self.raw(opening);
+        let opened = self.0.len();
+        items(self);
+        if self.0.len() == opened {
+            self.0.truncate(before);
+            return self;
+        }
+        self.close("]")
+    }
+
     /// `"key":"value"`, or nothing when the value is blank: FHIR knows no empty strings.
     pub(super) fn field(&mut self, key: &str, value: &str) -> &mut Json {
         let value = clean(value);
@@ -114,10 +127,10 @@ mod tests {
         json.raw("{")
             .field("a", " \n\t ")
             .field("b", "x")
-            .raw("\"c\":[")
-            .raw("1")
-            .raw("2")
-            .close("]")
+            .list("\"c\":[", |json| {
+                json.raw("1").raw("2");
+            })
+            .list("\"d\":[", |_| {})
             .close("}");
         assert_eq!(json.into_string(), r#"{"b":"x","c":[1,2]}"#);
     }

@@ -14,6 +14,10 @@ pub enum Kind {
     Refusal,
     TokenIssued,
     TokenRefused,
+    /// A client asked what a token of its organisation is worth.
+    TokenIntrospected,
+    /// A client took a token of its own back.
+    TokenRevoked,
     IntakeAccepted,
     IntakeRefused,
     /// Staff looked at a record.
@@ -37,13 +41,15 @@ pub enum Kind {
     Started,
 }
 
-const KINDS: [(Kind, &str); 23] = [
+const KINDS: [(Kind, &str); 25] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
     (Kind::Disclosure, "disclosure"),
     (Kind::Refusal, "refusal"),
     (Kind::TokenIssued, "token-issued"),
     (Kind::TokenRefused, "token-refused"),
+    (Kind::TokenIntrospected, "token-introspected"),
+    (Kind::TokenRevoked, "token-revoked"),
     (Kind::IntakeAccepted, "intake-accepted"),
     (Kind::IntakeRefused, "intake-refused"),
     (Kind::StaffRead, "staff-read"),

@@ -16,8 +16,6 @@ pub mod act;
 pub mod columns;
 pub mod line;
 #[cfg(test)]
-mod balp;
-#[cfg(test)]
 mod conformance;
 
 pub use act::Act;
@@ -32,4 +30,4 @@ pub use line::Line;
 pub use operation::Operation;
 pub use party::{Caller, Gateway, Party, Person};
 pub use stranger::Stranger;
-pub use token::Token;
+pub use token::{Token, TokenAct};

@@ -1,7 +1,7 @@
-//! An access token was given or refused.
+//! An access token was given or refused, asked about, or taken back.
 //! <https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.IUA.71>; a refusal claims no profile.
 
-use super::draft::{Draft, Event, Occasion, QUERY, detail};
+use super::draft::{DECISION, Draft, Event, Occasion, QUERY, detail, transaction};
 use super::json::clean;
 use super::kind::{Kind, Outcome};
 use super::party::{APPLICATION, Caller, TOKEN_SERVICE, USER, Who, agent};
@@ -96,4 +96,48 @@ impl Token<'_> {
     }
 }
 
+/// A client asks at the endpoints beside: what a token is worth, or that it be worth nothing.
+/// <https://www.rfc-editor.org/rfc/rfc7662>, <https://www.rfc-editor.org/rfc/rfc7009>
+#[derive(Clone, Copy, Debug)]
+pub struct TokenAct<'a> {
+    /// `TokenIntrospected` or `TokenRevoked`.
+    pub kind: Kind,
+    pub caller: &'a Caller<'a>,
+    /// Facts as (name, value); no token.
+    pub details: &'a [(&'a str, &'a str)],
+}
+
+impl TokenAct<'_> {
+    /// `salt`: 16 random bytes of this event's own.
+    pub fn event(&self, occasion: &Occasion<'_>, salt: [u8; 16]) -> Event {
+        let mut draft = Draft::new(self.kind, &[AUTHENTICATION], "E");
+        draft.partner = Some(&self.caller.organisation);
+        draft.write(
+            occasion,
+            salt,
+            2560,
+            |json| {
+                let (client, gateway) = (Who::client(self.caller), occasion.gateway);
+                agent(json, APPLICATION, &client, true, Some(self.caller.address), "");
+                let service = Who::gateway(gateway);
+                agent(json, TOKEN_SERVICE, &service, false, Some(gateway.base), "");
+                client
+            },
+            |json| {
+                json.raw("{")
+                    .raw(DECISION)
+                    .field("name", self.kind.code())
+                    .raw("\"detail\":[");
+                detail(json, "act", self.kind.code());
+                self.details
+                    .iter()
+                    .for_each(|(name, value)| detail(json, name, value));
+                json.close("]}");
+                transaction(json, occasion.request);
+            },
+        )
+    }
+}
+
+const AUTHENTICATION: &str = r#""type":{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110114","display":"User Authentication"}"#;
 const ITI_71: &str = r#""type":{"system":"http://dicom.nema.org/resources/ontology/DCM","code":"110114","display":"User Authentication"},"subtype":[{"system":"urn:ihe:event-type-code","code":"ITI-71","display":"Get Access Token"}]"#;

@@ -40,6 +40,12 @@ pub struct Element {
     pub content_reference: Option<&'static str>,
     /// Value set of a required binding.
     pub binding: Option<&'static str>,
+    /// Value set of an extensible binding.
+    pub extensible: Option<&'static str>,
+    /// The value set that nothing may leave, beside a looser binding.
+    pub widest: Option<&'static str>,
+    /// Its Quantity is a SimpleQuantity: without comparator.
+    pub simple_quantity: bool,
     children: Option<u32>,
 }
 
@@ -297,8 +303,8 @@ impl Builder {
         let mut next = || columns.next().unwrap_or_default();
         let path = next();
         let (parent, name) = path.rsplit_once('.').expect("an element has a parent");
-        let (min, max, types, flags, content, targets, binding) =
-            (next(), next(), next(), next(), next(), next(), next());
+        let (min, max, types, flags, content, targets) = (next(), next(), next(), next(), next(), next());
+        let (binding, extensible, widest) = (next(), next(), next());
         let element = Element {
             path,
             name,
@@ -314,6 +320,9 @@ impl Builder {
             summary: flags.contains('S'),
             content_reference: (!content.is_empty()).then_some(content),
             binding: (!binding.is_empty()).then_some(binding),
+            extensible: (!extensible.is_empty()).then_some(extensible),
+            widest: (!widest.is_empty()).then_some(widest),
+            simple_quantity: flags.contains('Q'),
             children: None,
         };
         // Rows of one type mostly follow each other; that saves the look-up.

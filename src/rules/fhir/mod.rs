@@ -5,6 +5,7 @@ pub mod instant;
 pub mod date;
 pub mod id;
 pub mod element;
+pub mod constraint;
 pub mod path;
 mod shared;
 pub mod letters;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 /// Appends `.name`.
-pub(super) fn push_name(path: &mut String, name: &str) {
+pub(crate) fn push_name(path: &mut String, name: &str) {
     if !path.is_empty() {
         path.push('.');
     }
@@ -14,7 +14,7 @@ pub(super) fn push_name(path: &mut String, name: &str) {
 }
 
 /// Appends `[index]`.
-pub(super) fn push_index(path: &mut String, index: usize) {
+pub(crate) fn push_index(path: &mut String, index: usize) {
     write!(path, "[{index}]").expect("writing to a String succeeds");
 }
 

@@ -71,7 +71,7 @@ fn exponent(bytes: &[u8]) -> Option<i64> {
 }
 
 /// Exact order of two decimal texts. `None` if one is not a number.
-pub(super) fn compare(left: &str, right: &str) -> Option<Ordering> {
+pub(crate) fn compare(left: &str, right: &str) -> Option<Ordering> {
     let (a, b) = (Parts::read(left)?, Parts::read(right)?);
     let signs = a.sign().cmp(&b.sign());
     if signs != Ordering::Equal || a.sign() == 0 {

@@ -4,6 +4,7 @@
 use super::ast::Unit;
 use super::temporal::{Temporal, TemporalKind};
 use super::types::FhirType;
+use crate::fhir::element::Child;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
@@ -112,6 +113,27 @@ impl<'a> Item<'a> {
             beside: None,
             of: None,
             exact: false,
+        })
+    }
+
+    /// An element of a FHIR resource whose declaration is known, with its `_x`; `value` may be null beside one.
+    pub fn element(value: &'a Value, beside: Option<&'a Value>, child: &Child) -> Item<'a> {
+        Item::Node(Node {
+            value,
+            beside,
+            of: Some(FhirType::of_child(child)),
+            exact: !child.element.is_choice(),
+        })
+    }
+
+    /// A resource, of the type it states.
+    pub fn resource(value: &'a Value) -> Item<'a> {
+        let of = FhirType::of_resource(value);
+        Item::Node(Node {
+            value,
+            beside: None,
+            of,
+            exact: of.is_some(),
         })
     }
 

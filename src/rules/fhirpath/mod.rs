@@ -33,6 +33,7 @@ mod conformance;
 mod tests;
 
 pub use ast::Unit;
+pub(crate) use decimal::compare as compare_digits;
 pub use error::{EvalCode, EvalError, SyntaxError};
 pub use item::{DELETE_KEY, Item, Node, Quantity};
 pub use scope::{Host, Recorder, Scope, source_index};

@@ -5,6 +5,7 @@
 
 mod alias;
 mod hierarchy;
+pub mod r4;
 mod sensitivity;
 
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! What must hold after every story, whatever it was about:
 //! the log verifies; every 2xx that carried resources about a person has its disclosure events, with exactly those
 //! resources in exactly those versions, and no event speaks of what did not leave; nothing that identifies a person
-//! stands in an error or in the operators' log.
+//! stands in an error or in the operators' log; what left and what was logged conforms to the guides (`conformance.rs`).
 //! 45 CFR 164.528, 45 CFR 164.312(b), 42 CFR 2.25
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::exchange::reference;
 use super::world::Exchange;
-use super::{World, logs, people};
+use super::{World, conformance, logs, people};
 
 /// Per request, the resources with their versions.
 type ByRequest = BTreeMap<String, BTreeSet<(String, String)>>;
@@ -43,7 +43,7 @@ impl World {
             Ok(found) => wrong.push(format!("the log does not verify: {:?}", found.report.findings)),
             Err(error) => wrong.push(format!("the log cannot be read: {error}")),
         }
-        let (recorded, kinds) = self.recorded().await;
+        let (recorded, kinds) = self.recorded(&mut wrong).await;
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = ByRequest::new();
         for exchange in seen.iter().filter(|e| e.ask.path.starts_with("/fhir/")) {
@@ -107,11 +107,21 @@ impl World {
                     .iter()
                     .map(|issue| format!("{} {url}: {issue}", exchange.request)),
             );
+            let unlisted = conformance::unlisted(&one);
+            wrong.extend(unlisted.iter().map(|what| format!("{} {what}", exchange.request)));
+        }
+        if let Some(page) = exchange
+            .answer
+            .resource()
+            .filter(|body| body["resourceType"] == "Bundle")
+        {
+            let unlisted = conformance::unlisted(&page);
+            wrong.extend(unlisted.iter().map(|what| format!("{} {what}", exchange.request)));
         }
     }
 
-    /// Disclosure events by request, and the kinds of all events by request.
-    async fn recorded(&self) -> (ByRequest, BTreeMap<String, BTreeSet<String>>) {
+    /// Disclosure events by request, and the kinds of all events by request. Each event is held to the profile it claims.
+    async fn recorded(&self, wrong: &mut Vec<String>) -> (ByRequest, BTreeMap<String, BTreeSet<String>>) {
         let (mut released, mut kinds) = (ByRequest::new(), BTreeMap::<_, BTreeSet<_>>::new());
         let mut next = 0;
         loop {
@@ -129,8 +139,9 @@ impl World {
                     .entry(request.clone())
                     .or_default()
                     .insert(entry.columns.kind.clone());
+                let body = entry.body.as_deref().and_then(|b| json::parse(b.as_bytes()).ok());
+                wrong.extend(body.iter().flat_map(conformance::unlisted));
                 if entry.columns.kind == "disclosure" {
-                    let body = entry.body.as_deref().and_then(|b| json::parse(b.as_bytes()).ok());
                     let body = body.expect("an event is JSON");
                     let of_request = released.entry(request).or_default();
                     of_request.extend(entities(&body));

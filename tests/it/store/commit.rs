@@ -204,6 +204,8 @@ fn token_of_nobody() -> AccessToken {
         scope: String::new(),
         purpose: String::new(),
         subject: None,
+        stated: None,
+        issued: NOW,
         expires: NOW,
     }
 }

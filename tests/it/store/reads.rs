@@ -260,6 +260,8 @@ async fn parties_are_found(home: Home) {
         scope: "system/*.rs".to_owned(),
         purpose: "TREAT".to_owned(),
         subject: None,
+        stated: None,
+        issued: NOW,
         expires: NOW.plus_seconds(300),
     };
     let staff = Staff {
@@ -313,9 +315,20 @@ async fn parties_are_found(home: Home) {
             .partner_state,
         "disabled"
     );
+    // What is recorded under a token counts until it is taken back, also within one batch.
+    let mut under = Change::at(NOW);
+    under.expects_token = Some(vec![9; 32]);
+    assert!(store.commit(under.clone()).await.is_ok());
     let mut change = Change::at(NOW);
     change.revoked_tokens = vec![vec![9; 32]];
-    store.commit(change).await.expect("recorded");
+    let (before, ended, after) = tokio::join!(
+        store.commit(under.clone()),
+        store.commit(change),
+        store.commit(under.clone())
+    );
+    assert!(before.is_ok() && ended.is_ok());
+    assert_eq!(after.err(), Some(Refused::Stale));
+    assert_eq!(store.commit(under).await.err(), Some(Refused::Stale));
     assert!(store.token(&[9; 32]).await.expect("reads").is_none());
 }
 
