@@ -145,6 +145,8 @@ enum Gives {
     AboutPeople,
     /// What is the same for everyone.
     Open,
+    /// To a partner's system: about its own tokens.
+    ToClients,
     /// To an internal source: counts of what it sent itself.
     ToSources,
     /// To named staff, on the log.
@@ -156,6 +158,8 @@ const ROUTES: &[(&str, Gives)] = &[
     ("/livez", Gives::Open),
     ("/readyz", Gives::Open),
     ("/auth/token", Gives::Open),
+    ("/auth/introspect", Gives::ToClients),
+    ("/auth/revoke", Gives::ToClients),
     ("/fhir/metadata", Gives::Open),
     ("/fhir/.well-known/smart-configuration", Gives::Open),
     ("/fhir/StructureDefinition/{id}", Gives::Open),
