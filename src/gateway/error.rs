@@ -27,6 +27,12 @@ pub enum Error {
     /// No such work item, mapping or address: 404.
     #[error("not found")]
     NotFound,
+    /// No such interaction with this type: 405.
+    #[error("not supported")]
+    NotSupported,
+    /// The body is of a kind that is not taken: 415.
+    #[error("this media type is not taken")]
+    MediaType,
     /// Someone else was first: 409.
     #[error("the state has changed")]
     Conflict,
@@ -48,6 +54,8 @@ impl Error {
             Error::Unauthenticated => 401,
             Error::OutOfScope | Error::Role => 403,
             Error::NotFound => 404,
+            Error::NotSupported => 405,
+            Error::MediaType => 415,
             Error::Conflict => 409,
             Error::Unprocessable(_) => 422,
             Error::TooMany(_) => 429,
@@ -70,6 +78,11 @@ impl Error {
                 "the role of this member of staff does not allow this (roles: README)",
             ),
             Error::NotFound => one(IssueCode::NotFound, "no such resource"),
+            Error::NotSupported => one(IssueCode::NotSupported, "this interaction is not supported here"),
+            Error::MediaType => one(
+                IssueCode::NotSupported,
+                "resources are taken as application/fhir+json or application/fhir+xml, patches as application/json-patch+json",
+            ),
             Error::Conflict => one(IssueCode::Conflict, "the state has changed; read it again"),
             Error::TooMany(_) => one(
                 IssueCode::Throttled,

@@ -18,14 +18,20 @@ pub enum Interaction {
     Search,
     /// `$match` and the like.
     Operation,
+    Create,
+    Update,
+    Patch,
 }
 
 impl Interaction {
-    fn code(self) -> &'static str {
+    pub(super) fn code(self) -> &'static str {
         match self {
             Interaction::Read => "read",
             Interaction::Search => "search-type",
             Interaction::Operation => "operation",
+            Interaction::Create => "create",
+            Interaction::Update => "update",
+            Interaction::Patch => "patch",
         }
     }
 }
@@ -143,7 +149,7 @@ impl Gateway {
         salt
     }
 
-    fn disclosure_event(
+    pub(super) fn disclosure_event(
         &self,
         caller: &audit::Caller<'_>,
         interaction: Interaction,
@@ -243,7 +249,11 @@ fn request_event(
             }
             .event(occasion, salt)
         }
-        Interaction::Search | Interaction::Operation => {
+        Interaction::Search
+        | Interaction::Operation
+        | Interaction::Create
+        | Interaction::Update
+        | Interaction::Patch => {
             let query = call.line.as_bytes();
             audit::Query {
                 caller,

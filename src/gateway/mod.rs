@@ -24,6 +24,7 @@ mod find_person;
 mod break_glass;
 mod grant;
 mod request_more;
+mod write;
 mod explain;
 mod statement;
 mod intake;
@@ -63,6 +64,7 @@ pub use staff_disclosure::Made;
 pub use strangers::{Attempt, Stranger};
 pub use token::{TokenRequest, TokenResponse, URI, WRITABLE};
 pub use work::{StaffMember, WorkView};
+pub use write::{Intent, Target, Written};
 
 use crate::config::{Clock, Config, Entropy, Keys};
 use crate::store::{Change, Deployment, Store};

@@ -119,14 +119,14 @@ impl Gateway {
         resource_type: &'static str,
         pairs: &[(String, String)],
         lenient: bool,
-    ) -> Result<Query, Error> {
+    ) -> Result<Query, Vec<Issue>> {
         let setting = Setting {
             base: &self.config.base(),
             zone: &self.rules.zone,
             now: self.clock.now().stamp(),
             lenient,
         };
-        Query::parse(resource_type, pairs, &setting).map_err(Error::Invalid)
+        Query::parse(resource_type, pairs, &setting)
     }
 
     /// The query with pages of its own; a cursor of another client, purpose or query is 400.
@@ -140,7 +140,7 @@ impl Gateway {
 
     /// Whose release could hold this resource. Unknown ids lead nowhere, like foreign ones. Only who was shown it before
     /// finds it without a read: so absent, foreign and withheld cost the same.
-    async fn people_of(
+    pub(super) async fn people_of(
         &self,
         call: &Call,
         resource_type: &str,
@@ -159,7 +159,13 @@ impl Gateway {
 
     /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
     /// withheld takes the same number of reads, whatever is in memory.
-    async fn pay_for_a_miss(&self, call: &Call, id: &str, found: &[Found], now: &Now) -> Result<(), Error> {
+    pub(super) async fn pay_for_a_miss(
+        &self,
+        call: &Call,
+        id: &str,
+        found: &[Found],
+        now: &Now,
+    ) -> Result<(), Error> {
         if found.iter().any(Found::was_built) {
             return Ok(());
         }
@@ -211,7 +217,7 @@ impl Gateway {
     }
 
     /// In order of person, so that two requests never wait for each other's builds.
-    async fn find_all(
+    pub(super) async fn find_all(
         &self,
         call: &Call,
         people: &[String],

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use postern_rules::disclosure::{Grant, Moved, Recipient, Record, Refusal, Release, Shown, Stored, decide};
+use postern_rules::disclosure::{
+    Grant, Moved, Recipient, Record, Refusal, Release, Shown, Standing, Stored, WrittenValues, decide,
+};
 use postern_rules::fhir::{Instant, Now, Value, is_shared, json};
 
 use super::release_cache::{Building, Kept, Key};
 use super::{Caller, Error, Gateway};
-use crate::store::{self, ReleasedRow, ResourceRow, Versions};
+use crate::store::{self, ReleasedRow, ResourceRow, Versions, WrittenValue};
 
 /// What was found about one person, and what it was decided from.
 pub struct Found {
@@ -140,6 +142,7 @@ impl Gateway {
         // After the resources: a review that comes in between moved the version, and the recording transaction notices.
         let reviewed = self.store.reviewed_texts(patient).await?;
         let reviewed = super::label_review::gathered(&reviewed);
+        let written = self.store.written_values(patient).await?;
         Ok(Record {
             patient: patient.to_owned(),
             version: versions.record,
@@ -147,6 +150,7 @@ impl Gateway {
             resources,
             directory,
             reviewed,
+            written: gathered(&written),
         })
     }
 
@@ -258,7 +262,38 @@ fn stored(row: &ResourceRow) -> Result<Stored, Error> {
         );
         Error::Unavailable
     })?;
-    Stored::new(body, row.version).ok_or(Error::Unavailable)
+    let stored = Stored::new(body, row.version).ok_or(Error::Unavailable)?;
+    Ok(as_stated(stored, &row.source))
+}
+
+/// With who stated it, by the source of its form.
+pub(super) fn as_stated(stored: Stored, source: &str) -> Stored {
+    match contributed(source) {
+        Some((partner, standing)) => stored.contributed(partner, standing),
+        None => stored,
+    }
+}
+
+/// Source of what a partner stated: `partner:maple/waiting`.
+pub(super) fn contribution(partner: &str, standing: Standing) -> String {
+    format!("partner:{partner}/{}", standing.code())
+}
+
+fn contributed(source: &str) -> Option<(&str, Standing)> {
+    let (partner, standing) = source.strip_prefix("partner:")?.rsplit_once('/')?;
+    Some((partner, Standing::named(standing)?))
+}
+
+/// What partners wrote, as a decision over the record takes it.
+fn gathered(rows: &[WrittenValue]) -> WrittenValues {
+    let mut written = WrittenValues::default();
+    for row in rows {
+        if let Ok(digest) = <[u8; 32]>::try_from(row.digest.as_slice()) {
+            let reference = format!("{}/{}", row.resource_type, row.id);
+            written.insert(&row.partner, &reference, &row.place, digest);
+        }
+    }
+    written
 }
 
 /// `Practitioner/x` and the like, wherever they stand.

@@ -4,9 +4,10 @@
 //! discontinued item does not stay and a shared one does not go. Whose a resource is may be corrected by the record
 //! that alone states it. Whose form is kept: the last writer's, unless another record knows it better. 45 CFR 164.312(c)(1), 164.526
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_rules::fhir::{Issue, IssueCode, Value, is_shared};
+use postern_rules::log::Digest;
 
 use super::{Error, Gateway};
 use crate::store::{Put, Rehomed, ResourceRow, Statement};
@@ -40,22 +41,25 @@ impl Gateway {
     ) -> Result<Plan, Error> {
         let before = self.store.stated_in(source).await?;
         let mut plan = Plan::default();
-        let mut made: BTreeSet<Key> = BTreeSet::new();
+        let mut made: BTreeMap<Key, Digest> = BTreeMap::new();
         let mut foreign: Vec<ResourceRow> = Vec::new();
         for resource in resources {
             let Some(key) = key_of(resource) else { continue };
             let stored = self.store.resource(&key.0, &key.1).await?;
-            made.insert(key.clone());
+            let body = resource.to_string();
+            let says = Digest::of(body.as_bytes());
+            let said_before = before.get(&key).is_some_and(|before| *before == says.0);
+            made.insert(key.clone(), says);
             // The store never gives a resource to another person by itself: said here, or it would look busy forever.
             let of = patient.filter(|_| !is_shared(&key.0)).map(str::to_owned);
-            let body = resource.to_string();
             if let Some(row) = stored {
                 if row.patient != of {
                     foreign.push(row);
                 } else if !row.deleted
                     && (row.body == body
                         || self.known_otherwise(source, &row)
-                        || self.stated_better(source, patient, &row).await?)
+                        || self.stated_better(source, patient, &row).await?
+                        || said_before && changed_since(&row))
                 {
                     continue;
                 }
@@ -74,7 +78,9 @@ impl Gateway {
             self.correct(source, patient, &before, &made, foreign, &mut plan)
                 .await?;
         }
-        for (resource_type, id) in before.difference(&made) {
+        let made_now: BTreeSet<&Key> = made.keys().collect();
+        let dropped: Vec<&Key> = before.keys().filter(|key| !made_now.contains(key)).collect();
+        for (resource_type, id) in &dropped {
             if let Some(row) = self.store.resource(resource_type, id).await?
                 && !row.deleted
                 && row.patient.as_deref().is_some_and(|of| Some(of) == patient)
@@ -83,13 +89,20 @@ impl Gateway {
                 plan.puts.push(retirement(row));
             }
         }
-        let statement = |(resource_type, id): &Key| Statement {
+        let statement = |(resource_type, id): &Key, digest: Digest| Statement {
             source: source.to_owned(),
             resource_type: resource_type.clone(),
             id: id.clone(),
+            digest,
         };
-        plan.states = made.difference(&before).map(statement).collect();
-        plan.unstates = before.difference(&made).map(statement).collect();
+        let new = made
+            .iter()
+            .filter(|(key, says)| before.get(key).is_none_or(|before| *before != says.0));
+        plan.states = new.map(|(key, says)| statement(key, *says)).collect();
+        plan.unstates = dropped
+            .into_iter()
+            .map(|key| statement(key, Digest([0; 32])))
+            .collect();
         Ok(plan)
     }
 
@@ -131,8 +144,8 @@ impl Gateway {
         &self,
         source: &str,
         patient: Option<&str>,
-        before: &BTreeSet<Key>,
-        made: &BTreeSet<Key>,
+        before: &BTreeMap<Key, Vec<u8>>,
+        made: &BTreeMap<Key, Digest>,
         foreign: Vec<ResourceRow>,
         plan: &mut Plan,
     ) -> Result<(), Error> {
@@ -147,7 +160,7 @@ impl Gateway {
         for row in &foreign {
             let (resource_type, id) = (&row.resource_type, &row.id);
             if row.patient.as_ref() != Some(&from)
-                || !before.contains(&(resource_type.clone(), id.clone()))
+                || !before.contains_key(&(resource_type.clone(), id.clone()))
                 || self.store.stated_elsewhere(source, resource_type, id).await?
             {
                 return Err(of_another_person(resource_type));
@@ -164,7 +177,7 @@ impl Gateway {
                 let refers = moved
                     .iter()
                     .any(|(t, id)| row.body.contains(&format!("\"{t}/{id}\"")));
-                if refers || before.contains(&key) && !made.contains(&key) {
+                if refers || before.contains_key(&key) && !made.contains_key(&key) {
                     return Err(of_another_person(&kind));
                 }
                 others += 1;
@@ -190,6 +203,15 @@ impl Gateway {
     }
 }
 
+/// Did a partner, or staff who accepted what one proposed, write this form? Then a source that says what it said before has
+/// said nothing about it.
+fn changed_since(row: &ResourceRow) -> bool {
+    row.source.starts_with("partner:") || row.source.starts_with(ACCEPTED)
+}
+
+/// Source of a form that staff made by accepting a proposal; the work item follows.
+pub(super) const ACCEPTED: &str = "proposal:";
+
 /// What a record is chiefly about, from its own name: `hearthstone/directory#Organization/…`.
 fn chief_of(source: &str) -> Option<(&str, &str)> {
     source.rsplit_once('#')?.1.split_once('/')
@@ -211,7 +233,7 @@ fn of_another_person(resource_type: &str) -> Error {
     )])
 }
 
-fn identifiers(resource: &Value) -> Vec<(String, String)> {
+pub(super) fn identifiers(resource: &Value) -> Vec<(String, String)> {
     let list = match &resource["identifier"] {
         Value::Array(list) => list.as_slice(),
         one @ Value::Object(_) => std::slice::from_ref(one),

@@ -31,11 +31,21 @@ pub struct TokenResponse {
 /// Types that a partner may write, some of them as a proposal to staff. Letters `c`, `u`, `d` of a scope are granted for
 /// these alone.
 pub const WRITABLE: &[&str] = &[
+    "AllergyIntolerance",
     "Appointment",
     "CarePlan",
+    "CareTeam",
     "Communication",
+    "Condition",
     "DocumentReference",
+    "Encounter",
     "Goal",
+    "MedicationRequest",
+    "Observation",
+    "Patient",
+    "QuestionnaireResponse",
+    "RelatedPerson",
+    "RiskAssessment",
     "ServiceRequest",
     "Task",
 ];

@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use postern_rules::disclosure::Reading;
 use postern_rules::fhir::element::table;
+use postern_rules::fhir::{Issue, IssueCode};
 use postern_rules::search::View;
 
 use super::request::Facts;
@@ -123,7 +124,9 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
     let lenient = facts.is_lenient();
     let search = async {
         let call = facts.call(gateway).await?;
-        let query = gateway.read_query(known_type(kind)?, &pairs, lenient)?;
+        let query = gateway
+            .read_query(known_type(kind)?, &pairs, lenient)
+            .map_err(Error::Invalid)?;
         gateway.search(&call, &query).await
     };
     match search.await {
@@ -132,7 +135,7 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
     }
 }
 
-fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
+pub(super) fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
     let asked = pairs
         .iter()
         .find(|(name, _)| name == "_format")
@@ -140,7 +143,7 @@ fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
     respond::format(&facts.headers, asked)
 }
 
-fn known_type(name: &str) -> Result<&'static str, Error> {
+pub(super) fn known_type(name: &str) -> Result<&'static str, Error> {
     table()
         .resource_types()
         .find(|known| *known == name)
@@ -151,4 +154,20 @@ fn is_form(facts: &Facts) -> bool {
     let media = facts.header(header::CONTENT_TYPE).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// A write takes no search parameters.
+pub(super) fn only_format(pairs: &[(String, String)]) -> Result<(), Error> {
+    if pairs
+        .iter()
+        .all(|(name, _)| name == "_format" || name == "_pretty")
+    {
+        return Ok(());
+    }
+    let issue = Issue::error(
+        IssueCode::NotSupported,
+        "",
+        "this takes no parameters but _format",
+    );
+    Err(Error::Invalid(vec![issue]))
 }

@@ -7,6 +7,7 @@ mod request;
 mod oauth_form;
 mod fhir;
 mod operation;
+mod write;
 mod smart;
 mod intake;
 mod staff;
@@ -57,9 +58,12 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
             "/fhir/Patient/{id}/%24request-more",
             post(operation::request_more),
         )
-        .route("/fhir/{type}", get(fhir::search))
+        .route("/fhir/{type}", get(fhir::search).post(write::create))
         .route("/fhir/{type}/_search", post(fhir::search_form))
-        .route("/fhir/{type}/{id}", get(fhir::read))
+        .route(
+            "/fhir/{type}/{id}",
+            get(fhir::read).put(write::update).patch(write::patch),
+        )
         .route("/fhir/{type}/{id}/_history/{version}", get(fhir::vread))
         .route("/intake/{source}/{record}", post(intake::accept))
         .route("/staff/preview", get(staff_view::preview))

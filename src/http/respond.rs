@@ -20,13 +20,14 @@ pub const JSON: &str = "application/json; charset=utf-8";
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Headers an answer may carry; any other is removed before it leaves. `date` is added by the server itself.
-static ALLOWED: [HeaderName; 12] = [
+static ALLOWED: [HeaderName; 13] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
     header::VARY,
     header::ETAG,
     header::LAST_MODIFIED,
+    header::LOCATION,
     header::CACHE_CONTROL,
     header::RETRY_AFTER,
     header::WWW_AUTHENTICATE,
@@ -51,6 +52,15 @@ pub fn reply(reply: Reply, format: Format) -> Response {
     }
     if let Some(date) = reply.last_modified.and_then(http_date) {
         headers.insert(header::LAST_MODIFIED, date);
+    }
+    response
+}
+
+/// The answer to a write, with where what was made can be read.
+pub fn written(opened: Reply, location: Option<String>, format: Format) -> Response {
+    let mut response = reply(opened, format);
+    if let Some(location) = location.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
     response
 }

@@ -15,4 +15,6 @@ pub mod law;
 pub mod log;
 pub mod document;
 pub mod disclosure;
+pub mod referral;
+pub mod write;
 pub mod audit;

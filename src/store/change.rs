@@ -13,6 +13,7 @@ use super::parties::{AccessToken, Client, Partner, Source, Staff};
 use super::refresh::Sweep;
 use super::reviewed::ReviewedText;
 use super::work::WorkItem;
+use super::written::WrittenValue;
 
 /// One transaction. Start from `Change::at(now)` and fill in what applies.
 #[derive(Clone)]
@@ -49,6 +50,8 @@ pub struct Change {
     pub work: Vec<Work>,
     /// Texts that staff judged. The version of their people moves by itself, or the world's.
     pub reviewed: Vec<ReviewedText>,
+    /// Values that a partner wrote into resources of this change.
+    pub written: Vec<WrittenValue>,
     /// New break-glass grants. Name their people in `touches`: what such a recipient may see changes.
     pub grants: Vec<GrantRow>,
     /// Grants that staff end now; likewise in `touches`. `Stale` when one has ended already.
@@ -94,6 +97,7 @@ impl Change {
             sweep: None,
             work: Vec::new(),
             reviewed: Vec::new(),
+            written: Vec::new(),
             grants: Vec::new(),
             ended_grants: Vec::new(),
             notices: Vec::new(),
@@ -138,6 +142,7 @@ impl Change {
                 && self.due.is_empty()
                 && self.sweep.is_none()
                 && self.work.is_empty()
+                && self.written.is_empty()
                 && self.grants.is_empty()
                 && self.ended_grants.is_empty()
                 && self.notices.is_empty()
@@ -178,12 +183,14 @@ pub struct Put {
 }
 
 /// That a source record states a resource.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Statement {
     /// The record: `hearthstone/care-plan#CarePlan/x`.
     pub source: String,
     pub resource_type: String,
     pub id: String,
+    /// SHA-256 of the form it states.
+    pub digest: Digest,
 }
 
 /// A resource that goes from one person's record to another's, because its own source record corrects whose it is.

@@ -20,6 +20,7 @@ mod work;
 mod grant;
 mod notice;
 mod reviewed;
+mod written;
 mod person;
 mod parties;
 mod audit;
@@ -45,6 +46,7 @@ pub use reviewed::ReviewedText;
 pub use upkeep::{BackupError, Deployment};
 pub use work::{WorkFilter, WorkItem};
 pub use writer::{Lane, OnFatal};
+pub use written::WrittenValue;
 
 use engine::{Address, Pool};
 use writer::Queue;

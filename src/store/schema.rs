@@ -6,13 +6,14 @@ use super::engine::{Conn, args, held};
 use super::failure::{Damage, OpenError, damage};
 
 /// The migrations this program knows, oldest first; schema *n* is what the first *n* of them make.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0007.sql"),
 ];
 
 /// The schema this program reads and writes.
@@ -20,6 +21,9 @@ pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// The schema that began to index people: who was there before it is indexed when it comes.
 const PEOPLE_INDEXED: i64 = 2;
+
+/// The schema that began to keep what a source last stated: what is there counts as that.
+const STATEMENTS_KEPT: i64 = 7;
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)";
 
@@ -91,6 +95,9 @@ async fn migrate_once(conn: &mut Conn, known: i64) -> Result<(), Stopped> {
             apply(conn, text).await.map_err(at(version))?;
             if version == PEOPLE_INDEXED {
                 super::person::index_all(conn).await.map_err(at(version))?;
+            }
+            if version == STATEMENTS_KEPT {
+                super::stated::keep_all(conn).await.map_err(at(version))?;
             }
             conn.execute("INSERT INTO schema_version (version) VALUES ($1)", args![version])
                 .await

@@ -12,6 +12,7 @@ use super::failure::{Damage, Refused, damage, report};
 use super::receipt::Receipt;
 use super::{
     audit, checkpoint, grant, notice, parties, person, refresh, released, resource, reviewed, stated, work,
+    written,
 };
 
 /// Why one change did not go through.
@@ -145,6 +146,7 @@ async fn apply(conn: &mut Conn, change: &Change, versions: &Locked) -> Result<()
     refresh::put(conn, change).await?;
     work::put(conn, &change.work).await?;
     reviewed::put(conn, change).await?;
+    written::put(conn, change).await?;
     grant::put(conn, change).await?;
     notice::put(conn, change).await?;
     if let Some(row) = &change.checkpoint {

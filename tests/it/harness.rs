@@ -14,6 +14,7 @@ mod people;
 mod settle;
 mod us_core;
 mod world;
+mod writer;
 
 pub use conformance::{Nonconformity, known, nonconformities, nonconformities_of_event};
 pub use disk::folder as database_folder;
@@ -28,6 +29,7 @@ pub use partner::{
 pub use people::{DemoRecord, Person, demo_record, records};
 pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};
+pub use writer::JSON_PATCH;
 
 /// Each story once per engine: `sqlite::…` and `postgres::…`.
 macro_rules! stories {

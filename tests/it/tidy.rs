@@ -17,6 +17,8 @@ const RULES: &[&str] = &[
     "log",
     "document",
     "disclosure",
+    "referral",
+    "write",
     "audit",
 ];
 const SHELL: &[&str] = &["config", "store", "auth", "gateway", "http", "worker", "cli"];
@@ -43,6 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustybuzz", &["src/rules/document/pdf"]),
     ("notosans", &["src/rules/document/pdf"]),
     ("hmac", &["src/rules/fhir"]),
+    ("json_patch", &["src/rules/write"]),
     (
         "csv",
         &["src/rules/mapping", "src/rules/label", "src/rules/terminology"],

@@ -191,6 +191,29 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
             .event(occasion, salt),
         );
     }
+    for (kind, interaction) in [
+        (Kind::Create, "create"),
+        (Kind::Update, "patch"),
+        (Kind::Proposal, "update"),
+    ] {
+        let write = Write {
+            kind,
+            caller,
+            purpose,
+            patient,
+            interaction,
+            resource: "Task/t1",
+            details: &[("element", text), ("blank", "")],
+        };
+        events.push(write.event(occasion, salt));
+        events.push(
+            Write {
+                details: &[],
+                ..write
+            }
+            .event(occasion, salt),
+        );
+    }
     for kind in [Kind::TokenIntrospected, Kind::TokenRevoked] {
         let details = [("active", "yes"), ("client", text), ("blank", "")];
         let act = TokenAct {
@@ -326,6 +349,10 @@ fn profiles_are_claimed_where_they_hold() {
             "IHE.BasicAudit.PatientCreate",
             "IHE.BasicAudit.PatientUpdate",
             "IHE.BasicAudit.Update",
+            "IHE.BasicAudit.PatientUpdate",
+            "IHE.BasicAudit.PatientCreate",
+            "IHE.BasicAudit.PatientCreate",
+            "IHE.BasicAudit.PatientUpdate",
             "IHE.BasicAudit.PatientUpdate",
         ]
     );

@@ -8,6 +8,12 @@ pub enum Kind {
     Read,
     /// A partner searched.
     Query,
+    /// A partner stated something new.
+    Create,
+    /// A partner changed what is its own to write.
+    Update,
+    /// A partner changed what is not: staff are asked.
+    Proposal,
     /// What left the agency, to whom, for what: the row of the accounting of disclosures.
     Disclosure,
     /// A request that was not answered.
@@ -41,9 +47,12 @@ pub enum Kind {
     Started,
 }
 
-const KINDS: [(Kind, &str); 25] = [
+const KINDS: [(Kind, &str); 28] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
+    (Kind::Create, "create"),
+    (Kind::Update, "update"),
+    (Kind::Proposal, "proposal"),
     (Kind::Disclosure, "disclosure"),
     (Kind::Refusal, "refusal"),
     (Kind::TokenIssued, "token-issued"),

@@ -77,11 +77,17 @@ pub struct Reading<'a> {
 
 /// One resource of an answer.
 #[derive(Clone, Debug)]
-pub(super) enum Chosen {
+enum Chosen {
     /// By its place in the release.
     Released(usize),
     /// Made from the release for this answer.
     Made(Arc<Made>),
+}
+
+impl Chosen {
+    fn is(&self, index: usize) -> bool {
+        matches!(self, Chosen::Released(at) if *at == index)
+    }
 }
 
 /// One person an answer speaks of: the release and which of its resources are in the answer.
@@ -92,8 +98,25 @@ pub struct Subject {
 }
 
 impl Subject {
-    pub(super) fn of(release: Arc<Release>, chosen: Vec<Chosen>) -> Subject {
-        Subject { release, chosen }
+    /// Of resources by their places in the release.
+    pub(super) fn of(release: Arc<Release>, places: Vec<usize>) -> Subject {
+        let chosen = places.into_iter().map(Chosen::Released);
+        Subject {
+            release,
+            chosen: chosen.collect(),
+        }
+    }
+
+    /// One more resource of a release, beside those already shown of it.
+    pub(super) fn add(subjects: &mut Vec<Subject>, release: Arc<Release>, index: usize) {
+        match subjects
+            .iter_mut()
+            .find(|one| Arc::ptr_eq(&one.release, &release))
+        {
+            Some(one) if one.chosen.iter().any(|known| known.is(index)) => {}
+            Some(one) => one.chosen.push(Chosen::Released(index)),
+            None => subjects.push(Subject::of(release, vec![index])),
+        }
     }
 
     pub fn release(&self) -> &Release {
@@ -184,7 +207,8 @@ impl Answer {
         };
         let (etag, last_modified) = (Some(format!("W/\"{version}\"")), Some(changed_at));
         let status = if unchanged { 304 } else { 200 };
-        let subjects = vec![Subject::of(release, vec![chosen])];
+        let chosen = vec![chosen];
+        let subjects = vec![Subject { release, chosen }];
         Answer::new(status, etag, last_modified, subjects, body, asking.request)
     }
 
@@ -237,7 +261,7 @@ impl Answer {
         let subjects = releases.into_iter().zip(chosen).enumerate();
         let subjects = subjects
             .filter(|(at, (_, chosen))| !chosen.is_empty() || page.counted.contains(at))
-            .map(|(_, (release, chosen))| Subject::of(release, chosen));
+            .map(|(_, (release, chosen))| Subject { release, chosen });
         Answer::new(200, None, None, subjects.collect(), body.into(), asking.request)
     }
 
@@ -259,9 +283,8 @@ impl Answer {
             out.push(b'}');
         }
         out.extend_from_slice(b"]}");
-        let chosen = (0..release.resources.len()).map(Chosen::Released);
-        let chosen = chosen.collect();
-        let subjects = vec![Subject::of(release, chosen)];
+        let places = (0..release.resources.len()).collect();
+        let subjects = vec![Subject::of(release, places)];
         Answer::new(200, None, None, subjects, out.into(), request)
     }
 

@@ -182,7 +182,7 @@ impl<'a> Work<'a> {
             .collect();
         Some(Candidate {
             stored,
-            profile,
+            profile: Some(profile),
             projected,
             labelled: labels.is_more_than_stated(),
             elements,

@@ -161,6 +161,7 @@ fn withheld_for(
             data_set,
             layers,
             reviewed: &record.reviewed,
+            written: &record.written,
             withheld: Vec::new(),
         };
         let mut withheld = HashMap::new();

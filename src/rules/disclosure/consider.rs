@@ -10,6 +10,8 @@ use super::explain::{Rule, Withheld};
 use super::layers::{Layers, Permitted, Refused};
 use super::narrative::PART2_NOTICE;
 use super::record::Stored;
+use super::written::WrittenValues;
+use crate::fhir::excerpt::Excerpt;
 use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed, values_at};
 use crate::law;
 use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
@@ -18,7 +20,8 @@ use crate::terminology::{Confidentiality, Sensitivities};
 /// A resource that survived its layers and its projection.
 pub(super) struct Candidate<'a> {
     pub stored: &'a Stored,
-    pub profile: &'a Profile,
+    /// None: the recipient stated all of it itself.
+    pub profile: Option<&'a Profile>,
     pub projected: Projected<'a>,
     /// Codes or elements in it have labels, so that those of what is released are more than the source states of it.
     pub labelled: bool,
@@ -71,7 +74,10 @@ impl Candidate<'_> {
 impl<'a> Candidate<'a> {
     /// Projected again, without what `link` says leads nowhere.
     pub fn project(&self, link: Option<&LeadsNowhere<'_>>) -> Option<Projected<'a>> {
-        project(self.profile, self.stored, &self.hidden, link)
+        match self.profile {
+            Some(profile) => project(profile, self.stored, &self.hidden, link),
+            None => Some(self.projected.clone()),
+        }
     }
 
     /// The resource, or a released element of it, is content under 42 CFR Part 2.
@@ -99,7 +105,7 @@ impl<'a> Candidate<'a> {
 }
 
 /// An excerpt borrows its scalars from where they are stored, so the place of one tells whether it is there.
-fn address(value: &Value) -> usize {
+pub(super) fn address(value: &Value) -> usize {
     std::ptr::from_ref(value).addr()
 }
 
@@ -109,6 +115,21 @@ fn holds(value: &Value, released: &HashSet<usize>) -> bool {
         Value::Array(items) => items.iter().any(|item| holds(item, released)),
         Value::Object(members) => members.values().any(|member| holds(member, released)),
         scalar => released.contains(&address(scalar)),
+    }
+}
+
+/// Everything but `meta` and `text`, which are made again.
+fn whole(body: &Value) -> Projected<'_> {
+    let mut excerpt = Excerpt::default();
+    let at = excerpt.open_object("");
+    let members = body.as_object().into_iter().flatten();
+    members
+        .filter(|(name, _)| !matches!(name.as_str(), "meta" | "text" | "_text"))
+        .for_each(|(name, value)| excerpt.value(name, value));
+    excerpt.close(at);
+    Projected {
+        excerpt,
+        links: Vec::new(),
     }
 }
 
@@ -133,16 +154,39 @@ pub(super) struct Work<'a> {
     pub data_set: &'a DataSet,
     pub layers: Layers<'a>,
     pub reviewed: &'a ReviewedTexts,
+    pub written: &'a WrittenValues,
     pub withheld: Vec<Withheld>,
 }
+
+/// Where it stands that a partner's word is no part of the record yet.
+const UNCONFIRMED: &str = "contributed by a partner; staff have not accepted it";
+
+/// Basis of what a recipient stated itself.
+const OWN: &str = "own-statement";
 
 impl<'a> Work<'a> {
     /// Layers and projection of one resource. Shared resources that are not released leave no entry: they are
     /// not about the person.
     pub fn consider(&mut self, stored: &'a Stored, shared: bool) -> Option<Candidate<'a>> {
+        if let Some(own) = &stored.contributed {
+            if own.by == self.layers.recipient.id {
+                return Some(self.own_statement(stored));
+            }
+            if stored.is_unconfirmed() {
+                self.keep_back(
+                    stored.reference(),
+                    Refused::new(Rule::Unconfirmed, None, UNCONFIRMED),
+                    shared,
+                );
+                return None;
+            }
+        }
         let reviews = self.reviewed.of(&stored.resource_type, &stored.id);
-        let labels = label_reviewed(&stored.body, self.rules.lists, &self.raised, reviews);
-        let permitted = self.layers.judge(stored, &labels);
+        // What the recipient wrote itself is not kept from it, and not judged.
+        let own = self.written.of(&self.layers.recipient.id, stored);
+        let judged = own.as_ref().map_or(stored, |own| &own.judged);
+        let labels = label_reviewed(&judged.body, self.rules.lists, &self.raised, reviews);
+        let permitted = self.layers.judge(judged, &labels);
         let permitted = match permitted {
             Ok(permitted) => permitted,
             Err(refused) => {
@@ -158,15 +202,16 @@ impl<'a> Work<'a> {
         if shared && !self.data_set.directory().contains(&stored.resource_type) {
             return None;
         }
-        let (mut hidden, elements) = self.judge_elements(stored, &labels, shared);
+        let (mut hidden, elements) = self.judge_elements(judged, &labels, shared);
         let sensitive = !hidden.is_empty();
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
-            let own = labels.elements.iter().map(|(path, _)| path);
-            let own: BTreeSet<&str> = own.chain(&labels.cleared).map(String::as_str).collect();
+            let read = labels.elements.iter().map(|(path, _)| path);
+            let read: BTreeSet<&str> = read.chain(&labels.cleared).map(String::as_str).collect();
             profile::free_text(&stored.body, &mut |path| {
                 // An Annotation is one element here, and its sentence was read.
-                if !own.contains(path) && !own.contains(format!("{path}.text").as_str()) {
+                let read = read.contains(path) || read.contains(format!("{path}.text").as_str());
+                if !read && !own.as_ref().is_some_and(|own| own.holds(path)) {
                     hidden.insert(path.to_owned());
                 }
             });
@@ -182,7 +227,7 @@ impl<'a> Work<'a> {
         };
         Some(Candidate {
             stored,
-            profile,
+            profile: Some(profile),
             projected,
             labelled: labels.is_more_than_stated(),
             elements,
@@ -197,13 +242,37 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// What the recipient itself stated: all of it, whatever its labels and its data set. They travel with it.
+    fn own_statement(&self, stored: &'a Stored) -> Candidate<'a> {
+        let labels = label_reviewed(&stored.body, self.rules.lists, &self.raised, None);
+        let stated = labels.elements.iter().filter(|(_, own)| own.is_stated());
+        let mark = stated.fold(HighWater::default(), |mark, (_, own)| {
+            mark.with(HighWater::of(own))
+        });
+        Candidate {
+            stored,
+            profile: None,
+            projected: whole(&stored.body),
+            labelled: labels.is_more_than_stated(),
+            elements: Vec::new(),
+            mark,
+            hidden: BTreeSet::new(),
+            shared: false,
+            stays: false,
+            basis: BTreeSet::from([OWN.to_owned()]),
+            part2: labels.part2,
+            obligations: law::Obligations::default(),
+            statements: BTreeSet::new(),
+        }
+    }
+
     /// The agency's own Organization: it is about nobody, and whoever asks has its name from the address they asked at.
     pub fn who_answers(&self, agency: &'a Stored) -> Option<Candidate<'a>> {
         let profile = self.data_set.profile_of(&agency.body)?;
         let hidden = BTreeSet::new();
         Some(Candidate {
             stored: agency,
-            profile,
+            profile: Some(profile),
             projected: project(profile, agency, &hidden, None)?,
             labelled: false,
             elements: Vec::new(),

@@ -12,6 +12,7 @@ use super::layers::Layers;
 use super::record::{Recipient, Record, Stored};
 use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
+use super::sight::Sighted;
 use super::{Rules, elements, references};
 use crate::fhir::Now;
 use crate::law::Emergency;
@@ -59,12 +60,34 @@ pub(super) fn decide_within(
     (rules, instead): (&Rules, Option<&DataSet>),
     now: &Now,
 ) -> Result<Decision, Refusal> {
+    let decided = decide_and_see(record, recipient, purpose, (rules, instead), (now, &[]));
+    decided.map(|(decision, _)| decision)
+}
+
+/// The decision, and what of these resources (type and id) is seen, place by place: the ground of a write.
+pub fn decide_seeing(
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    rules: &Rules,
+    (now, wanted): (&Now, &[(&str, &str)]),
+) -> Result<(Decision, Vec<Sighted>), Refusal> {
+    decide_and_see(record, recipient, purpose, (rules, None), (now, wanted))
+}
+
+fn decide_and_see(
+    record: &Record,
+    recipient: &Recipient,
+    purpose: &str,
+    (rules, instead): (&Rules, Option<&DataSet>),
+    (now, wanted): (&Now, &[(&str, &str)]),
+) -> Result<(Decision, Vec<Sighted>), Refusal> {
     let mut asked = Asked::new(record, recipient, purpose, rules, now);
     asked.instead = instead;
     if let Some(refusal) = asked.refused_at_once() {
         return Err(refusal);
     }
-    asked.with_layers(|layers, record, related| released(layers, record, related, purpose, now))
+    asked.with_layers(|layers, record, related| released(layers, record, related, purpose, (now, wanted)))
 }
 
 /// The order of work, once everything that does not depend on a datum is known. `purpose` as it was asserted.
@@ -73,8 +96,8 @@ fn released<'a>(
     record: &'a Record,
     related: Vec<(Relationship, &'a Stored)>,
     purpose: &str,
-    now: &Now,
-) -> Result<Decision, Refusal> {
+    (now, wanted): (&Now, &[(&str, &str)]),
+) -> Result<(Decision, Vec<Sighted>), Refusal> {
     let (rules, recipient, emergency) = (layers.rules, layers.recipient, layers.asker.emergency);
     let policy = &rules.policy;
     let mut data_set = match emergency {
@@ -99,6 +122,7 @@ fn released<'a>(
         data_set,
         layers,
         reviewed: &record.reviewed,
+        written: &record.written,
         withheld: Vec::new(),
     };
     let mut candidates: Vec<Candidate<'_>> = Vec::new();
@@ -129,6 +153,8 @@ fn released<'a>(
         .map(|released| released.leaves() - 1)
         .sum();
     candidates.iter_mut().for_each(Candidate::take_in_elements);
+    let seen = |c: &&Candidate<'_>| wanted.contains(&(c.stored.resource_type.as_str(), c.stored.id.as_str()));
+    let seen: Vec<Sighted> = candidates.iter().filter(seen).map(Sighted::of).collect();
     let part2 = candidates.iter().any(Candidate::is_part2);
     let raised = work.raised;
     let mut basis = BTreeSet::new();
@@ -163,7 +189,7 @@ fn released<'a>(
             .map(|grant| format!("Grant/{}", grant.id)),
         valid_until: now.valid_until(),
     };
-    Ok(Decision { about, resources })
+    Ok((Decision { about, resources }, seen))
 }
 
 /// A grant opens the person where no relationship does.

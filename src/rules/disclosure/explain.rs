@@ -35,6 +35,8 @@ pub enum Rule {
     Shape,
     /// Only reachable through something that is withheld.
     Unreferenced,
+    /// A partner's word that staff have not accepted into the record.
+    Unconfirmed,
 }
 
 impl Rule {
@@ -56,6 +58,7 @@ impl Rule {
             Rule::DataSet => "data-set",
             Rule::Shape => "shape",
             Rule::Unreferenced => "unreferenced",
+            Rule::Unconfirmed => "unconfirmed",
         }
     }
 
@@ -78,6 +81,7 @@ impl Rule {
             Rule::DataSet => "not in this recipient's data set (minimum necessary)",
             Rule::Shape => "it would be invalid without what is withheld",
             Rule::Unreferenced => "nothing released refers to it",
+            Rule::Unconfirmed => "a partner stated it and staff have not accepted it",
         }
     }
 }

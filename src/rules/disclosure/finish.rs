@@ -37,10 +37,12 @@ pub(super) fn finish(
     };
     #[cfg(debug_assertions)]
     let seen = super::planted::labels(&stored.body, lists, raised, seen);
-    let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
-    unknown
-        .iter()
-        .for_each(|(name, value)| excerpt.value(name, value));
+    if let Some(profile) = profile {
+        let unknown: Vec<_> = profile.unknown(excerpt.root()?).collect();
+        unknown
+            .iter()
+            .for_each(|(name, value)| excerpt.value(name, value));
+    }
     #[cfg(debug_assertions)]
     super::planted::members(&stored.body, &mut excerpt);
     excerpt.close(0);
@@ -54,7 +56,9 @@ pub(super) fn finish(
     bytes.extend_from_slice(b",\"meta\":{");
     let stamp_at = bytes.len();
     let labels = security(&seen, no_redisclosure, &stored.body);
-    write_meta(profile.url(), labels, bytes);
+    let base = || format!("http://hl7.org/fhir/StructureDefinition/{}", stored.resource_type);
+    let form = profile.map_or_else(base, |profile| profile.url().to_owned());
+    write_meta(&form, labels, bytes);
     bytes.extend_from_slice(b"},\"text\":");
     narrative::narrative(root, notice.as_deref(), bytes);
     #[cfg(debug_assertions)]

@@ -47,7 +47,7 @@ fn every_case_is_written_as_it_is_slowly() {
                 };
                 let candidate = Candidate {
                     stored: &stored,
-                    profile,
+                    profile: Some(profile),
                     projected,
                     labelled: true,
                     // as if its source had labelled an element of it

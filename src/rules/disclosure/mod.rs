@@ -2,6 +2,7 @@
 //!
 //! Read in this order: [`record`](Record), `relationship`, `layers`, `decide`, `release`, `answer`.
 
+mod written;
 mod record;
 mod grant;
 mod relationship;
@@ -15,6 +16,7 @@ mod asked;
 mod references;
 mod narrative;
 mod consider;
+mod sight;
 mod finish;
 mod decide;
 mod release;
@@ -22,6 +24,7 @@ mod rules;
 mod provenance;
 mod answer;
 mod operation;
+mod written_answer;
 pub mod case;
 #[cfg(debug_assertions)]
 pub mod planted;
@@ -37,7 +40,7 @@ mod finish_by_value;
 
 pub use answer::{Answer, Asking, MAY_BE_INCOMPLETE, NotRecorded, Opened, Permits, Reading, Subject};
 pub use by_staff::{StaffAct, by_staff, purpose_of};
-pub use decide::{Refusal, decide};
+pub use decide::{Refusal, decide, decide_seeing};
 pub use explain::{Rule, Withheld};
 pub use explanation::{
     Denied, Exception, Explanation, ForStaff, Reason, Seen, SmallestChange, Step, explain, title,
@@ -45,7 +48,11 @@ pub use explanation::{
 pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
 pub use operation::{Granted, NOBODY_MEANT};
-pub use record::{Recipient, Record, Stored};
+pub use record::{Contributed, Recipient, Record, Standing, Stored};
+pub(crate) use relationship::references_to;
 pub use relationship::{Basis, Relationship};
 pub use release::{About, Decision, Moved, Release, Released, Shown, version_id};
 pub use rules::Rules;
+pub use sight::{Sight, Sighted};
+pub use written::{WrittenValues, value_digest};
+pub use written_answer::{Part, Shows};

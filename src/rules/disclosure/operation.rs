@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{Answer, Chosen, MAY_BE_INCOMPLETE, Subject};
+use super::answer::{Answer, MAY_BE_INCOMPLETE, Subject};
 use super::release::Release;
 use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome, json as door};
 use crate::identity::{How, Stated, agreement};
@@ -59,7 +59,7 @@ impl Answer {
                 {"severity": "information", "code": "informational", "diagnostics": MAY_BE_INCOMPLETE}]},
             "search": {"mode": "outcome"}});
         body.extend_from_slice(format!("{outcome}]}}").as_bytes());
-        let subjects = found.map(|(release, index, _)| Subject::of(release, vec![Chosen::Released(index)]));
+        let subjects = found.map(|(release, index, _)| Subject::of(release, vec![index]));
         Answer::new(
             200,
             None,
@@ -98,7 +98,7 @@ impl Answer {
     }
 
     /// An answer that shows no released resource. Its text is part of what the receipt has to cover.
-    fn stating(status: u16, body: String, request: &str) -> Answer {
+    pub(super) fn stating(status: u16, body: String, request: &str) -> Answer {
         let digest = Sha256::digest(body.as_bytes());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let body = Arc::from(body.into_bytes());

@@ -1,6 +1,7 @@
 //! Everything known about one person. A `Record` is what a decision is made over; it never leaves.
 
 use super::grant::Grant;
+use super::written::WrittenValues;
 use crate::fhir::Value;
 use crate::label::ReviewedTexts;
 use crate::profile::Role;
@@ -12,6 +13,40 @@ pub struct Stored {
     pub id: String,
     pub version: i64,
     pub body: Value,
+    /// It is what a partner stated, not the agency.
+    pub contributed: Option<Contributed>,
+}
+
+/// Which partner stated a resource, and what staff made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contributed {
+    /// The partner's id in this deployment.
+    pub by: String,
+    pub standing: Standing,
+}
+
+/// What became of a contribution. Until it is accepted it is released to nobody but who stated it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Waiting,
+    Accepted,
+    Declined,
+}
+
+impl Standing {
+    pub fn code(self) -> &'static str {
+        match self {
+            Standing::Waiting => "waiting",
+            Standing::Accepted => "accepted",
+            Standing::Declined => "declined",
+        }
+    }
+
+    pub fn named(code: &str) -> Option<Standing> {
+        [Standing::Waiting, Standing::Accepted, Standing::Declined]
+            .into_iter()
+            .find(|one| one.code() == code)
+    }
 }
 
 impl Stored {
@@ -24,7 +59,24 @@ impl Stored {
             id,
             version,
             body,
+            contributed: None,
         })
+    }
+
+    /// The same, as a partner stated it.
+    pub fn contributed(self, by: &str, standing: Standing) -> Stored {
+        let by = by.to_owned();
+        Stored {
+            contributed: Some(Contributed { by, standing }),
+            ..self
+        }
+    }
+
+    /// A partner's word that staff have not made part of the record.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.contributed
+            .as_ref()
+            .is_some_and(|own| own.standing != Standing::Accepted)
     }
 
     /// `CarePlan/abc`
@@ -44,12 +96,19 @@ pub struct Record {
     pub directory: Vec<Stored>,
     /// What staff decided about sentences of these resources that sounded sensitive.
     pub reviewed: ReviewedTexts,
+    /// What partners wrote into resources of the agency.
+    pub written: WrittenValues,
 }
 
 impl Record {
     /// The person's own resources, then the shared ones.
     pub fn all(&self) -> impl Iterator<Item = &Stored> {
         self.resources.iter().chain(&self.directory)
+    }
+
+    pub fn find(&self, resource_type: &str, id: &str) -> Option<&Stored> {
+        self.all()
+            .find(|stored| stored.resource_type == resource_type && stored.id == id)
     }
 
     pub fn of_type<'a>(&'a self, resource_type: &'a str) -> impl Iterator<Item = &'a Stored> {

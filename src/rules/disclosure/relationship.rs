@@ -129,7 +129,9 @@ pub fn find_all<'r>(
         found.push((Relationship { basis, evidence }, stored));
     };
     let lasts = |body: &Value| is_open(body) && !is_over(body, zone, now);
-    for stored in record.resources.iter().filter(|stored| lasts(&stored.body)) {
+    // What a partner stated and nobody accepted relates nobody.
+    let stated = record.resources.iter().filter(|stored| !stored.is_unconfirmed());
+    for stored in stated.filter(|stored| lasts(&stored.body)) {
         let body = &stored.body;
         match stored.resource_type.as_str() {
             "ServiceRequest" if list(&body["performer"]).iter().any(means) => add(Basis::Referral, stored),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::explain::Withheld;
 use super::relationship::Relationship;
-use crate::fhir::{Instant, Now};
-use crate::search::Values;
+use crate::fhir::{Instant, Now, Value, json};
+use crate::search::{Query, Values};
 
 /// What a recipient was shown before: one row of `released`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -253,6 +253,32 @@ impl Release {
 
     pub fn holds(&self, resource_type: &str, id: &str) -> bool {
         self.find(resource_type, id).is_some()
+    }
+
+    /// The version this recipient has of a resource; `None` when it has none.
+    pub fn version(&self, resource_type: &str, id: &str) -> Option<String> {
+        let at = self.find(resource_type, id)?;
+        Some(version_id(&self.resources[at].digest))
+    }
+
+    /// Ids of the resources that a query fits, in the default order.
+    pub fn matching(&self, query: &Query) -> Vec<&str> {
+        let of_type = self.of_type(query.resource_type).map(|at| &self.resources[at]);
+        of_type
+            .filter(|one| query.matches(&one.id, one.changed_at, &one.values))
+            .map(|one| one.id.as_str())
+            .collect()
+    }
+
+    /// A resource as it is sent: for rules that compare with it; nothing of it leaves this way.
+    pub(crate) fn tree(&self, resource_type: &str, id: &str) -> Option<Value> {
+        json::parse(&self.resources[self.find(resource_type, id)?].body).ok()
+    }
+
+    /// Those of one type.
+    pub(crate) fn trees(&self, resource_type: &str) -> Vec<Value> {
+        let bodies = self.of_type(resource_type).map(|at| &self.resources[at].body);
+        bodies.filter_map(|body| json::parse(body).ok()).collect()
     }
 
     pub(super) fn find(&self, resource_type: &str, id: &str) -> Option<usize> {

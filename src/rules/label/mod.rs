@@ -32,6 +32,7 @@ pub use ground::{Ground, Why, basis};
 pub use high_water::HighWater;
 pub use provenance::{Programs, Provenance, Received};
 pub use review::{ReviewedTexts, TextReviews, text_at, text_digest, values_at};
+pub use source::INLINE_LABEL;
 
 use crate::fhir::excerpt::Part;
 use crate::terminology::{Confidentiality, Sensitivities};

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::{NoteKind, Programs, Provenance, Received};
 use crate::terminology::{ACT_CODE, CONFIDENTIALITY, Confidentiality, Sensitivities, canonical};
 
-pub(super) const INLINE_LABEL: &str =
+/// Labels of an element stand in this extension of it (DS4P).
+pub const INLINE_LABEL: &str =
     "http://hl7.org/fhir/uv/security-label-ds4p/StructureDefinition/extension-inline-sec-label";
 pub(super) const NOTE_KIND: &str = "https://postern.example/fhir/CodeSystem/note-kind";
 

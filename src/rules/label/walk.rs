@@ -16,7 +16,7 @@ use crate::terminology::{Confidentiality, Sensitivities};
 const MAX_DEPTH: usize = 128;
 
 /// Members that never hold a sentence a person wrote about health.
-const NO_TEXT: [&str; 14] = [
+const NO_TEXT: [&str; 15] = [
     "reference",
     "system",
     "url",
@@ -29,7 +29,10 @@ const NO_TEXT: [&str; 14] = [
     "family",
     "given",
     "resourceType",
-    "unit", // Narrative is generated again from what is released.
+    "unit",
+    // Bytes, not words.
+    "valueBase64Binary",
+    // Narrative is generated again from what is released.
     "div",
 ];
 

@@ -104,6 +104,7 @@ impl<'a> Facts<'a> {
             id: resource["id"].as_str().unwrap_or_default().to_owned(),
             version: 1,
             body,
+            contributed: None,
         }
     }
 

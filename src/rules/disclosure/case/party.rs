@@ -129,6 +129,7 @@ fn organization(id: &str) -> Stored {
         id: id.to_owned(),
         version: 1,
         body,
+        contributed: None,
     }
 }
 

@@ -279,6 +279,9 @@ pub(super) fn why_none(kept: &Kept) -> &'static str {
             "None found: staff can send it after individual review (`postern disclose`), not by this door."
         }
         Rule::Shape | Rule::Unreferenced => "None of its own: it follows what it refers to or depends on.",
+        Rule::Unconfirmed => {
+            "Accept it into the record: settle its work item (`postern work settle --accept`)."
+        }
         Rule::NeverReleased => "None: personal notes and test material leave by no basis.",
         Rule::LegalProcess => {
             "None by this door: an act of staff with the order attached (`postern disclose`)."

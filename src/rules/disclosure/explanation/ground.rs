@@ -30,6 +30,7 @@ pub(super) fn law(rule: Rule) -> &'static str {
         Rule::LegalProcess => "45 CFR 164.512(e), 42 CFR 2.61 to 2.67",
         Rule::Capacity => "42 CFR 2.15; the agency's policy for a capacity in question",
         Rule::Shape | Rule::Unreferenced => "follows what it depends on",
+        Rule::Unconfirmed => "45 CFR 164.526(a)(2)(i): not created by the agency, nor part of its record yet",
     }
 }
 
@@ -57,7 +58,9 @@ pub(super) fn exception(
         Rule::Restriction | Rule::SelfPay => REQUEST,
         Rule::State | Rule::Capacity => CONSENT_REQUIRED,
         Rule::UnclassifiedNote | Rule::NeverReleased => CONSENT_REQUIRED,
-        Rule::Hipaa | Rule::LegalProcess | Rule::Shape | Rule::Unreferenced => return None,
+        Rule::Hipaa | Rule::LegalProcess | Rule::Shape | Rule::Unreferenced | Rule::Unconfirmed => {
+            return None;
+        }
     })
 }
 
