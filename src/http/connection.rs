@@ -255,10 +255,11 @@ mod tests {
         let first = door.seat(one).expect("free");
         let _second = door.seat(one).expect("free");
         assert!(door.seat(one).is_none(), "two from one address");
-        let _third = door.seat(two).expect("free");
+        let third = door.seat(two).expect("free");
         assert!(door.seat(two).is_none(), "three in all");
         drop(first);
         assert!(door.seat(one).is_some());
+        drop(third);
         assert_eq!(
             lock(&door.addresses).len(),
             1,

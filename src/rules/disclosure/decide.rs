@@ -18,6 +18,7 @@ use crate::fhir::Now;
 use crate::label::Company;
 use crate::law::Emergency;
 use crate::profile::DataSet;
+use crate::search::Extractor;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
 /// as for a person who does not exist.
@@ -161,7 +162,7 @@ fn released<'a>(
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
-    let mut bytes = Vec::new();
+    let (mut bytes, mut extractor) = (Vec::new(), Extractor::new(&rules.zone));
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
@@ -170,7 +171,7 @@ fn released<'a>(
             own.into_iter().collect(),
             rules.lists,
             &raised,
-            &mut bytes,
+            (&mut bytes, &mut extractor),
         ));
     }
     let about = About {

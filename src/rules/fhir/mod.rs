@@ -9,6 +9,7 @@ pub mod constraint;
 pub mod path;
 mod npi;
 mod shared;
+pub mod letters;
 mod markup;
 mod xhtml;
 pub mod primitive;
