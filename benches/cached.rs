@@ -7,9 +7,9 @@ mod rosa;
 use std::sync::Arc;
 
 use divan::{AllocProfiler, Bencher, black_box};
-use postern_rules::disclosure::{Answer, Release, decide};
+use postern_rules::disclosure::{Answer, Asking, Reading, Release, Rules, decide};
 use postern_rules::fhir::Now;
-use postern_rules::search::Query;
+use postern_rules::search::{Query, Setting, Values, View};
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
 const BASE: &str = "https://postern.example/fhir";
@@ -22,7 +22,7 @@ fn main() {
 }
 
 /// What primary care may see of a record of `size` resources, and some resource of it that is no Patient.
-fn release(size: usize) -> (Arc<Release>, String, String) {
+fn release(size: usize) -> (Arc<Release>, String, String, Rules) {
     let (mappings, rules) = rosa::catalog();
     let record = rosa::record(&mappings, size);
     let now = Now::new(rosa::NOW);
@@ -36,51 +36,83 @@ fn release(size: usize) -> (Arc<Release>, String, String) {
     let (release, _) = decided.expect("released").dated(&[], &now);
     let goal = release.references().into_iter().rfind(|r| r.starts_with("Goal/"));
     let id = goal.expect("a goal").trim_start_matches("Goal/").to_owned();
-    (Arc::new(release), id, record.patient)
+    (Arc::new(release), id, record.patient, rules)
+}
+
+fn everything(_: &str, _: &Values) -> bool {
+    true
+}
+
+fn asking(rules: &Rules) -> Asking<'_> {
+    Asking {
+        rules,
+        base: BASE,
+        permits: &everything,
+        request: "request",
+    }
+}
+
+fn read(release: &Arc<Release>, id: &str, known: Option<&str>, rules: &Rules) -> Answer {
+    let reading = Reading {
+        resource_type: "Goal",
+        id,
+        version: None,
+        known,
+        view: &View::default(),
+    };
+    Answer::read(Some(Arc::clone(release)), &reading, &asking(rules))
 }
 
 #[divan::bench(args = SIZES)]
 fn a_read(bencher: Bencher, size: usize) {
-    let (release, id, _) = release(size);
-    bencher.bench_local(|| {
-        Answer::read(
-            Some(Arc::clone(&release)),
-            "Goal",
-            black_box(&id),
-            None,
-            "request",
-        )
-    });
+    let (release, id, _, rules) = release(size);
+    bencher.bench_local(|| read(&release, black_box(&id), None, &rules));
 }
 
 #[divan::bench(args = SIZES)]
 fn b_read_not_modified(bencher: Bencher, size: usize) {
-    let (release, id, _) = release(size);
-    let read = |known: Option<&str>| Answer::read(Some(Arc::clone(&release)), "Goal", &id, known, "request");
-    let etag = read(None).etag.expect("an ETag");
-    bencher.bench_local(|| read(black_box(Some(&etag))));
+    let (release, id, _, rules) = release(size);
+    let etag = read(&release, &id, None, &rules).etag.expect("an ETag");
+    bencher.bench_local(|| read(&release, &id, black_box(Some(&etag)), &rules));
 }
 
 #[divan::bench(args = SIZES)]
 fn c_read_of_nothing(bencher: Bencher, size: usize) {
-    let (release, ..) = release(size);
-    bencher.bench_local(|| {
-        Answer::read(
-            Some(Arc::clone(&release)),
-            "Goal",
-            black_box("none"),
-            None,
-            "request",
-        )
-    });
+    let (release, _, _, rules) = release(size);
+    bencher.bench_local(|| read(&release, black_box("none"), None, &rules));
 }
 
 /// A page of fifty, or all there are, with the total of all.
 #[divan::bench(args = SIZES)]
 fn d_search_page_of_50(bencher: Bencher, size: usize) {
-    let (release, _, patient) = release(size);
-    let pairs = [("patient", patient.as_str()), ("_count", "50")];
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let query = Query::parse("Goal", &pairs, BASE).expect("a query");
-    bencher.bench_local(|| Answer::search(vec![Arc::clone(&release)], black_box(&query), BASE, "request"));
+    searched(bencher, size, &[("_count", "50")]);
+}
+
+/// The same with filters, in another order.
+#[divan::bench(args = SIZES)]
+fn e_filtered_and_sorted_page_of_50(bencher: Bencher, size: usize) {
+    let pairs = [
+        ("_count", "50"),
+        ("lifecycle-status", "active,proposed"),
+        ("_lastUpdated", "ge2020"),
+        ("_sort", "-_lastUpdated"),
+    ];
+    searched(bencher, size, &pairs);
+}
+
+fn searched(bencher: Bencher, size: usize, pairs: &[(&str, &str)]) {
+    let (release, _, patient, rules) = release(size);
+    let about = [("patient", patient.as_str())];
+    let pairs = pairs.iter().chain(&about);
+    let pairs: Vec<(String, String)> = pairs
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let setting = Setting {
+        base: BASE,
+        zone: &rules.zone,
+        now: rosa::NOW,
+        lenient: false,
+    };
+    let query = Query::parse("Goal", &pairs, &setting).expect("a query");
+    bencher.bench_local(|| Answer::search(vec![Arc::clone(&release)], black_box(&query), &asking(&rules)));
 }

@@ -111,6 +111,10 @@ impl Gateway {
                     occasion,
                     first,
                 ));
+                // Who only counted was shown nothing of the person but the number.
+                if subject.resources().next().is_none() {
+                    continue;
+                }
                 rows.push(self.disclosure_event(
                     &caller,
                     interaction,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use postern_rules::search::{Kind, parameters};
+use postern_rules::search::parameters;
 use serde_json::{Value, json};
 
 use super::Gateway;
@@ -130,13 +130,11 @@ fn operations(base: &str) -> Vec<Value> {
 
 fn resource(resource_type: &str, profiles: &[String], base: &str) -> Value {
     let mut known = vec![json!({"name": "_id", "type": "token"})];
-    known.extend(parameters(resource_type).iter().map(|parameter| {
-        let kind = match parameter.kind {
-            Kind::Token => "token",
-            Kind::Reference => "reference",
-        };
-        json!({"name": parameter.code, "type": kind})
-    }));
+    known.extend(
+        parameters(resource_type)
+            .iter()
+            .map(|parameter| json!({"name": parameter.code, "type": parameter.kind.code()})),
+    );
     let mut statement = json!({
         "type": resource_type,
         "supportedProfile": profiles,

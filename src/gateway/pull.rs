@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use postern_rules::disclosure::{Answer, Release};
+use postern_rules::disclosure::{Answer, Asking, Permits, Reading, Release};
 use postern_rules::fhir::{Instant, Issue, IssueCode, Now, is_shared};
-use postern_rules::search::Query;
+use postern_rules::search::{Query, Setting, Values, provenance_target};
 
 use super::events::Interaction;
 use super::release::{Found, Trust};
 use super::{Call, Error, Gateway};
+use crate::auth::Permission;
 use crate::store::{Change, Refused};
 
 /// An opened answer, ready for a door.
@@ -24,14 +25,9 @@ pub struct Reply {
 pub(super) const TRIES: usize = 3;
 
 impl Gateway {
-    /// `GET /[type]/[id]`. `known` is the value of `If-None-Match`.
-    pub async fn read(
-        &self,
-        call: &Call,
-        resource_type: &str,
-        id: &str,
-        known: Option<&str>,
-    ) -> Result<Reply, Error> {
+    /// `GET /[type]/[id]`, and with a version `GET /[type]/[id]/_history/[vid]`.
+    pub async fn read(&self, call: &Call, reading: &Reading<'_>) -> Result<Reply, Error> {
+        let (resource_type, id) = (reading.resource_type, reading.id);
         let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
@@ -40,20 +36,24 @@ impl Gateway {
             }
             let people = self.people_of(&call, resource_type, id, trust).await?;
             let found = self.find_all(&call, &people, trust, &now).await?;
-            let holds = |r: &Arc<Release>| r.holds(resource_type, id);
+            let scopes = &call.caller.scopes;
+            let permits = |of: &str, values: &Values| scopes.permits(Permission::Read, of, values);
+            let base = self.config.base();
+            let asking = self.asking(&base, &permits, &call.request);
+            let shows = |r: &Arc<Release>| r.shows(resource_type, id, &asking);
             let release = found
                 .iter()
-                .find_map(|f| f.release.as_ref().ok().filter(|r| holds(r)))
+                .find_map(|f| f.release.as_ref().ok().filter(|r| shows(r)))
                 .cloned();
             match &release {
-                Some(_) if is_shared(resource_type) => {}
+                Some(_) if is_shared(belongs_as(resource_type, id).0) => {}
                 Some(release) => {
                     let (recipient, patient) = (&call.caller.recipient.id, &release.about().patient);
                     self.people.keep(recipient, resource_type, id, patient);
                 }
                 None => self.pay_for_a_miss(&call, id, &found, &now).await?,
             }
-            let answer = Answer::read(release, resource_type, id, known, &call.request);
+            let answer = Answer::read(release, reading, &asking);
             if let Some(reply) = self.record(&call, Interaction::Read, answer, found, &now).await? {
                 return Ok(reply);
             }
@@ -77,7 +77,19 @@ impl Gateway {
                 .iter()
                 .filter_map(|f| f.release.as_ref().ok().cloned())
                 .collect();
-            let answer = Answer::search(releases, query, &self.config.base(), &call.request);
+            let scopes = &call.caller.scopes;
+            // What is searched for has to be in the scope of a search; what comes with it, in that of a read.
+            let permits = |of: &str, values: &Values| {
+                let search = of == query.resource_type;
+                let permission = if search {
+                    Permission::Search
+                } else {
+                    Permission::Read
+                };
+                scopes.permits(permission, of, values)
+            };
+            let base = self.config.base();
+            let answer = Answer::search(releases, query, &self.asking(&base, &permits, &call.request));
             if query.patients.is_none() && answer.subjects().is_empty() {
                 self.pay_for_a_miss(&call, "", &found, &now).await?;
             }
@@ -90,6 +102,31 @@ impl Gateway {
             (call, trust) = (self.again(&call).await?, Trust::Database);
         }
         Err(Error::Unavailable)
+    }
+
+    fn asking<'a>(&'a self, base: &'a str, permits: &'a Permits<'a>, request: &'a str) -> Asking<'a> {
+        Asking {
+            rules: &self.rules,
+            base,
+            permits,
+            request,
+        }
+    }
+
+    /// A search as it was asked for. `lenient`: what is not served is left out instead of refused.
+    pub fn read_query(
+        &self,
+        resource_type: &'static str,
+        pairs: &[(String, String)],
+        lenient: bool,
+    ) -> Result<Query, Vec<Issue>> {
+        let setting = Setting {
+            base: &self.config.base(),
+            zone: &self.rules.zone,
+            now: self.clock.now().stamp(),
+            lenient,
+        };
+        Query::parse(resource_type, pairs, &setting)
     }
 
     /// The query with pages of its own; a cursor of another client, purpose or query is 400.
@@ -116,6 +153,7 @@ impl Gateway {
         }
         let caller = &call.caller;
         let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
+        let (resource_type, id) = belongs_as(resource_type, id);
         Ok(self.store.people_holding(reader, resource_type, id).await?)
     }
 
@@ -146,9 +184,9 @@ impl Gateway {
             return Ok(people);
         }
         let mut people = Vec::new();
-        let ids = query.ids.clone().unwrap_or_default();
-        for id in &ids {
-            people.extend(self.people_of(call, query.resource_type, id, trust).await?);
+        let named = query.named();
+        for (of, id) in &named {
+            people.extend(self.people_of(call, of, id, trust).await?);
         }
         for (system, value) in query.identifiers() {
             let caller = &call.caller;
@@ -161,9 +199,10 @@ impl Gateway {
                     .await?,
             );
         }
-        if ids.is_empty() && query.identifiers().is_empty() {
+        if named.is_empty() && query.ids.is_none() && query.identifiers().is_empty() {
             let details = match query.resource_type {
                 "Patient" => "search Patient by `_id` or `identifier` (system|value)",
+                "Provenance" => "search Provenance by `target` (Type/id), `patient` or `_id`",
                 _ => "this search needs `patient` (or `_id`)",
             };
             return Err(Error::Invalid(vec![Issue::error(
@@ -249,5 +288,13 @@ impl Gateway {
             last_modified,
             body: opened.0,
         }))
+    }
+}
+
+/// Whose a Provenance is says the resource it is of; whose another resource is, it says itself.
+fn belongs_as<'a>(resource_type: &'a str, id: &'a str) -> (&'a str, &'a str) {
+    match resource_type {
+        "Provenance" => provenance_target(id).unwrap_or((resource_type, id)),
+        _ => (resource_type, id),
     }
 }

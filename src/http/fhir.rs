@@ -1,4 +1,4 @@
-//! The FHIR interactions: read, search-type, capabilities, and our own profiles.
+//! The FHIR interactions: read, vread, search-type, capabilities, and our own profiles.
 //! <https://hl7.org/fhir/R4/http.html>
 
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use postern_rules::disclosure::Reading;
 use postern_rules::fhir::element::table;
 use postern_rules::fhir::{Issue, IssueCode};
-use postern_rules::search;
+use postern_rules::search::View;
 
 use super::request::Facts;
 use super::respond::{self, Format};
@@ -48,15 +49,42 @@ pub async fn read(
     Path((kind, id)): Path<(String, String)>,
     Query(pairs): Query<Pairs>,
 ) -> Response {
-    let Some(format) = wanted(&facts, &pairs) else {
+    run_read(&gateway, facts, (&kind, &id, None), &pairs).await
+}
+
+/// `vread`: the present version is there, any other is not.
+pub async fn vread(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path((kind, id, version)): Path<(String, String, String)>,
+    Query(pairs): Query<Pairs>,
+) -> Response {
+    run_read(&gateway, facts, (&kind, &id, Some(&version)), &pairs).await
+}
+
+async fn run_read(
+    gateway: &Gateway,
+    facts: Facts,
+    (kind, id, version): (&str, &str, Option<&str>),
+    pairs: &[(String, String)],
+) -> Response {
+    let Some(format) = wanted(&facts, pairs) else {
         return respond::not_acceptable();
     };
     let known = facts.header(header::IF_NONE_MATCH).map(str::to_owned);
+    let lenient = facts.is_lenient();
     let read = async {
-        let call = facts.call(&gateway).await?;
-        let kind = known_type(&kind)?;
-        only_format(&pairs)?;
-        gateway.read(&call, kind, &id, known.as_deref()).await
+        let call = facts.call(gateway).await?;
+        let resource_type = known_type(kind)?;
+        let view = View::parse(resource_type, pairs, lenient).map_err(Error::Invalid)?;
+        let reading = Reading {
+            resource_type,
+            id,
+            version,
+            known: known.as_deref(),
+            view: &view,
+        };
+        gateway.read(&call, &reading).await
     };
     match read.await {
         Ok(reply) => respond::reply(reply, format),
@@ -81,6 +109,9 @@ pub async fn search_form(
     Query(mut pairs): Query<Pairs>,
     body: Bytes,
 ) -> Response {
+    if !body.is_empty() && !is_form(&facts) {
+        return respond::no_form();
+    }
     facts.line = format!("{} {}", facts.line, String::from_utf8_lossy(&body));
     pairs.extend(form_urlencoded::parse(&body).into_owned());
     run_search(&gateway, facts, &kind, pairs).await
@@ -90,9 +121,11 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
     let Some(format) = wanted(&facts, &pairs) else {
         return respond::not_acceptable();
     };
+    let lenient = facts.is_lenient();
     let search = async {
         let call = facts.call(gateway).await?;
-        let query = search::Query::parse(known_type(kind)?, &pairs, &gateway.config.base())
+        let query = gateway
+            .read_query(known_type(kind)?, &pairs, lenient)
             .map_err(Error::Invalid)?;
         gateway.search(&call, &query).await
     };
@@ -117,7 +150,13 @@ pub(super) fn known_type(name: &str) -> Result<&'static str, Error> {
         .ok_or(Error::NotFound)
 }
 
-/// A read or write takes no search parameters.
+fn is_form(facts: &Facts) -> bool {
+    let media = facts.header(header::CONTENT_TYPE).unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// A write takes no search parameters.
 pub(super) fn only_format(pairs: &[(String, String)]) -> Result<(), Error> {
     if pairs
         .iter()

@@ -1,6 +1,7 @@
 //! FHIR REST, SMART, intake, staff and health over HTTP. Handlers translate; use cases live in `gateway`.
 //! <https://hl7.org/fhir/R4/http.html>
 
+mod accept;
 mod respond;
 mod request;
 mod oauth_form;
@@ -63,6 +64,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
             "/fhir/{type}/{id}",
             get(fhir::read).put(write::update).patch(write::patch),
         )
+        .route("/fhir/{type}/{id}/_history/{version}", get(fhir::vread))
         .route("/intake/{source}/{record}", post(intake::accept))
         .route("/staff/preview", get(staff_view::preview))
         .route("/staff/disclosures", post(staff_view::disclose))

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
 use super::respond::REQUEST_ID;
 use crate::auth::{Bearer, bearer};
 use crate::gateway::{Attempt, Call, Error, Gateway, StaffMember, Stranger};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// The facts about a request that its body does not hold.
 pub struct Facts {
@@ -68,6 +70,24 @@ impl Facts {
 
     pub fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Does the client ask for lenient handling of what is not served? <https://hl7.org/fhir/R4/search.html#errors>
+    pub fn is_lenient(&self) -> bool {
+        let all = self
+            .headers
+            .get_all(PREFER)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let mut wishes = all.flat_map(|value| value.split([',', ';']));
+        let handling = wishes.find_map(|wish| {
+            let (name, value) = wish.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("handling")
+                .then(|| value.trim().trim_matches('"'))
+        });
+        // Of several wishes the first one counts, RFC 7240.
+        handling.is_some_and(|value| value.eq_ignore_ascii_case("lenient"))
     }
 
     /// The member of staff behind the token.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use postern_rules::fhir::{Instant, Issue, IssueCode, Value, issue::operation_outcome, json, xml};
 
+pub use super::accept::{Format, format};
 use crate::gateway::{Error, Gateway, Reply};
 
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
@@ -34,62 +35,6 @@ static ALLOWED: [HeaderName; 13] = [
     header::X_CONTENT_TYPE_OPTIONS,
     REQUEST_ID,
 ];
-
-/// JSON or XML, as the client asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Json,
-    Xml,
-}
-
-/// `_format` wins over `Accept`; the best-weighted media type of `Accept` that is served decides; nothing named is JSON.
-/// `None`: none of those asked for is served (406).
-pub fn format(headers: &HeaderMap, asked: Option<&str>) -> Option<Format> {
-    if let Some(asked) = asked {
-        return media(asked);
-    }
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("*/*");
-    let mut best: Option<(f32, Format)> = None;
-    for part in accept.split(',') {
-        let mut parts = part.split(';');
-        let Some(format) = media(parts.next().unwrap_or_default()) else {
-            continue;
-        };
-        let quality = parts
-            .find_map(|p| p.trim().strip_prefix("q="))
-            .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
-        // Of equals the first one named counts.
-        if quality > 0.0 && best.is_none_or(|(known, _)| quality > known) {
-            best = Some((quality, format));
-        }
-    }
-    best.map(|(_, format)| format)
-}
-
-fn media(name: &str) -> Option<Format> {
-    match name.trim().to_ascii_lowercase().as_str() {
-        ""
-        | "*/*"
-        | "application/*"
-        | "json"
-        | "application/json"
-        | "application/fhir+json"
-        | "application/json+fhir"
-        | "text/json" => Some(Format::Json),
-        // A `+` in a query arrives as a space.
-        "application/fhir json" => Some(Format::Json),
-        "xml"
-        | "application/xml"
-        | "text/xml"
-        | "application/fhir+xml"
-        | "application/xml+fhir"
-        | "application/fhir xml" => Some(Format::Xml),
-        _ => None,
-    }
-}
 
 /// An opened answer.
 pub fn reply(reply: Reply, format: Format) -> Response {
@@ -208,6 +153,18 @@ pub fn not_acceptable() -> Response {
     )
 }
 
+/// The body of a search is a form.
+pub fn no_form() -> Response {
+    plain(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        FHIR_JSON,
+        outcome(
+            IssueCode::NotSupported,
+            "the body of a search is application/x-www-form-urlencoded",
+        ),
+    )
+}
+
 pub async fn no_such_route() -> Response {
     plain(
         StatusCode::NOT_FOUND,
@@ -302,40 +259,6 @@ fn http_date(at: Instant) -> Option<HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn accept(value: &str) -> Option<Format> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_str(value).expect("header"));
-        format(&headers, None)
-    }
-
-    #[test]
-    fn what_ehrs_send_as_accept_is_understood() {
-        for value in [
-            "*/*",
-            "application/json",
-            "application/fhir+json;fhirVersion=4.0",
-            "text/html, application/json;q=0.9",
-        ] {
-            assert_eq!(accept(value), Some(Format::Json), "{value}");
-        }
-        assert_eq!(
-            accept("application/fhir+xml, application/json"),
-            Some(Format::Xml)
-        );
-        assert_eq!(
-            accept("application/fhir+xml;q=0.1, application/fhir+json"),
-            Some(Format::Json)
-        );
-        assert_eq!(
-            accept("text/html,application/xhtml+xml,application/xml;q=0.8,*/*;q=0.9"),
-            Some(Format::Json)
-        );
-        assert_eq!(accept("application/fhir+json;q=0"), None);
-        assert_eq!(accept("text/html"), None);
-        assert_eq!(format(&HeaderMap::new(), None), Some(Format::Json));
-        assert_eq!(format(&HeaderMap::new(), Some("xml")), Some(Format::Xml));
-    }
 
     #[test]
     fn dates_are_as_http_writes_them() {

@@ -11,7 +11,7 @@ use postern::worker;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    BRIGID, Engine, MAPLE, Person, RIVERSIDE, STRANGER, World, demo_record, records, stories,
+    BRIGID, DemoRecord, Engine, MAPLE, Person, RIVERSIDE, STRANGER, World, demo_record, records, stories,
 };
 
 stories!(
@@ -52,9 +52,12 @@ async fn seen(
 }
 
 async fn change_plan(world: &World, change: impl FnOnce(&mut Value)) {
-    let mut plan = demo_record("care-plan", "rosa");
-    change(&mut plan.body);
-    assert!(world.import(&plan).await.changed() > 0);
+    change_record(world, demo_record("care-plan", "rosa"), change).await;
+}
+
+async fn change_record(world: &World, mut record: DemoRecord, change: impl FnOnce(&mut Value)) {
+    change(&mut record.body);
+    assert!(world.import(&record).await.changed() > 0);
 }
 
 fn item<'r>(record: &'r mut Value, list: &str, key: &str, value: &str) -> &'r mut Value {
@@ -185,8 +188,9 @@ async fn a_new_partner_and_a_new_name_reach_everybody(engine: Engine) {
     let before = seen(&world, "maple", "TREAT", &rosa).await;
     assert!(!before.is_empty() && !seen(&world, "maple", "TREAT", &marcus).await.is_empty());
     world.clock.advance(60);
-    change_plan(&world, |plan| {
-        plan["staff"][0]["last"] = "Marsh-Lind-Synthetic".into()
+    // A name in a plan says nothing while the directory states that person.
+    change_record(&world, demo_record("directory", "agency"), |directory| {
+        directory["staff"][0]["last"] = "Marsh-Lind-Synthetic".into();
     })
     .await;
     assert!(world.refresh().await >= everybody);

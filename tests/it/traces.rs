@@ -21,7 +21,7 @@ use misses::{
     s21_nothing_is_limited_by_person, s22_breaking_the_glass_tells_nothing_of_what_it_opened,
 };
 use routes::{
-    s03_reverse_chains_are_refused, s04_forward_chains_are_refused, s05_includes_are_refused,
+    s03_reverse_chains_are_refused, s04_forward_chains_are_refused, s05_includes_come_from_the_release,
     s07_unknown_parameters_are_refused, s13_every_route_passes_the_choke_point,
     s16_subscriptions_are_refused,
 };
@@ -36,7 +36,7 @@ stories!(
     s02_pages_are_full_and_the_last_leads_nowhere,
     s03_reverse_chains_are_refused,
     s04_forward_chains_are_refused,
-    s05_includes_are_refused,
+    s05_includes_come_from_the_release,
     s06_searches_see_only_what_is_released,
     s07_unknown_parameters_are_refused,
     s08_absent_foreign_and_withheld_are_one_answer,

@@ -1,7 +1,7 @@
 //! What scopes permit, narrowed and written. <https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html>
 
 use postern_rules::fhir::excerpt::Excerpt;
-use postern_rules::search::{Values, extract};
+use postern_rules::search::{Extractor, Values};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -15,7 +15,12 @@ fn parse(text: &str) -> Scopes {
 fn values(resource: &Value) -> Values {
     let mut excerpt = Excerpt::default();
     excerpt.value("", resource);
-    excerpt.root().map(extract).unwrap_or_default()
+    let zone = jiff::tz::TimeZone::UTC;
+    let mut extractor = Extractor::new(&zone);
+    excerpt
+        .root()
+        .map(|root| extractor.extract(root))
+        .unwrap_or_default()
 }
 
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/condition-category";

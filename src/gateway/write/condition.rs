@@ -25,7 +25,7 @@ impl Gateway {
                 .collect();
         let known = table().resource_types().find(|known| *known == resource_type);
         let known = known.ok_or_else(|| vec![problem("no such resource type")])?;
-        let query = Query::parse(known, &pairs, &self.config.base())?;
+        let query = self.read_query(known, &pairs, false)?;
         if query.identifiers().is_empty() {
             return Err(vec![problem(
                 "the condition names an identifier: identifier=system|value",

@@ -15,31 +15,96 @@
 //! }
 //! ```
 
-use std::collections::{BTreeSet, HashSet};
+mod subset;
+mod page;
+mod included;
+mod bundle;
+#[cfg(test)]
+mod made_up;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod links;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use self::included::{MOST_INCLUDED, included};
+use self::page::Page;
+pub(super) use self::page::Place;
+use self::subset::subset;
+use super::Rules;
+use super::provenance::{Made, provenance};
 use super::release::{Release, version_id};
 use crate::fhir::excerpt::write_string;
 use crate::fhir::{Instant, Issue, IssueCode, issue::operation_outcome};
 use crate::log::{Digest, Durable};
-use crate::search::{Position, Query};
+use crate::search::{Query, Values, View};
 
 /// Said with every searchset, identically whether or not anything is hidden.
 pub const MAY_BE_INCOMPLETE: &str = "This answer may be incomplete because of the person's consent or the law. \
     In an emergency, use break-glass.";
 
+/// Says of a type and the values of a resource whether a client may see it.
+pub type Permits<'a> = dyn Fn(&str, &Values) -> bool + Sync + 'a;
+
+/// What one request is answered with, beside the releases.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    pub rules: &'a Rules,
+    /// The public address without a trailing slash.
+    pub base: &'a str,
+    /// May this client see a resource of this type, with these values? What it may not see is not there: not found, not
+    /// counted, not included.
+    pub permits: &'a Permits<'a>,
+    /// Id of the request.
+    pub request: &'a str,
+}
+
+/// What a read asks for.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    pub resource_type: &'a str,
+    pub id: &'a str,
+    /// The version it wants (vread); any other than the present one is not there.
+    pub version: Option<&'a str>,
+    /// The version the client already has (`If-None-Match`): then 304 without a body.
+    pub known: Option<&'a str>,
+    pub view: &'a View,
+}
+
+/// One resource of an answer.
+#[derive(Clone, Debug)]
+enum Chosen {
+    /// By its place in the release.
+    Released(usize),
+    /// Made from the release for this answer.
+    Made(Arc<Made>),
+}
+
+impl Chosen {
+    fn is(&self, index: usize) -> bool {
+        matches!(self, Chosen::Released(at) if *at == index)
+    }
+}
+
 /// One person an answer speaks of: the release and which of its resources are in the answer.
 #[derive(Debug)]
 pub struct Subject {
     release: Arc<Release>,
-    chosen: Vec<usize>,
+    chosen: Vec<Chosen>,
 }
 
 impl Subject {
-    pub(super) fn of(release: Arc<Release>, chosen: Vec<usize>) -> Subject {
-        Subject { release, chosen }
+    /// Of resources by their places in the release.
+    pub(super) fn of(release: Arc<Release>, places: Vec<usize>) -> Subject {
+        let chosen = places.into_iter().map(Chosen::Released);
+        Subject {
+            release,
+            chosen: chosen.collect(),
+        }
     }
 
     /// One more resource of a release, beside those already shown of it.
@@ -48,8 +113,8 @@ impl Subject {
             .iter_mut()
             .find(|one| Arc::ptr_eq(&one.release, &release))
         {
-            Some(one) if one.chosen.contains(&index) => {}
-            Some(one) => one.chosen.push(index),
+            Some(one) if one.chosen.iter().any(|known| known.is(index)) => {}
+            Some(one) => one.chosen.push(Chosen::Released(index)),
             None => subjects.push(Subject::of(release, vec![index])),
         }
     }
@@ -58,22 +123,31 @@ impl Subject {
         &self.release
     }
 
-    /// `Type/id` and version of each resource in the answer.
+    /// `Type/id` and version of each resource in the answer; none where they were only counted.
     pub fn resources(&self) -> impl Iterator<Item = (String, String)> {
-        let chosen = self
-            .chosen
-            .iter()
-            .filter_map(|index| self.release.resources.get(*index));
-        chosen.map(|r| (r.reference(), version_id(&r.digest)))
+        self.chosen.iter().filter_map(|chosen| match chosen {
+            Chosen::Released(at) => {
+                let one = self.release.resources.get(*at)?;
+                Some((one.reference(), version_id(&one.digest)))
+            }
+            Chosen::Made(made) => Some((made.reference(), version_id(&made.digest))),
+        })
     }
 
     /// The bases on which what is in the answer leaves; those of the rest of the release are not among them.
     pub fn basis(&self) -> BTreeSet<&str> {
-        let chosen = self
-            .chosen
-            .iter()
-            .filter_map(|index| self.release.resources.get(*index));
+        let chosen = self.chosen.iter().filter_map(|chosen| match chosen {
+            Chosen::Released(at) => self.release.resources.get(*at),
+            Chosen::Made(made) => self.release.resources.get(made.of),
+        });
         chosen.flat_map(|r| r.basis.iter().map(String::as_str)).collect()
+    }
+
+    fn digests(&self) -> impl Iterator<Item = &[u8; 32]> {
+        self.chosen.iter().map(|chosen| match chosen {
+            Chosen::Released(at) => &self.release.resources[*at].digest,
+            Chosen::Made(made) => &made.digest,
+        })
     }
 }
 
@@ -97,63 +171,98 @@ pub struct Opened(pub Arc<[u8]>);
 pub struct NotRecorded;
 
 impl Answer {
-    /// `read` of one resource (<https://hl7.org/fhir/R4/http.html#read>); absent and withheld are the same 404.
-    /// `known` is the version the client already has (`If-None-Match`): then 304 without a body.
-    pub fn read(
-        release: Option<Arc<Release>>,
-        resource_type: &str,
-        id: &str,
-        known: Option<&str>,
-        request: &str,
-    ) -> Answer {
+    /// `read` and `vread` of one resource (<https://hl7.org/fhir/R4/http.html#read>); absent and withheld are the same 404.
+    pub fn read(release: Option<Arc<Release>>, reading: &Reading<'_>, asking: &Asking<'_>) -> Answer {
         let Some(release) = release else {
-            return Answer::not_found(request);
+            return Answer::not_found(asking.request);
         };
-        let Some(index) = release.find(resource_type, id) else {
+        let Some(place) = release.place(reading.resource_type, reading.id, asking) else {
             #[cfg(debug_assertions)]
-            if super::planted::keeps_back(&release.about, resource_type, id) {
-                return Answer::new(403, None, None, Vec::new(), Arc::from(*b"{}"), request);
+            if super::planted::keeps_back(&release.about, reading.resource_type, reading.id) {
+                return Answer::new(403, None, None, Vec::new(), Arc::from(*b"{}"), asking.request);
             }
-            return Answer::not_found(request);
+            return Answer::not_found(asking.request);
         };
-        let one = &release.resources[index];
-        let version = version_id(&one.digest);
-        let unchanged = known.is_some_and(|k| k.split(',').any(|tag| etag_names(tag, &version)));
-        let body = if unchanged {
-            Arc::from([])
-        } else {
-            Arc::clone(&one.body)
+        let Some(chosen) = chosen(&release, place, asking) else {
+            return Answer::not_found(asking.request);
         };
-        let (etag, last_modified) = (Some(format!("W/\"{version}\"")), Some(one.changed_at));
+        let (changed_at, digest, body) = match &chosen {
+            Chosen::Released(at) => {
+                let one = &release.resources[*at];
+                (one.changed_at, one.digest, &one.body)
+            }
+            Chosen::Made(made) => (made.changed_at, made.digest, &made.body),
+        };
+        let version = version_id(&digest);
+        if reading.version.is_some_and(|wanted| wanted != version) {
+            return Answer::not_found(asking.request);
+        }
+        let unchanged = reading
+            .known
+            .is_some_and(|k| k.split(',').any(|tag| etag_names(tag, &version)));
+        let body = match (unchanged, reading.view.is_whole()) {
+            (true, _) => Arc::from([]),
+            (false, true) => Arc::clone(body),
+            (false, false) => subset(body, reading.resource_type, reading.view).into(),
+        };
+        let (etag, last_modified) = (Some(format!("W/\"{version}\"")), Some(changed_at));
         let status = if unchanged { 304 } else { 200 };
-        let subjects = vec![Subject {
-            release,
-            chosen: vec![index],
-        }];
-        Answer::new(status, etag, last_modified, subjects, body, request)
+        let chosen = vec![chosen];
+        let subjects = vec![Subject { release, chosen }];
+        Answer::new(status, etag, last_modified, subjects, body, asking.request)
     }
 
-    /// `search-type` (<https://hl7.org/fhir/R4/http.html#search>) over the releases of the people it may concern.
-    /// `base` is the public address without a trailing slash. Total, order and links come from the releases.
-    pub fn search(releases: Vec<Arc<Release>>, query: &Query, base: &str, request: &str) -> Answer {
-        let page = Page::of(&releases, query);
+    /// `search-type` (<https://hl7.org/fhir/R4/http.html#search>) over the releases of the people it may concern. Total, order,
+    /// links and what is included come from the releases.
+    pub fn search(releases: Vec<Arc<Release>>, query: &Query, asking: &Asking<'_>) -> Answer {
+        let mut count = query.count;
+        let (page, with) = loop {
+            let page = Page::of(&releases, query, count, asking);
+            let with = included(&releases, &page.places, query, asking);
+            if with.len() <= MOST_INCLUDED {
+                break (page, with);
+            }
+            // A page with less on it: the next link leads to the rest.
+            if page.places.len() < 2 {
+                return Answer::too_much(asking.request);
+            }
+            count = page.places.len() / 2;
+        };
         #[cfg(debug_assertions)]
         let page = Page {
             total: page.total + super::planted::uncounted(&releases, query),
             places: super::planted::reordered(&releases, page.places),
             ..page
         };
-        let body = searchset(&releases, &page, query, base);
-        let subjects: Vec<Subject> = releases
-            .into_iter()
-            .enumerate()
-            .map(|(index, release)| Subject {
-                release,
-                chosen: page.chosen_of(index),
-            })
-            .filter(|subject| !subject.chosen.is_empty())
-            .collect();
-        Answer::new(200, None, None, subjects, body.into(), request)
+        #[cfg(debug_assertions)]
+        let with = {
+            let mut with = with;
+            super::planted::crowded_out(&releases, &mut with);
+            with
+        };
+        let choose = |places: Vec<Place>| -> Vec<(usize, Chosen)> {
+            let all = places.into_iter();
+            all.filter_map(|place| Some((place.release, chosen(&releases[place.release], place, asking)?)))
+                .collect()
+        };
+        let (matches, with) = (choose(page.places), choose(with));
+        let searchset = bundle::Searchset {
+            releases: &releases,
+            matches: &matches,
+            with: &with,
+            total: page.total,
+            next: page.next.as_ref(),
+        };
+        let body = searchset.write(query, asking.base);
+        let mut chosen: Vec<Vec<Chosen>> = releases.iter().map(|_| Vec::new()).collect();
+        for (release, one) in matches.into_iter().chain(with) {
+            chosen[release].push(one);
+        }
+        let subjects = releases.into_iter().zip(chosen).enumerate();
+        let subjects = subjects
+            .filter(|(at, (_, chosen))| !chosen.is_empty() || page.counted.contains(at))
+            .map(|(_, (release, chosen))| Subject { release, chosen });
+        Answer::new(200, None, None, subjects.collect(), body.into(), asking.request)
     }
 
     /// A disclosure by hand: everything in the release, as one collection Bundle (<https://hl7.org/fhir/R4/bundle.html>).
@@ -174,8 +283,8 @@ impl Answer {
             out.push(b'}');
         }
         out.extend_from_slice(b"]}");
-        let chosen = (0..release.resources.len()).collect();
-        let subjects = vec![Subject::of(release, chosen)];
+        let places = (0..release.resources.len()).collect();
+        let subjects = vec![Subject::of(release, places)];
         Answer::new(200, None, None, subjects, out.into(), request)
     }
 
@@ -184,6 +293,15 @@ impl Answer {
         let issue = Issue::error(IssueCode::NotFound, "", "no such resource");
         let body = operation_outcome(&[issue]).to_string().into_bytes();
         Answer::new(404, None, None, Vec::new(), body.into(), request)
+    }
+
+    /// One match alone would bring more with it than an answer holds.
+    fn too_much(request: &str) -> Answer {
+        let details =
+            "this would include more resources than one answer holds; search for them by themselves";
+        let issue = Issue::error(IssueCode::TooCostly, "", details);
+        let body = operation_outcome(&[issue]).to_string().into_bytes();
+        Answer::new(400, None, None, Vec::new(), body.into(), request)
     }
 
     pub(super) fn new(
@@ -239,176 +357,15 @@ fn digest(status: u16, subjects: &[Subject], request: &str) -> Digest {
         hasher.update((subject.release.about.patient.len() as u64).to_be_bytes());
         hasher.update(subject.release.about.patient.as_bytes());
         hasher.update((subject.chosen.len() as u64).to_be_bytes());
-        subject
-            .chosen
-            .iter()
-            .for_each(|index| hasher.update(subject.release.resources[*index].digest));
+        subject.digests().for_each(|digest| hasher.update(digest));
     }
     Digest(hasher.finalize().into())
 }
 
-/// The matches of one page, by release and place in it, in the default order: last changed, then id.
-struct Page {
-    places: Vec<(usize, usize)>,
-    total: usize,
-    /// Where the next page begins.
-    next: Option<Position>,
-}
-
-impl Page {
-    fn of(releases: &[Arc<Release>], query: &Query) -> Page {
-        match releases {
-            [one] => Page::of_one(one, query),
-            _ => Page::of_several(releases, query),
-        }
+/// What stands at a place; a Provenance is made now.
+fn chosen(release: &Release, place: Place, asking: &Asking<'_>) -> Option<Chosen> {
+    if place.provenance {
+        return provenance(release, place.at, asking.rules).map(|made| Chosen::Made(Arc::new(made)));
     }
-
-    /// One person's release holds its matches in order: nothing is kept of those on other pages.
-    fn of_one(release: &Release, query: &Query) -> Page {
-        let fits = |at: &usize| {
-            let one = &release.resources[*at];
-            query.matches(&one.id, &one.values)
-        };
-        let mut page = Filling::new(query);
-        for at in release.of_type(query.resource_type).filter(fits) {
-            let one = &release.resources[at];
-            page.take(one.changed_at, &one.id, (0, at));
-        }
-        page.page
-    }
-
-    fn of_several(releases: &[Arc<Release>], query: &Query) -> Page {
-        let mut seen: HashSet<&str> = HashSet::new();
-        let mut matches: Vec<(Instant, &str, (usize, usize))> = Vec::new();
-        for (at, release) in releases.iter().enumerate() {
-            for index in release.of_type(query.resource_type) {
-                let one = &release.resources[index];
-                // A shared resource can stand in the releases of several people; it is one match.
-                if query.matches(&one.id, &one.values) && seen.insert(&one.id) {
-                    matches.push((one.changed_at, &one.id, (at, index)));
-                }
-            }
-        }
-        matches.sort_unstable();
-        let mut page = Filling::new(query);
-        matches
-            .into_iter()
-            .for_each(|(changed_at, id, place)| page.take(changed_at, id, place));
-        page.page
-    }
-
-    fn chosen_of(&self, release: usize) -> Vec<usize> {
-        self.places
-            .iter()
-            .filter(|(at, _)| *at == release)
-            .map(|(_, index)| *index)
-            .collect()
-    }
-}
-
-/// A page while its matches come in, in order.
-struct Filling<'q> {
-    query: &'q Query,
-    page: Page,
-    last: Option<Position>,
-}
-
-impl<'q> Filling<'q> {
-    fn new(query: &'q Query) -> Filling<'q> {
-        let places = Vec::with_capacity(query.count.min(64));
-        Filling {
-            query,
-            page: Page {
-                places,
-                total: 0,
-                next: None,
-            },
-            last: None,
-        }
-    }
-
-    fn take(&mut self, changed_at: Instant, id: &str, place: (usize, usize)) {
-        self.page.total += 1;
-        let after = self.query.after.as_ref();
-        let begun = after.is_none_or(|after| (changed_at, id) > (after.changed_at, after.id.as_str()));
-        if !begun {
-            return;
-        }
-        if self.page.places.len() < self.query.count {
-            self.page.places.push(place);
-            if self.page.places.len() == self.query.count {
-                let id = id.to_owned();
-                self.last = Some(Position { changed_at, id });
-            }
-        } else if self.page.next.is_none() {
-            // There is more: the next page begins after the last match of this one.
-            self.page.next = self.last.take();
-        }
-    }
-}
-
-/// A searchset Bundle written by splicing the released bytes; nothing is parsed again.
-fn searchset(releases: &[Arc<Release>], page: &Page, query: &Query, base: &str) -> Vec<u8> {
-    let matches = || {
-        page.places
-            .iter()
-            .map(|(at, index)| &releases[*at].resources[*index])
-    };
-    let size: usize = matches().map(|one| one.body.len() + 256).sum();
-    let mut out = Vec::with_capacity(size + 1024);
-    out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":");
-    out.extend_from_slice(page.total.to_string().as_bytes());
-    out.extend_from_slice(b",\"link\":[{\"relation\":\"self\",\"url\":");
-    write_string(&link(query, base, query.cursor.as_deref()), &mut out);
-    if let Some(cursor) = page.next.as_ref().and_then(|next| query.cursor_after(next)) {
-        out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-        write_string(&link(query, base, Some(&cursor)), &mut out);
-    }
-    out.extend_from_slice(b"}],\"entry\":[");
-    let mut url = String::with_capacity(base.len() + 100);
-    for one in matches() {
-        url.clear();
-        for part in [base, "/", &one.resource_type, "/", &one.id] {
-            url.push_str(part);
-        }
-        out.extend_from_slice(b"{\"fullUrl\":");
-        write_string(&url, &mut out);
-        out.extend_from_slice(b",\"resource\":");
-        out.extend_from_slice(&one.body);
-        out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}},");
-    }
-    out.extend_from_slice(OUTCOME);
-    write_string(MAY_BE_INCOMPLETE, &mut out);
-    out.extend_from_slice(b"}]},\"search\":{\"mode\":\"outcome\"}}]}");
-    out
-}
-
-/// Opens the entry that ends every searchset; its sentence follows.
-const OUTCOME: &[u8] =
-    b"{\"resource\":{\"resourceType\":\"OperationOutcome\",\"issue\":[{\"severity\":\"information\",\
-\"code\":\"informational\",\"diagnostics\":";
-
-/// The query as understood, percent-encoded to unreserved characters.
-fn link(query: &Query, base: &str, after: Option<&str>) -> String {
-    let mut url = format!("{base}/{}", query.resource_type);
-    for (index, (name, value)) in query.applied.iter().enumerate() {
-        url.push(if index == 0 { '?' } else { '&' });
-        encode(name, &mut url);
-        url.push('=');
-        encode(value, &mut url);
-    }
-    if let Some(after) = after {
-        url.push(if query.applied.is_empty() { '?' } else { '&' });
-        url.push_str(&format!("_after={after}"));
-    }
-    url
-}
-
-fn encode(text: &str, url: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(char::from(byte)),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    Some(Chosen::Released(place.at))
 }

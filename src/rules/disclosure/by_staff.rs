@@ -17,6 +17,7 @@ use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
 use crate::law::staff_act::{Answer, Ground, Stated, covers, judge};
 use crate::law::{Agency, Obligations, Source};
 use crate::profile::{self, DataSet};
+use crate::search::Extractor;
 
 /// What a member of staff decided to disclose.
 #[derive(Clone, Copy, Debug)]
@@ -262,9 +263,11 @@ fn decision(
     let part2 = candidates.iter().any(Candidate::is_part2);
     let basis: BTreeSet<String> = candidates.iter().flat_map(|c| c.basis.iter().cloned()).collect();
     let (mut resources, mut bytes) = (Vec::with_capacity(candidates.len()), Vec::new());
+    let mut extractor = Extractor::new(&rules.zone);
     for mut candidate in candidates {
         let own: Vec<String> = std::mem::take(&mut candidate.basis).into_iter().collect();
-        resources.extend(finish(candidate, own, rules.lists, &raised, &mut bytes));
+        let written = (&mut bytes, &mut extractor);
+        resources.extend(finish(candidate, own, rules.lists, &raised, written));
     }
     let about = About {
         recipient: act.stated.recipient.clone(),

@@ -17,6 +17,7 @@ use super::{Rules, elements, references};
 use crate::fhir::Now;
 use crate::law::Emergency;
 use crate::profile::DataSet;
+use crate::search::Extractor;
 
 /// A decision not to release anything: a value, not an error. The recipient sees the same 404 or empty searchset
 /// as for a person who does not exist.
@@ -158,7 +159,7 @@ fn released<'a>(
     let raised = work.raised;
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
-    let mut bytes = Vec::new();
+    let (mut bytes, mut extractor) = (Vec::new(), Extractor::new(&rules.zone));
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
@@ -167,7 +168,7 @@ fn released<'a>(
             own.into_iter().collect(),
             rules.lists,
             &raised,
-            &mut bytes,
+            (&mut bytes, &mut extractor),
         ));
     }
     let about = About {

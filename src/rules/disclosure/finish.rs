@@ -9,17 +9,17 @@ use super::release::Undated;
 use crate::fhir::Value;
 use crate::fhir::excerpt::{Part, write_string};
 use crate::label::{CodeLists, Labels, label_released, label_stated};
-use crate::search;
+use crate::search::Extractor;
 use crate::terminology;
 
 /// The released resource as bytes, in the order people read: type, id, meta, text, and the rest as it stood.
-/// `bytes` is where they are written first, one resource after the other.
+/// `bytes` is where they are written first, one resource after the other; the extractor takes what searches may ask.
 pub(super) fn finish(
     candidate: Candidate<'_>,
     basis: Vec<String>,
     lists: &CodeLists,
     raised: &[&str],
-    bytes: &mut Vec<u8>,
+    (bytes, extractor): (&mut Vec<u8>, &mut Extractor<'_>),
 ) -> Option<Undated> {
     let (notice, no_redisclosure) = (candidate.notice(), candidate.no_redisclosure());
     let Candidate {
@@ -71,7 +71,7 @@ pub(super) fn finish(
         resource_type: stored.resource_type.clone(),
         id: stored.id.clone(),
         digest: Sha256::digest(&bytes).into(),
-        values: search::extract(root),
+        values: extractor.extract(root),
         bytes: bytes.as_slice().into(),
         stamp_at,
         basis,

@@ -16,6 +16,8 @@ use crate::terminology;
 #[test]
 fn every_case_is_written_as_it_is_slowly() {
     let (mut written, mut bytes) = (0, Vec::new());
+    let utc = jiff::tz::TimeZone::UTC;
+    let mut extractor = crate::search::Extractor::new(&utc);
     for set in sets() {
         for (_, name, given, _) in cases() {
             for (part2, source) in [
@@ -59,9 +61,14 @@ fn every_case_is_written_as_it_is_slowly() {
                     obligations: Default::default(),
                     statements: Default::default(),
                 };
-                let fast =
-                    super::finish::finish(candidate, Vec::new(), CodeLists::shipped(), &RAISED, &mut bytes)
-                        .expect("written");
+                let fast = super::finish::finish(
+                    candidate,
+                    Vec::new(),
+                    CodeLists::shipped(),
+                    &RAISED,
+                    (&mut bytes, &mut extractor),
+                )
+                .expect("written");
                 assert_eq!(String::from_utf8_lossy(&fast.bytes), slow, "{name}");
                 assert!(slow[..fast.stamp_at].ends_with("\"meta\":{"), "{name}");
                 assert_eq!(fast.digest[..], Sha256::digest(&slow)[..], "{name}");

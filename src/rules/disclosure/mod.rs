@@ -20,10 +20,11 @@ mod sight;
 mod finish;
 mod decide;
 mod release;
+mod rules;
+mod provenance;
 mod answer;
 mod operation;
 mod written_answer;
-mod rules;
 pub mod case;
 #[cfg(debug_assertions)]
 pub mod planted;
@@ -37,7 +38,7 @@ mod necessary;
 #[cfg(test)]
 mod finish_by_value;
 
-pub use answer::{Answer, MAY_BE_INCOMPLETE, NotRecorded, Opened, Subject};
+pub use answer::{Answer, Asking, MAY_BE_INCOMPLETE, NotRecorded, Opened, Permits, Reading, Subject};
 pub use by_staff::{StaffAct, by_staff, purpose_of};
 pub use decide::{Refusal, decide, decide_seeing};
 pub use explain::{Rule, Withheld};

@@ -20,6 +20,20 @@ pub(super) const DEEPEST: usize = 12;
 
 /// Writes a `Narrative` with status `generated` for a released resource, as JSON. `notice` is a statement that must travel.
 pub(super) fn narrative(resource: Part<'_, '_>, notice: Option<&str>, out: &mut Vec<u8>) {
+    write(resource, notice, escape, out);
+}
+
+/// The same with a notice out of another narrative.
+pub(super) fn narrative_with(resource: Part<'_, '_>, notice: Option<&str>, out: &mut Vec<u8>) {
+    write(resource, notice, in_json, out);
+}
+
+fn write(
+    resource: Part<'_, '_>,
+    notice: Option<&str>,
+    escape_notice: fn(&str, &mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(
         br#"{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p><b>"#,
     );
@@ -29,10 +43,30 @@ pub(super) fn narrative(resource: Part<'_, '_>, notice: Option<&str>, out: &mut 
     members(resource, SKIPPED, 0, out);
     if let Some(notice) = notice {
         out.extend_from_slice(b"<p>");
-        escape(notice, out);
+        escape_notice(notice, out);
         out.extend_from_slice(b"</p>");
     }
     out.extend_from_slice(b"</div>\"}");
+}
+
+/// The statement that travels in a narrative made here, as it stands there. It is the last paragraph; the first is the head, and
+/// what is said between them is a list.
+pub(super) fn notice_in(div: &str) -> Option<&str> {
+    let last = div.rfind("<p>")?;
+    let notice = div[last..].strip_prefix("<p>")?.strip_suffix("</p></div>")?;
+    (!notice.starts_with("<b>")).then_some(notice)
+}
+
+/// A narrative of nothing but such a statement.
+pub(super) fn notice_alone(notice: &str) -> Value {
+    let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>{notice}</p></div>");
+    serde_json::json!({"status": "generated", "div": div})
+}
+
+/// Text that is HTML already, as it stands in a JSON string.
+fn in_json(html: &str, out: &mut Vec<u8>) {
+    let quoted = Value::from(html).to_string();
+    out.extend_from_slice(quoted.trim_matches('"').as_bytes());
 }
 
 fn members(object: Part<'_, '_>, skipped: &[&str], depth: usize, out: &mut Vec<u8>) {
@@ -243,6 +277,7 @@ mod tests {
         let div = div(&goal, Some(PART2_NOTICE));
         assert!(div.contains("lifecycle status: active") && div.contains("sleep &lt; 8 hours"));
         assert!(div.contains(PART2_NOTICE) && !div.contains("secret"));
+        assert_eq!(notice_in(&div), Some(PART2_NOTICE));
         assert!(div.starts_with("<div xmlns=\"http://www.w3.org/1999/xhtml\">") && div.ends_with("</div>"));
     }
 
@@ -258,6 +293,29 @@ mod tests {
             <li>component: <ul><li>value quantity: 1.5 mg</li></ul>; <ul><li>value boolean: true</li></ul></li>\
             <li>contact: A B C</li><li>note: a\t&quot;b&quot; \\ c\u{1}</li></ul></div>"
         );
+    }
+
+    #[test]
+    fn the_notice_is_found_again_and_can_stand_elsewhere() {
+        let said = "no \"more\" <than> this & that \\";
+        let empty = json!({"resourceType": "Goal"});
+        let full = json!({"resourceType": "Goal", "note": "<p>x</p></div>"});
+        for resource in [&empty, &full] {
+            assert_eq!(notice_in(&div(resource, None)), None);
+            let whole = div(resource, Some(said));
+            let notice = notice_in(&whole).expect("a notice").to_owned();
+            assert_eq!(notice, "no &quot;more&quot; &lt;than&gt; this &amp; that \\");
+            let mut excerpt = Excerpt::default();
+            excerpt.value("", resource);
+            let mut out = Vec::new();
+            narrative_with(excerpt.root().expect("a resource"), Some(&notice), &mut out);
+            let written: Value = serde_json::from_slice(&out).expect("JSON");
+            assert_eq!(written["div"], whole.as_str());
+            assert_eq!(
+                notice_in(notice_alone(&notice)["div"].as_str().expect("a div")),
+                Some(&*notice)
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::answer::Place;
 use super::release::{About, Release, Undated};
 use crate::fhir::excerpt::Excerpt;
 use crate::fhir::{Instant, Value};
@@ -35,6 +36,8 @@ pub enum Leak {
     Sibling,
     /// A contained resource stays.
     Contained,
+    /// What is included follows from what is withheld.
+    Include,
 }
 
 thread_local! {
@@ -58,13 +61,21 @@ pub(super) fn uncounted(releases: &[Arc<Release>], query: &Query) -> usize {
     if planted(Leak::Total) { of_type.count() } else { 0 }
 }
 
-pub(super) fn reordered(releases: &[Arc<Release>], mut places: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+pub(super) fn reordered(releases: &[Arc<Release>], mut places: Vec<Place>) -> Vec<Place> {
     let withheld: usize = releases.iter().map(|release| release.about.withheld.len()).sum();
     if planted(Leak::Order) && !places.is_empty() {
         let by = withheld % places.len();
         places.rotate_left(by);
     }
     places
+}
+
+/// A link to what is withheld takes the place of one that is not.
+pub(super) fn crowded_out(releases: &[Arc<Release>], with: &mut Vec<Place>) {
+    let withheld: usize = releases.iter().map(|release| release.about.withheld.len()).sum();
+    if planted(Leak::Include) {
+        with.truncate(with.len() - with.len().min(withheld % 3));
+    }
 }
 
 /// Is it one of those the release keeps back?

@@ -252,10 +252,6 @@ impl Release {
     }
 
     pub fn holds(&self, resource_type: &str, id: &str) -> bool {
-        #[cfg(debug_assertions)]
-        if super::planted::keeps_back(&self.about, resource_type, id) {
-            return true;
-        }
         self.find(resource_type, id).is_some()
     }
 
@@ -269,7 +265,7 @@ impl Release {
     pub fn matching(&self, query: &Query) -> Vec<&str> {
         let of_type = self.of_type(query.resource_type).map(|at| &self.resources[at]);
         of_type
-            .filter(|one| query.matches(&one.id, &one.values))
+            .filter(|one| query.matches(&one.id, one.changed_at, &one.values))
             .map(|one| one.id.as_str())
             .collect()
     }
@@ -305,7 +301,7 @@ impl Release {
 }
 
 impl Released {
-    fn name(&self) -> (&str, &str) {
+    pub(super) fn name(&self) -> (&str, &str) {
         (&self.resource_type, &self.id)
     }
 

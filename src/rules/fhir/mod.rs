@@ -8,6 +8,7 @@ pub mod element;
 pub mod constraint;
 pub mod path;
 mod shared;
+pub mod letters;
 mod markup;
 mod xhtml;
 pub mod primitive;

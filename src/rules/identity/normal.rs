@@ -1,11 +1,13 @@
 //! Texts as they are compared: what a clerk, a form and a wristband write differently becomes equal, and nothing else.
 //! <https://www.rfc-editor.org/rfc/rfc3966>, USPS Publication 28 appendix C (suffixes of streets)
 
+use crate::fhir::letters::base_letter;
+
 /// Letters of names: lower case, base letters, nothing else. `O’Brien-Núñez` → `obriennunez`.
 pub(super) fn name(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars().flat_map(char::to_lowercase) {
-        match base(letter) {
+        match base_letter(letter) {
             Some(base) => out.push_str(base),
             // combining accents and everything that is no letter or digit
             None if !letter.is_alphanumeric() => {}
@@ -13,36 +15,6 @@ pub(super) fn name(text: &str) -> String {
         }
     }
     out
-}
-
-/// The usual spelling of an accented Latin letter, lower case.
-fn base(letter: char) -> Option<&'static str> {
-    Some(match letter {
-        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'ă' | 'ą' | 'ǎ' => "a",
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
-        'ď' | 'đ' | 'ð' => "d",
-        'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => "e",
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
-        'ĥ' | 'ħ' => "h",
-        'ì' | 'í' | 'î' | 'ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' | 'ǐ' => "i",
-        'ĵ' => "j",
-        'ķ' => "k",
-        'ĺ' | 'ļ' | 'ľ' | 'ŀ' | 'ł' => "l",
-        'ñ' | 'ń' | 'ņ' | 'ň' => "n",
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' | 'ō' | 'ŏ' | 'ő' | 'ǒ' => "o",
-        'ŕ' | 'ŗ' | 'ř' => "r",
-        'ś' | 'ŝ' | 'ş' | 'š' | 'ș' => "s",
-        'ţ' | 'ť' | 'ŧ' | 'ț' => "t",
-        'ù' | 'ú' | 'û' | 'ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' | 'ǔ' => "u",
-        'ŵ' => "w",
-        'ý' | 'ÿ' | 'ŷ' => "y",
-        'ź' | 'ż' | 'ž' => "z",
-        'æ' => "ae",
-        'œ' => "oe",
-        'ß' => "ss",
-        'þ' => "th",
-        _ => return None,
-    })
 }
 
 /// The last ten digits; `None` with fewer than seven.

@@ -2,14 +2,35 @@
 //! <https://hl7.org/fhir/R4/search.html>
 //!
 //! A search never touches what is stored: it filters a release, so what was withheld cannot be counted,
-//! matched or ordered by. An unknown parameter is an error (`handling=strict`), never ignored: ignoring one
-//! would widen the result.
+//! matched or ordered by. An unknown parameter is an error (`handling=strict`) unless the client says otherwise: ignoring
+//! one widens the result.
 
-mod plain;
+mod path;
+mod date;
+mod escape;
+mod values;
+mod extract;
 mod parameter;
-mod query;
+mod filter;
+mod sort;
+mod view;
+mod include;
 mod cursor;
+mod query;
+mod take;
 
-pub use cursor::{CursorKey, Pages, Position};
-pub use parameter::{Kind, Parameter, Values, extract, parameters};
-pub use query::{Filter, Query};
+pub use cursor::{CursorKey, Pages};
+pub use date::{Prefix, When};
+pub use extract::{Extractor, provenance_values};
+pub use filter::{Filter, Setting, Test, Wanted, modifiers};
+pub use include::{Include, includes_of, revincludes_of};
+pub use parameter::{Kind, Parameter, parameters, searched_types};
+pub use query::{DEFAULT_COUNT, MOST_COUNT, Query, provenance_id, provenance_target};
+pub use sort::{By, Key, Position, SortBy, compare, is_sorted};
+pub use values::Values;
+pub use view::{Summary, View};
+
+#[cfg(test)]
+mod grammar;
+#[cfg(test)]
+pub(crate) mod by_hand;

@@ -107,8 +107,17 @@ impl Answer {
         }
     }
 
-    /// The resources about people in it: of a searchset its matches, else the resource itself.
+    /// The resources about people in it: of a searchset its matches and what came with them, else the resource itself.
     pub fn resources(&self) -> Vec<Value> {
+        self.in_mode(&["match", "include"])
+    }
+
+    /// The same without what came with the matches.
+    pub fn matches(&self) -> Vec<Value> {
+        self.in_mode(&["match"])
+    }
+
+    fn in_mode(&self, modes: &[&str]) -> Vec<Value> {
         let Some(body) = self.resource() else {
             return Vec::new();
         };
@@ -116,7 +125,7 @@ impl Answer {
         let all = match body["resourceType"].as_str() {
             Some("Bundle") => entries
                 .into_iter()
-                .filter(|entry| entry["search"]["mode"] == "match")
+                .filter(|entry| modes.iter().any(|mode| entry["search"]["mode"] == *mode))
                 .map(|entry| entry["resource"].clone())
                 .collect(),
             Some(_) => vec![body],

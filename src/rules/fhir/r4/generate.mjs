@@ -93,11 +93,10 @@ const parameters = read("SearchParameter-")
       (p.expression ?? "").replace(/\s+/g, " "),
       (p.target ?? []).join(","),
       (p.comparator ?? []).join(","),
-    ]
-      .join("\t")
-      .trimEnd(),
+      p.id,
+    ].join("\t"),
   );
-const header = ["code", "base", "type", "expression", "target", "comparator"].join("\t");
+const header = ["code", "base", "type", "expression", "target", "comparator", "id"].join("\t");
 writeFileSync(join(here, "search.tsv"), header + "\n" + unique(parameters).sort(byCode).join("\n") + "\n");
 
 const { systems, sets } = terminology(read("CodeSystem-"), read("ValueSet-"), rows.flatMap((row) => row.split("\t").slice(7, 10)));
