@@ -22,6 +22,7 @@ mod story_part2_whole;
 mod story_preview;
 mod story_pull;
 mod story_reach;
+mod story_records;
 mod story_referral;
 mod story_refresh;
 mod story_replay;
