@@ -251,13 +251,7 @@ impl Partner<'_> {
             let page = self.get(&path).await;
             assert_eq!(page.status, 200, "{path}: {}", page.text());
             found.extend(page.resources());
-            let bundle = page.json();
-            let mut links = bundle["link"].as_array().into_iter().flatten();
-            let link = links.find(|link| link["relation"] == "next");
-            let url = link.and_then(|link| link["url"].as_str());
-            next = url
-                .and_then(|url| url.split_once("/fhir/"))
-                .map(|(_, path)| path.to_owned());
+            next = page.next_page();
         }
         found
     }
@@ -270,6 +264,8 @@ impl Partner<'_> {
         for profile in set.profiles() {
             let query = match profile.resource_type() {
                 "Patient" => format!("Patient?_id={patient}"),
+                // No search finds one: a document leads to it.
+                "Binary" => continue,
                 shared if set.directory().iter().any(|d| d == shared) => continue,
                 other => format!("{other}?patient={patient}"),
             };
@@ -278,7 +274,7 @@ impl Partner<'_> {
         }
         let mut open: Vec<Value> = found.values().cloned().collect();
         while let Some(one) = open.pop() {
-            for target in references_in(&one) {
+            for target in references_in(&one).into_iter().chain(attached(&one)) {
                 let Entry::Vacant(place) = found.entry(target) else {
                     continue;
                 };
@@ -289,6 +285,14 @@ impl Partner<'_> {
         }
         found
     }
+}
+
+/// The Binaries that a document leads to.
+fn attached(document: &Value) -> Vec<String> {
+    let contents = document["content"].as_array().into_iter().flatten();
+    let urls = contents.filter_map(|content| content["attachment"]["url"].as_str());
+    urls.filter_map(|url| url.rfind("Binary/").map(|at| url[at..].to_owned()))
+        .collect()
 }
 
 /// Every literal reference, wherever it stands.
