@@ -20,8 +20,8 @@ mod writer;
 pub use conformance::{Nonconformity, claims_no_us_core, known, nonconformities, nonconformities_of_event};
 pub use disk::folder as database_folder;
 pub use emergency::{emergency, numbered, parameter, parameters};
-pub use exchange::{Answer, Ask};
-pub use inferno::{Group, groups as inferno_groups};
+pub use exchange::{Answer, Ask, reference};
+pub use inferno::{Asked, Group, Search, groups as inferno_groups, moved};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
 pub use partner::{

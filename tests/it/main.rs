@@ -35,6 +35,7 @@ mod story_stranger;
 mod story_ties;
 mod story_token;
 mod story_us_core;
+mod story_us_core_groups;
 mod tidy;
 mod traces;
 mod two_worlds;
