@@ -161,6 +161,7 @@ fn load_rules(files: &CatalogFiles, config: &Config, problems: &mut Vec<String>)
         states,
         zone: config.zone(),
         agency: None,
+        base: String::new(),
         digest,
     })
 }

@@ -9,6 +9,9 @@ use super::parameters::{Given, Operation, Parameter, problem};
 
 /// `Patient/$break-glass`.
 pub const BREAK_GLASS: Operation = Operation {
+    on: "Patient",
+    official: None,
+    changes: true,
     code: "break-glass",
     name: "BreakGlass",
     title: "Break the glass in an emergency",

@@ -22,6 +22,9 @@ use crate::auth::Permission;
 
 /// `Patient/$match`, as R4 defines it.
 pub const MATCH: Operation = Operation {
+    on: "Patient",
+    official: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
+    changes: false,
     code: "match",
     name: "Match",
     title: "Find a patient",

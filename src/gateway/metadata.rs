@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Gateway;
 use super::emergency::BREAK_GLASS;
+use super::everything::{ALL_ELTSS, DOCREF, EVERYTHING};
 use super::find_person::MATCH;
 use super::parameters::Operation;
 use super::request_more::REQUEST_MORE;
@@ -119,17 +120,23 @@ impl Gateway {
     }
 }
 
-/// What can be called on `Patient`.
-const OPERATIONS: [&Operation; 3] = [&MATCH, &BREAK_GLASS, &REQUEST_MORE];
+/// What can be called.
+const OPERATIONS: [&Operation; 6] = [
+    &MATCH,
+    &BREAK_GLASS,
+    &REQUEST_MORE,
+    &EVERYTHING,
+    &DOCREF,
+    &ALL_ELTSS,
+];
 
-/// R4 defines `$match` itself; the others are ours.
-fn operations(base: &str) -> Vec<Value> {
-    let definition = |code: &str| match code {
-        "match" => "http://hl7.org/fhir/OperationDefinition/Patient-match".to_owned(),
-        own => format!("{base}/OperationDefinition/{own}"),
-    };
-    let listed = OPERATIONS.iter().map(|operation| {
-        json!({"name": operation.code, "definition": definition(operation.code), "documentation": operation.about})
+/// Those on this type.
+fn operations(resource_type: &str, base: &str) -> Vec<Value> {
+    let own = OPERATIONS
+        .iter()
+        .filter(|operation| operation.on == resource_type);
+    let listed = own.map(|operation| {
+        json!({"name": operation.code, "definition": operation.canonical(base), "documentation": operation.about})
     });
     listed.collect()
 }
@@ -149,14 +156,21 @@ fn resource(resource_type: &str, profiles: &[String], base: &str) -> Value {
         "readHistory": false,
         "searchParam": known
     });
+    if resource_type == "Binary" {
+        statement["interaction"] = json!([{"code": "read"}]);
+        statement
+            .as_object_mut()
+            .map(|statement| statement.remove("searchParam"));
+    }
     if profiles.is_empty()
         && let Some(statement) = statement.as_object_mut()
     {
         statement.shift_remove("supportedProfile");
     }
     add_writes(resource_type, &mut statement);
-    if resource_type == "Patient" {
-        statement["operation"] = Value::Array(operations(base));
+    let operations = operations(resource_type, base);
+    if !operations.is_empty() {
+        statement["operation"] = Value::Array(operations);
     }
     statement
 }

@@ -12,6 +12,7 @@ mod release_cache;
 mod release;
 mod refresh;
 mod pull;
+mod document;
 mod authentication;
 mod token;
 mod introspection;
@@ -21,6 +22,7 @@ mod staff_disclosure;
 mod parameters;
 mod emergency;
 mod find_person;
+mod everything;
 mod break_glass;
 mod grant;
 mod request_more;
@@ -52,6 +54,7 @@ pub use client::{ClientRegistration, Proof};
 pub use emergency::{NATURE, NATURES};
 pub use error::Error;
 pub use events::Interaction;
+pub use everything::Wanted;
 pub use explain::{Look, Looked};
 pub use import::{ImportLine, ImportReport};
 pub use intake::{Accepted, Intake, Rejected};
@@ -110,7 +113,7 @@ impl Gateway {
     ) -> Result<Arc<Gateway>, CatalogError> {
         let (mappings, mut rules) = catalog;
         let agency = agency::organization(&config.agency, &keys.id);
-        rules.answer_as(agency.map_err(|why| CatalogError(vec![why]))?);
+        rules.answer_as(agency.map_err(|why| CatalogError(vec![why]))?, config.base());
         let signer = Signer::new(&config.log.origin, &keys.log)
             .map_err(|error| CatalogError(vec![format!("log.origin: {error}")]))?;
         Ok(Arc::new(Gateway {

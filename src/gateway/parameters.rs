@@ -14,14 +14,20 @@ pub struct Parameter {
     pub about: &'static str,
 }
 
-/// One operation on `Patient`.
+/// One operation.
 pub struct Operation {
+    /// The resource type it is called on.
+    pub on: &'static str,
+    /// Where it is defined, when that is not here.
+    pub official: Option<&'static str>,
+    /// Called with POST alone.
+    pub changes: bool,
     /// `break-glass`, called as `$break-glass`.
     pub code: &'static str,
     pub name: &'static str,
     pub title: &'static str,
     pub about: &'static str,
-    /// Called on one person (`Patient/[id]/$…`) or on the type.
+    /// Called on one resource (`Patient/[id]/$…`) or on the type.
     pub instance: bool,
     pub takes: &'static [Parameter],
     /// Names and types of what comes out.
@@ -128,6 +134,25 @@ impl Operation {
         }
     }
 
+    /// The same as pairs of name and value, as they stand in an address.
+    pub fn pairs(&self, body: &Value) -> Result<Vec<(String, String)>, Vec<Issue>> {
+        let (given, problems) = self.read(body);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let pairs = given
+            .0
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), in_an_address(value)));
+        Ok(pairs.collect())
+    }
+
+    /// Its canonical address.
+    pub fn canonical(&self, base: &str) -> String {
+        let own = || format!("{base}/OperationDefinition/{}", self.code);
+        self.official.map_or_else(own, str::to_owned)
+    }
+
     /// As served at `/fhir/OperationDefinition/[code]`.
     pub fn definition(&self, base: &str, date: &str) -> Value {
         let mut parameters: Vec<Value> = self
@@ -146,9 +171,40 @@ impl Operation {
             "resourceType": "OperationDefinition", "id": self.code,
             "url": format!("{base}/OperationDefinition/{}", self.code),
             "name": self.name, "title": self.title, "status": "active", "kind": "operation", "date": date,
-            "description": self.about, "affectsState": true, "code": self.code, "resource": ["Patient"],
+            "description": self.about, "affectsState": self.changes, "code": self.code, "resource": [self.on],
             "system": false, "type": !self.instance, "instance": self.instance, "parameter": parameters
         })
+    }
+}
+
+/// A Coding becomes `system|code`; what separates values in an address is escaped (<https://hl7.org/fhir/R4/search.html#escaping>).
+fn in_an_address(value: &Value) -> String {
+    let escaped = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if matches!(c, '\\' | ',' | '|' | '$') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out
+    };
+    match value {
+        Value::String(text) => escaped(text),
+        Value::Object(coding) => {
+            let part = |name: &str| {
+                coding
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .map(escaped)
+                    .unwrap_or_default()
+            };
+            match coding.contains_key("system") {
+                true => format!("{}|{}", part("system"), part("code")),
+                false => part("code"),
+            }
+        }
+        other => other.to_string(),
     }
 }
 
@@ -157,7 +213,10 @@ impl Parameter {
         match self.members[0].strip_prefix("value") {
             None => "Patient".to_owned(),
             // primitive types begin with a small letter
-            Some(kind @ ("String" | "Code" | "Boolean" | "Integer")) => kind.to_lowercase(),
+            Some("DateTime") => "dateTime".to_owned(),
+            Some(
+                kind @ ("String" | "Code" | "Boolean" | "Integer" | "Id" | "Date" | "Instant" | "Canonical"),
+            ) => kind.to_lowercase(),
             Some(kind) => kind.to_owned(),
         }
     }
@@ -172,6 +231,9 @@ mod tests {
         name: "Try",
         title: "Try",
         about: "A test.",
+        on: "Patient",
+        official: None,
+        changes: true,
         instance: false,
         takes: &[
             Parameter {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postern_rules::disclosure::{Answer, Asking, Permits, Reading, Release};
+use postern_rules::disclosure::{Answer, Asking, Form, Permits, PlanDocument, Reading, Release};
 use postern_rules::fhir::{Instant, Issue, IssueCode, Now, is_shared};
 use postern_rules::search::{Query, Setting, Values, provenance_target};
 
@@ -28,6 +28,9 @@ impl Gateway {
     /// `GET /[type]/[id]`, and with a version `GET /[type]/[id]/_history/[vid]`.
     pub async fn read(&self, call: &Call, reading: &Reading<'_>) -> Result<Reply, Error> {
         let (resource_type, id) = (reading.resource_type, reading.id);
+        if resource_type == "Binary" && Form::of_binary(id).is_some() {
+            return self.read_document(call, reading).await;
+        }
         let (mut call, mut trust) = (call.clone(), Trust::Memory);
         for _ in 0..TRIES {
             let now = self.clock.now();
@@ -104,7 +107,12 @@ impl Gateway {
         Err(Error::Unavailable)
     }
 
-    fn asking<'a>(&'a self, base: &'a str, permits: &'a Permits<'a>, request: &'a str) -> Asking<'a> {
+    pub(super) fn asking<'a>(
+        &'a self,
+        base: &'a str,
+        permits: &'a Permits<'a>,
+        request: &'a str,
+    ) -> Asking<'a> {
         Asking {
             rules: &self.rules,
             base,
@@ -154,7 +162,13 @@ impl Gateway {
         let caller = &call.caller;
         let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
         let (resource_type, id) = belongs_as(resource_type, id);
-        Ok(self.store.people_holding(reader, resource_type, id).await?)
+        let mut people = self.store.people_holding(reader, resource_type, id).await?;
+        // The document of a plan is never stored: its id leads to the person. Asked of every id, so that none differs.
+        if resource_type == "DocumentReference" {
+            let patient = PlanDocument::patient_of(id, reader).unwrap_or_default();
+            people.extend(self.store.people_holding(reader, "Patient", &patient).await?);
+        }
+        Ok(people)
     }
 
     /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is

@@ -16,6 +16,9 @@ use crate::store::{Change, Refused, Work, WorkItem};
 
 /// `Patient/[id]/$request-more`.
 pub const REQUEST_MORE: Operation = Operation {
+    on: "Patient",
+    official: None,
+    changes: true,
     code: "request-more",
     name: "RequestMore",
     title: "Ask for more than the data set",

@@ -65,7 +65,8 @@ impl Range {
 /// R4, as the parameter writes it and as people do.
 const VERSIONS: [&str; 2] = ["4.0", "4.0.1"];
 
-fn media(name: &str) -> Option<Format> {
+/// The format that a media type, or a value of `_format`, asks for.
+pub fn media(name: &str) -> Option<Format> {
     match name.trim().to_ascii_lowercase().as_str() {
         ""
         | "*/*"

@@ -12,11 +12,12 @@ use postern_rules::fhir::element::table;
 use postern_rules::fhir::{Issue, IssueCode};
 use postern_rules::search::View;
 
+use super::binary;
 use super::request::Facts;
 use super::respond::{self, Format};
-use crate::gateway::{Error, Gateway};
+use crate::gateway::{Error, Gateway, Reply};
 
-type Pairs = Vec<(String, String)>;
+pub(super) type Pairs = Vec<(String, String)>;
 
 pub async fn metadata(
     State(gateway): State<Arc<Gateway>>,
@@ -68,28 +69,41 @@ async fn run_read(
     (kind, id, version): (&str, &str, Option<&str>),
     pairs: &[(String, String)],
 ) -> Response {
+    if kind == "Binary" {
+        let wanted = binary::wanted(&facts.headers, asked(pairs));
+        return match find(gateway, facts, (kind, id, version), pairs).await {
+            Ok(reply) => binary::reply(reply, wanted),
+            Err(error) => respond::error(error, wanted.format()),
+        };
+    }
     let Some(format) = wanted(&facts, pairs) else {
         return respond::not_acceptable();
     };
-    let known = facts.header(header::IF_NONE_MATCH).map(str::to_owned);
-    let lenient = facts.is_lenient();
-    let read = async {
-        let call = facts.call(gateway).await?;
-        let resource_type = known_type(kind)?;
-        let view = View::parse(resource_type, pairs, lenient).map_err(Error::Invalid)?;
-        let reading = Reading {
-            resource_type,
-            id,
-            version,
-            known: known.as_deref(),
-            view: &view,
-        };
-        gateway.read(&call, &reading).await
-    };
-    match read.await {
+    match find(gateway, facts, (kind, id, version), pairs).await {
         Ok(reply) => respond::reply(reply, format),
         Err(error) => respond::error(error, format),
     }
+}
+
+async fn find(
+    gateway: &Gateway,
+    facts: Facts,
+    (kind, id, version): (&str, &str, Option<&str>),
+    pairs: &[(String, String)],
+) -> Result<Reply, Error> {
+    let known = facts.header(header::IF_NONE_MATCH).map(str::to_owned);
+    let lenient = facts.is_lenient();
+    let call = facts.call(gateway).await?;
+    let resource_type = known_type(kind)?;
+    let view = View::parse(resource_type, pairs, lenient).map_err(Error::Invalid)?;
+    let reading = Reading {
+        resource_type,
+        id,
+        version,
+        known: known.as_deref(),
+        view: &view,
+    };
+    gateway.read(&call, &reading).await
 }
 
 pub async fn search(
@@ -136,11 +150,13 @@ async fn run_search(gateway: &Gateway, facts: Facts, kind: &str, pairs: Pairs) -
 }
 
 pub(super) fn wanted(facts: &Facts, pairs: &[(String, String)]) -> Option<Format> {
-    let asked = pairs
-        .iter()
-        .find(|(name, _)| name == "_format")
-        .map(|(_, value)| value.as_str());
-    respond::format(&facts.headers, asked)
+    respond::format(&facts.headers, asked(pairs))
+}
+
+/// The value of `_format`.
+fn asked(pairs: &[(String, String)]) -> Option<&str> {
+    let format = pairs.iter().find(|(name, _)| name == "_format");
+    format.map(|(_, value)| value.as_str())
 }
 
 pub(super) fn known_type(name: &str) -> Result<&'static str, Error> {

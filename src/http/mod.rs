@@ -2,12 +2,14 @@
 //! <https://hl7.org/fhir/R4/http.html>
 
 mod accept;
+mod binary;
 mod respond;
 mod request;
 mod oauth_form;
 mod fhir;
 mod operation;
 mod write;
+mod wanted;
 mod smart;
 mod intake;
 mod staff;
@@ -24,13 +26,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::gateway::Gateway;
+
+/// What only reads is called by GET and by POST.
+fn asked<H, T>(handler: H) -> MethodRouter<Arc<Gateway>>
+where
+    H: Handler<T, Arc<Gateway>>,
+    T: 'static,
+{
+    get(handler.clone()).post(handler)
+}
 
 /// Every route in one list.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -58,6 +70,18 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route(
             "/fhir/Patient/{id}/%24request-more",
             post(operation::request_more),
+        )
+        .route("/fhir/Patient/{id}/$everything", asked(wanted::everything))
+        .route("/fhir/Patient/{id}/%24everything", asked(wanted::everything))
+        .route("/fhir/DocumentReference/$docref", asked(wanted::documents))
+        .route("/fhir/DocumentReference/%24docref", asked(wanted::documents))
+        .route(
+            "/fhir/CarePlan/{id}/$all-eltss-careplan",
+            asked(wanted::plan_with_all),
+        )
+        .route(
+            "/fhir/CarePlan/{id}/%24all-eltss-careplan",
+            asked(wanted::plan_with_all),
         )
         .route("/fhir", post(write::bundle))
         .route("/fhir/", post(write::bundle))

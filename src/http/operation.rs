@@ -58,7 +58,7 @@ pub async fn request_more(
 }
 
 /// Bytes of a match request that go on the log.
-const LOGGED: usize = 8 * 1024;
+pub(super) const LOGGED: usize = 8 * 1024;
 
 /// Who may not call is told that before what is wrong with the body.
 async fn run(
@@ -76,7 +76,7 @@ async fn run(
     }
 }
 
-fn parse(facts: &Facts, body: &[u8]) -> Result<Value, Error> {
+pub(super) fn parse(facts: &Facts, body: &[u8]) -> Result<Value, Error> {
     let media = facts.header(header::CONTENT_TYPE).unwrap_or_default();
     let parsed = if media.contains("xml") {
         xml::from_xml(body)

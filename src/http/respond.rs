@@ -12,6 +12,7 @@ use axum::response::Response;
 use postern_rules::fhir::{Instant, Issue, IssueCode, Value, issue::operation_outcome, json, xml};
 
 pub use super::accept::{Format, format};
+use super::binary::AsItIs;
 use crate::gateway::{Error, Gateway, Reply};
 
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
@@ -20,7 +21,7 @@ pub const JSON: &str = "application/json; charset=utf-8";
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Headers an answer may carry; any other is removed before it leaves. `date` is added by the server itself.
-static ALLOWED: [HeaderName; 13] = [
+static ALLOWED: [HeaderName; 14] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
@@ -33,6 +34,7 @@ static ALLOWED: [HeaderName; 13] = [
     header::WWW_AUTHENTICATE,
     header::ALLOW,
     header::X_CONTENT_TYPE_OPTIONS,
+    header::CONTENT_SECURITY_POLICY,
     REQUEST_ID,
 ];
 
@@ -217,7 +219,8 @@ pub async fn close_headers(
     }
     let mut response = next.run(request).await;
     let media = response.headers().get(header::CONTENT_TYPE);
-    let plain_text = media.is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
+    let framework = response.extensions().get::<AsItIs>().is_none();
+    let plain_text = framework && media.is_some_and(|media| media.as_bytes().starts_with(b"text/plain"));
     let late = media.is_none() && response.status() == StatusCode::SERVICE_UNAVAILABLE;
     if plain_text || late {
         response = without_framework_words(response.status());

@@ -9,6 +9,7 @@ mod story_bundle;
 mod story_contribution;
 mod story_conformance;
 mod story_client;
+mod story_document;
 mod story_door;
 mod story_fhir_source;
 mod story_grant;

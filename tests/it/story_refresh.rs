@@ -147,7 +147,9 @@ async fn only_a_visible_change_moves_what_is_released(engine: Engine) {
     .await;
     assert_eq!(world.refresh().await, 1);
     let action = format!("Task/{}", world.id("Task", "action", "A-71101").await);
-    assert_eq!(moved().await, std::slice::from_ref(&action));
+    // And with it the document it stands in.
+    let document = riverside.get(&format!("DocumentReference?patient={rosa}")).await;
+    assert_eq!(moved().await, [document.references().remove(0), action.clone()]);
     let read = riverside.get(&action).await.json();
     assert_eq!(read["meta"]["lastUpdated"], "2026-11-21T12:01:00.000Z");
 }

@@ -19,6 +19,9 @@ mod subset;
 mod page;
 mod included;
 mod bundle;
+mod document;
+mod selected;
+mod closure;
 #[cfg(test)]
 mod made_up;
 #[cfg(test)]
@@ -31,6 +34,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::document::{Writing, Written};
 use self::included::{MOST_INCLUDED, included};
 use self::page::Page;
 pub(super) use self::page::Place;
@@ -100,11 +104,12 @@ pub struct Subject {
 impl Subject {
     /// Of resources by their places in the release.
     pub(super) fn of(release: Arc<Release>, places: Vec<usize>) -> Subject {
-        let chosen = places.into_iter().map(Chosen::Released);
-        Subject {
-            release,
-            chosen: chosen.collect(),
-        }
+        Subject::shown(release, places.into_iter().map(Chosen::Released).collect())
+    }
+
+    /// Of what was chosen, be it in the release or made from it.
+    fn shown(release: Arc<Release>, chosen: Vec<Chosen>) -> Subject {
+        Subject { release, chosen }
     }
 
     /// One more resource of a release, beside those already shown of it.
@@ -247,6 +252,7 @@ impl Answer {
         };
         let (matches, with) = (choose(page.places), choose(with));
         let searchset = bundle::Searchset {
+            path: query.resource_type,
             releases: &releases,
             matches: &matches,
             with: &with,

@@ -300,6 +300,7 @@ fn decision(
         elements_released: 0,
         part2,
         grant: None,
+        document: None,
         valid_until: now.valid_until(),
     };
     Decision { about, resources }

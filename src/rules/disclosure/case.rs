@@ -41,6 +41,7 @@ impl Shipped {
                 states: HashMap::new(),
                 zone: jiff::tz::TimeZone::UTC,
                 agency: None,
+                base: String::new(),
                 digest: [0; 32],
             };
             by_state.insert(name, rules);

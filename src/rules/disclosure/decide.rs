@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::consider::{Candidate, Work};
 use super::finish::finish;
 use super::layers::Layers;
+use super::plan_document::Gathered;
 use super::record::{Recipient, Record, Stored};
 use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
@@ -163,17 +164,22 @@ fn released<'a>(
     let mut basis = BTreeSet::new();
     let mut resources = Vec::with_capacity(candidates.len());
     let (mut bytes, mut extractor) = (Vec::new(), Extractor::new(&rules.zone));
+    let mut gathered = Gathered::default();
     for mut candidate in candidates {
         let own = std::mem::take(&mut candidate.basis);
         basis.extend(own.iter().cloned());
-        resources.extend(finish(
-            candidate,
-            own.into_iter().collect(),
-            rules.lists,
-            &raised,
-            (&mut bytes, &mut extractor),
-        ));
+        let member = gathered.member(&candidate);
+        let (own, written) = (own.into_iter().collect(), (&mut bytes, &mut extractor));
+        if let Some(written) = finish(candidate, own, rules.lists, &raised, written) {
+            gathered.take(member, &written);
+            resources.push(written);
+        }
     }
+    let whose = (recipient.id.as_str(), purpose, record.patient.as_str());
+    let (document, reference) = gathered
+        .document(whose, (data_set, rules), &mut extractor)
+        .unzip();
+    resources.extend(reference);
     let about = About {
         recipient: recipient.id.clone(),
         purpose: purpose.to_owned(),
@@ -190,6 +196,7 @@ fn released<'a>(
         grant: emergency
             .and(recipient.grant.as_ref())
             .map(|grant| format!("Grant/{}", grant.id)),
+        document,
         valid_until: now.valid_until(),
     };
     Ok((Decision { about, resources }, seen))

@@ -1,6 +1,8 @@
 //! The last step of a decision: labels, profile and narrative of a released resource, computed again from what is released,
 //! and the whole of it written once. <https://hl7.org/fhir/R4/security-labels.html>, <https://hl7.org/fhir/R4/narrative.html>
 
+use std::ops::Range;
+
 use sha2::{Digest as _, Sha256};
 
 use super::consider::{Candidate, has_narrative};
@@ -59,7 +61,7 @@ pub(super) fn finish(
     let base = || format!("http://hl7.org/fhir/StructureDefinition/{}", stored.resource_type);
     let form = profile.map_or_else(base, |profile| profile.url().to_owned());
     let claims = profile.map(|profile| profile.claims(root)).unwrap_or_default();
-    write_meta(&form, &claims, labels, bytes);
+    let security_at = write_meta(&form, &claims, labels, bytes);
     bytes.push(b'}');
     if has_narrative(&stored.resource_type) {
         bytes.extend_from_slice(b",\"text\":");
@@ -78,7 +80,9 @@ pub(super) fn finish(
         values: extractor.extract(root),
         bytes: bytes.as_slice().into(),
         stamp_at,
+        security_at,
         basis,
+        says_its_date: false,
     })
 }
 
@@ -88,20 +92,22 @@ fn write_member(part: Part<'_, '_>, out: &mut Vec<u8>) {
     part.write(out);
 }
 
-/// The members of `meta`; version and date come before them when they are known.
+/// The members of `meta`; version and date come before them when they are known. Gives the place of the list of labels.
 fn write_meta<'a>(
     profile: &str,
     claims: &[&str],
     labels: impl Iterator<Item = (&'a str, &'a str)>,
     out: &mut Vec<u8>,
-) {
+) -> Range<usize> {
     out.extend_from_slice(b"\"profile\":[");
     write_string(profile, out);
     for claim in claims {
         out.push(b',');
         write_string(claim, out);
     }
-    out.extend_from_slice(b"],\"security\":[");
+    out.extend_from_slice(b"],\"security\":");
+    let begins = out.len();
+    out.push(b'[');
     for (index, (system, code)) in labels.enumerate() {
         if index > 0 {
             out.push(b',');
@@ -113,6 +119,7 @@ fn write_meta<'a>(
         out.push(b'}');
     }
     out.push(b']');
+    begins..out.len()
 }
 
 /// Labels that travel: confidentiality, sensitivities, the law of Part 2 content, the refrain that its notice states

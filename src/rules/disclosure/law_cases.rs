@@ -40,6 +40,7 @@ fn rules(case: &Value) -> Rules {
         states: Default::default(),
         zone: TimeZone::UTC,
         agency: None,
+        base: String::new(),
         digest: [0; 32],
     }
 }

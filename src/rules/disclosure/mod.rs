@@ -18,6 +18,7 @@ mod narrative;
 mod consider;
 mod sight;
 mod finish;
+mod plan_document;
 mod decide;
 mod release;
 mod rules;
@@ -38,7 +39,9 @@ mod necessary;
 #[cfg(test)]
 mod finish_by_value;
 
-pub use answer::{Answer, Asking, MAY_BE_INCOMPLETE, NotRecorded, Opened, Permits, Reading, Subject};
+pub use answer::{
+    Answer, Asking, MAY_BE_INCOMPLETE, NotRecorded, Opened, Permits, Reading, Subject, Writing, Written,
+};
 pub use by_staff::{StaffAct, by_staff, purpose_of};
 pub use decide::{Refusal, decide, decide_seeing};
 pub use explain::{Rule, Withheld};
@@ -48,6 +51,7 @@ pub use explanation::{
 pub use grant::{Grant, Obtainable};
 pub use narrative::PART2_NOTICE;
 pub use operation::{Granted, NOBODY_MEANT};
+pub use plan_document::{Form, PlanDocument};
 pub use record::{Contributed, Recipient, Record, Standing, Stored};
 pub(crate) use relationship::references_to;
 pub use relationship::{Basis, Relationship};

@@ -16,9 +16,10 @@ use crate::fhir::{Instant, json as door};
 use crate::profile::{Profile, Withheld};
 use crate::search::{Values, provenance_id, provenance_values};
 
-/// One Provenance, made.
+/// One resource that is made for an answer, of one that is released.
 #[derive(Debug)]
 pub(super) struct Made {
+    pub resource_type: &'static str,
     pub id: String,
     /// Of all that is in it, and of what it is of.
     pub digest: [u8; 32],
@@ -31,7 +32,7 @@ pub(super) struct Made {
 
 impl Made {
     pub fn reference(&self) -> String {
-        format!("Provenance/{}", self.id)
+        format!("{}/{}", self.resource_type, self.id)
     }
 }
 
@@ -108,6 +109,7 @@ pub(super) fn provenance(release: &Release, at: usize, rules: &Rules) -> Option<
     );
     body.append(&mut rest);
     Some(Made {
+        resource_type: "Provenance",
         id,
         digest,
         changed_at: of.changed_at,

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::explain::Withheld;
+use super::plan_document::{PlanDocument, UNDATED};
 use super::relationship::Relationship;
 use crate::fhir::{Instant, Now, Value, json};
 use crate::search::{Query, Values};
@@ -53,9 +54,13 @@ pub(super) struct Undated {
     /// The resource without version and date, which belong at `stamp_at`, before other members of its `meta`.
     pub bytes: Box<[u8]>,
     pub stamp_at: usize,
+    /// Where in `bytes` the list of its labels stands.
+    pub security_at: std::ops::Range<usize>,
     pub values: Values,
     /// Legal basis of each layer that permitted it.
     pub basis: Vec<String>,
+    /// The date of the version stands in the resource too, wherever `UNDATED` does.
+    pub says_its_date: bool,
 }
 
 /// What a release is about: for whom, why, from which versions, on which basis, and what it keeps back.
@@ -78,6 +83,8 @@ pub struct About {
     pub part2: bool,
     /// The break-glass grant that took part (`Grant/…`): each disclosure under it names it (`42 CFR 2.51(c)`).
     pub grant: Option<String>,
+    /// The released plan as a document, when there is one.
+    pub document: Option<PlanDocument>,
     pub valid_until: Instant,
 }
 
@@ -183,16 +190,35 @@ impl Undated {
         let mut body = Vec::with_capacity(self.bytes.len() + 96);
         parts.iter().for_each(|part| body.extend_from_slice(part));
         body.extend_from_slice(rest);
+        let mut values = self.values;
+        if self.says_its_date {
+            dated_within(&mut body, date);
+            values.becomes_dated("date", changed_at);
+        }
         Released {
             resource_type: self.resource_type,
             id: self.id,
             digest: self.digest,
             changed_at,
             body: body.into(),
-            values: self.values,
+            values,
             basis: self.basis,
         }
     }
+}
+
+/// Puts the date wherever the resource says it.
+fn dated_within(body: &mut [u8], date: &str) {
+    let (undated, date) = (UNDATED.as_bytes(), date.as_bytes());
+    if date.len() != undated.len() {
+        return;
+    }
+    let places: Vec<usize> = (0..body.len())
+        .filter(|at| body[*at..].starts_with(undated))
+        .collect();
+    places
+        .into_iter()
+        .for_each(|at| body[at..at + undated.len()].copy_from_slice(date));
 }
 
 /// The last date written: most resources of a release have the same one.
@@ -334,6 +360,8 @@ mod tests {
             id: "g".to_owned(),
             digest: [0x0a; 32],
             stamp_at: 31,
+            security_at: 31..31,
+            says_its_date: false,
             bytes,
             values: Values::default(),
             basis: Vec::new(),

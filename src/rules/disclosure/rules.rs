@@ -21,16 +21,20 @@ pub struct Rules {
     pub zone: jiff::tz::TimeZone,
     /// The Organization that answers: in every release, led to or not. `None` where nobody answers (portable cases).
     pub agency: Option<Stored>,
+    /// The public address, without a trailing slash: where what is made from a release can be fetched.
+    pub base: String,
     /// SHA-256 over binary, profiles, policy, terminology and the agency: part of every cache key.
     pub digest: [u8; 32],
 }
 
 impl Rules {
-    /// From now on this Organization answers; what was decided before it did has another digest.
-    pub fn answer_as(&mut self, agency: Stored) {
+    /// From now on this Organization answers, at this address; what was decided before it did has another digest.
+    pub fn answer_as(&mut self, agency: Stored, base: String) {
         let own = Digest::of(agency.body.to_string().as_bytes());
-        self.digest = Digest::of(&[self.digest, own.0].concat()).0;
+        let at = Digest::of(base.as_bytes());
+        self.digest = Digest::of(&[self.digest, own.0, at.0].concat()).0;
         self.agency = Some(agency);
+        self.base = base;
     }
 
     /// The data set for a class of recipient and a purpose; `None` when the policy serves neither.

@@ -7,7 +7,7 @@ use super::words::{Phrase, Tone, Word};
 const STYLE: &str = include_str!("style.css");
 
 /// What a browser may do with it: nothing but show it. Stands in the page too, for who opens the file.
-pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// UTF-8.
 pub fn html(document: &Document<'_>) -> Vec<u8> {

@@ -17,7 +17,7 @@ pub mod words;
 mod tests;
 
 pub use content::Document;
-pub use html::{POLICY, html};
+pub use html::html;
 pub use material::{Material, takes_in};
 pub use pdf::{Unwritable, pdf};
 

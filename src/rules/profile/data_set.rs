@@ -20,6 +20,7 @@ pub struct DataSet {
     profiles: HashMap<String, Profile>,
     order: Vec<String>,
     directory: Vec<String>,
+    made: Vec<String>,
     excluded: Vec<Sufficient>,
     sufficient: Vec<Sufficient>,
     digest: String,
@@ -33,6 +34,7 @@ const KEYS: &[&str] = &[
     "version",
     "order",
     "directory",
+    "made",
     "excluded",
     "sufficient",
 ];
@@ -107,7 +109,7 @@ impl DataSet {
                 Vec::new()
             })
         };
-        let (order, directory) = (read("order"), read("directory"));
+        let (order, directory, made) = (read("order"), read("directory"), read("made"));
         let excluded = named_resources(name, set, "excluded", &mut problems);
         let sufficient = named_resources(name, set, "sufficient", &mut problems);
         if sufficient.is_empty() {
@@ -130,7 +132,7 @@ impl DataSet {
         }
         let named = order
             .iter()
-            .chain(&directory)
+            .chain(directory.iter().chain(&made))
             .chain(excluded.iter().chain(&sufficient).map(|s| &s.resource_type));
         for t in named.filter(|t| !profiles.contains_key(*t)) {
             let why = if table().resource(t).is_some() {
@@ -155,6 +157,7 @@ impl DataSet {
                 profiles,
                 order,
                 directory,
+                made,
                 excluded,
                 sufficient,
                 digest,
@@ -176,6 +179,7 @@ impl DataSet {
             directory: order.clone(),
             order,
             profiles,
+            made: Vec::new(),
             excluded: Vec::new(),
             sufficient: Vec::new(),
             digest: String::new(),
@@ -197,11 +201,17 @@ impl DataSet {
     }
 
     /// The profile this stored resource is released by; `None`: it is not released, because its type has none here or
-    /// because the set excludes what it is.
+    /// because the set excludes what it is, or takes nothing of the type from the record.
     pub fn profile_of(&self, stored: &Value) -> Option<&Profile> {
         let profile = self.profile(stored.get("resourceType")?.as_str()?)?;
         let stays = self.excluded.iter().any(|item| item.met_by(stored));
-        (!stays).then_some(profile)
+        let only_made = self.made.iter().any(|of| of == profile.resource_type());
+        (!stays && !only_made).then_some(profile)
+    }
+
+    /// Types of which only what is made from the release is released, nothing that is stored.
+    pub fn made(&self) -> &[String] {
+        &self.made
     }
 
     /// Resources that stay at home although their type has a profile.

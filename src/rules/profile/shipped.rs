@@ -33,16 +33,16 @@ pub const DATA_SETS: &[Files] = &[
         "Communication" "Appointment" "DocumentReference" "Binary" "CareTeam" "RelatedPerson" "PractitionerRole"
         "Practitioner" "Organization" "Location" "HealthcareService" "Endpoint" "Consent"),
     data_set!("crisis-team": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
-        "Condition" "Observation" "Task" "ServiceRequest" "Encounter" "Appointment" "CareTeam" "RelatedPerson"
+        "Condition" "Observation" "Task" "ServiceRequest" "Encounter" "Appointment" "DocumentReference" "Binary" "CareTeam" "RelatedPerson"
         "PractitionerRole" "Practitioner" "Organization" "Location" "HealthcareService" "Consent"),
     data_set!("hospital": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "ServiceRequest" "Encounter" "QuestionnaireResponse" "Appointment"
         "DocumentReference" "Binary" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner" "Organization"
         "Location" "HealthcareService" "Endpoint" "Consent"),
     data_set!("health-plan": "Patient" "Coverage" "CarePlan" "Condition" "ServiceRequest" "Encounter" "Task"
-        "CareTeam" "PractitionerRole" "Practitioner" "Organization" "Consent"),
+        "DocumentReference" "Binary" "CareTeam" "PractitionerRole" "Practitioner" "Organization" "Consent"),
     data_set!("community-provider": "Patient" "CarePlan" "AllergyIntolerance" "Observation" "Task" "Goal"
-        "ServiceRequest" "Appointment" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner"
+        "ServiceRequest" "Appointment" "DocumentReference" "Binary" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner"
         "Organization" "Location" "HealthcareService" "Consent"),
 ];
 

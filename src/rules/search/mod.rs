@@ -18,6 +18,7 @@ mod include;
 mod cursor;
 mod query;
 mod take;
+mod selection;
 
 pub use cursor::{CursorKey, Pages};
 pub use date::{Prefix, When};
@@ -26,6 +27,7 @@ pub use filter::{Filter, Setting, Test, Wanted, modifiers};
 pub use include::{Include, includes_of, revincludes_of};
 pub use parameter::{Kind, Parameter, parameters, searched_types};
 pub use query::{DEFAULT_COUNT, MOST_COUNT, Query, provenance_id, provenance_target};
+pub use selection::Selection;
 pub use sort::{By, Key, Position, SortBy, compare, is_sorted};
 pub use values::Values;
 pub use view::{Summary, View};

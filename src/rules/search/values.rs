@@ -150,6 +150,25 @@ impl Values {
         self.references(parameter).any(|to| to == (resource_type, id))
     }
 
+    /// Every time it holds, whichever parameter it is for; `[from, to)`.
+    pub(super) fn dates(&self) -> impl Iterator<Item = (Instant, Instant)> {
+        self.held.iter().filter_map(|held| match held.what {
+            What::Date { from, to } => Some((from.instant(), to.instant())),
+            _ => None,
+        })
+    }
+
+    /// From now on what it holds for this date parameter is this instant, as exact as it is written: to the millisecond.
+    pub fn becomes_dated(&mut self, code: &str, at: Instant) {
+        let Some(parameter) = self.named(code) else { return };
+        let date = What::Date {
+            from: Moment::of(at),
+            to: Moment::of(Instant(at.0.saturating_add(1_000))),
+        };
+        let own = self.held.iter_mut().filter(|held| held.parameter == parameter.at);
+        own.for_each(|held| held.what = date);
+    }
+
     /// Bytes held, for the cache's weight.
     pub fn weight(&self) -> usize {
         size_of::<Values>() + self.text.len() + self.held.len() * size_of::<Held>()

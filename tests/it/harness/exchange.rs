@@ -123,9 +123,12 @@ impl Answer {
         };
         let entries = body["entry"].as_array().cloned().unwrap_or_default();
         let all = match body["resourceType"].as_str() {
+            // Of a collection everything is meant.
             Some("Bundle") => entries
                 .into_iter()
-                .filter(|entry| modes.iter().any(|mode| entry["search"]["mode"] == *mode))
+                .filter(|entry| {
+                    body["type"] == "collection" || modes.iter().any(|mode| entry["search"]["mode"] == *mode)
+                })
                 .map(|entry| entry["resource"].clone())
                 .collect(),
             Some(_) => vec![body],

@@ -278,7 +278,10 @@ impl Partner<'_> {
                 let Entry::Vacant(place) = found.entry(target) else {
                     continue;
                 };
-                let answer = self.get(place.key()).await;
+                let path = format!("/fhir/{}", place.key());
+                let answer = self
+                    .send(Ask::get(&path).with("accept", "application/fhir+json"))
+                    .await;
                 assert_eq!(answer.status, 200, "{} is referred to and not there", place.key());
                 open.push(place.insert(answer.json()).clone());
             }

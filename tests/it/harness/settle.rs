@@ -88,6 +88,13 @@ impl World {
         if !exchange.answer.header("content-encoding").is_empty() {
             return;
         }
+        if exchange
+            .answer
+            .resource()
+            .is_none_or(|one| !one["resourceType"].is_string())
+        {
+            return;
+        }
         for one in exchange.answer.resources() {
             let of = one["resourceType"].as_str().unwrap_or_default();
             let url = one["meta"]["profile"][0].as_str().unwrap_or_default();
@@ -183,6 +190,13 @@ fn entities(event: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The document and the form that a path to a Binary names.
+fn document(path: &str) -> Option<(&str, &str)> {
+    let id = path.strip_prefix("/fhir/Binary/")?.split(['?', '/']).next()?;
+    let form = ["-html", "-pdf"].into_iter().find(|form| id.ends_with(form))?;
+    Some((id.strip_suffix(form)?, form))
+}
+
 fn check(
     exchange: &Exchange,
     recorded: &ByRequest,
@@ -212,6 +226,22 @@ fn check(
         left.entry(request.clone())
             .or_default()
             .extend(recorded.get(request).cloned().unwrap_or_default());
+        return;
+    }
+    if let Some((document, form)) = document(&ask.path) {
+        // What is in it a story looks at; that it is this one in this version can be seen from outside.
+        let version = answer
+            .header("etag")
+            .trim_start_matches("W/")
+            .trim_matches('"')
+            .to_owned();
+        let recorded = recorded.get(request).cloned().unwrap_or_default();
+        let itself = (format!("Binary/{document}{form}"), version);
+        let reference = format!("DocumentReference/{document}");
+        if !recorded.contains(&itself) || !recorded.iter().any(|(name, _)| *name == reference) {
+            wrong.push(format!("{request}: {itself:?} is not on the log: {recorded:?}"));
+        }
+        left.entry(request.clone()).or_default().extend(recorded);
         return;
     }
     let version = |one: &Value| one["meta"]["versionId"].as_str().unwrap_or_default().to_owned();

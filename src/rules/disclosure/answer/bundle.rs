@@ -12,6 +12,8 @@ use crate::search::{Position, Query, Summary, View};
 
 /// What one page shows: matches in order, and what goes with them.
 pub(super) struct Searchset<'a> {
+    /// Where it is asked, below the base.
+    pub path: &'a str,
     pub releases: &'a [Arc<Release>],
     pub matches: &'a [(usize, Chosen)],
     pub with: &'a [(usize, Chosen)],
@@ -39,10 +41,10 @@ impl<'a> Searchset<'a> {
             out.push(b',');
         }
         out.extend_from_slice(b"\"link\":[{\"relation\":\"self\",\"url\":");
-        write_string(&link(query, base, query.cursor.as_deref()), &mut out);
+        write_string(&link(query, (base, self.path), query.cursor.as_deref()), &mut out);
         if let Some(cursor) = self.next.and_then(|next| query.cursor_after(next)) {
             out.extend_from_slice(b"},{\"relation\":\"next\",\"url\":");
-            write_string(&link(query, base, Some(&cursor)), &mut out);
+            write_string(&link(query, (base, self.path), Some(&cursor)), &mut out);
         }
         out.extend_from_slice(b"}],\"entry\":[");
         let mut url = String::with_capacity(base.len() + 100);
@@ -74,7 +76,7 @@ impl<'a> Searchset<'a> {
                 }
             }
             Chosen::Made(made) => Shown {
-                resource_type: "Provenance",
+                resource_type: made.resource_type,
                 id: Cow::Borrowed(&made.id),
                 body: &made.body,
             },
@@ -119,16 +121,22 @@ const SOMETHING_LEFT_OUT: &str = "Some parameter of this search is not served an
     the search that was made.";
 
 /// The query as understood, percent-encoded to unreserved characters.
-fn link(query: &Query, base: &str, after: Option<&str>) -> String {
-    let mut url = format!("{base}/{}", query.resource_type);
-    for (index, (name, value)) in query.applied.iter().enumerate() {
+fn link(query: &Query, (base, path): (&str, &str), after: Option<&str>) -> String {
+    let mut url = format!("{base}/{path}");
+    // What begins with `$` says which operation it is of; the path says that too.
+    let applied: Vec<_> = query
+        .applied
+        .iter()
+        .filter(|(name, _)| !name.starts_with('$'))
+        .collect();
+    for (index, (name, value)) in applied.iter().enumerate() {
         url.push(if index == 0 { '?' } else { '&' });
         encode(name, &mut url);
         url.push('=');
         encode(value, &mut url);
     }
     if let Some(after) = after {
-        url.push(if query.applied.is_empty() { '?' } else { '&' });
+        url.push(if applied.is_empty() { '?' } else { '&' });
         url.push_str(&format!("_after={after}"));
     }
     url

@@ -38,6 +38,7 @@ pub(super) fn shipped_rules() -> Rules {
         states: Default::default(),
         zone: TimeZone::UTC,
         agency: None,
+        base: BASE.to_owned(),
         digest: [0; 32],
     }
 }
@@ -72,8 +73,10 @@ pub(super) fn undated(resource: &Value, zone: &TimeZone) -> Undated {
         digest: Sha256::digest(&bytes).into(),
         bytes: bytes.as_slice().into(),
         stamp_at: head.len(),
+        security_at: head.len()..head.len(),
         values: Extractor::new(zone).extract(root),
         basis: vec!["hipaa-treatment".to_owned()],
+        says_its_date: false,
     }
 }
 
@@ -108,6 +111,7 @@ pub(super) fn release(resources: &[(Value, i64)]) -> Arc<Release> {
         elements_released: 0,
         part2: false,
         grant: None,
+        document: None,
         valid_until: Instant::MAX,
     };
     let decision = Decision {

@@ -29,7 +29,7 @@ pub use reason::{Denied, Reason};
 pub use title::title;
 
 use super::answer::NotRecorded;
-use super::{Decision, Recipient, Record, Refusal, Relationship, Rules, decide};
+use super::{Decision, PlanDocument, Recipient, Record, Refusal, Relationship, Rules, decide};
 use crate::fhir::Now;
 use crate::label::Company;
 use crate::log::{Digest, Durable};
@@ -150,7 +150,10 @@ fn seen(
         })
         .collect();
     let bodies = trial::bodies(decision);
-    let before: Vec<String> = bodies.iter().map(trial::reference).collect();
+    // The document of the plan follows what is in it: nothing is lost with it.
+    let document = about.document.as_ref().map(PlanDocument::reference);
+    let before = bodies.iter().map(trial::reference);
+    let before = before.filter(|one| Some(one) != document.as_ref()).collect();
     let mut trials = Trials::new((record, recipient, purpose), rules, now.stamp(), targets, before);
     let withheld = reasons(&kept, &mut trials);
     let set = rules.data_sets.get(&about.data_set);

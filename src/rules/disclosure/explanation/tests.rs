@@ -19,6 +19,7 @@ fn rules() -> Rules {
         states: states().expect("shipped states"),
         zone: jiff::tz::TimeZone::UTC,
         agency: None,
+        base: String::new(),
         digest: [0; 32],
     }
 }
