@@ -5,14 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Engine, Person, World, demo_record, stories};
+use crate::harness::{Engine, Person, World, demo_record, nonconformities, stories};
 
 stories!(
     screenings_of_one_person_stand_beside_each_other,
     an_incident_is_not_thinned_by_a_referral_that_mentions_it,
     what_a_part2_program_asked_is_its_content,
     the_demo_has_something_of_every_type,
+    what_records_become_keeps_to_us_core,
 );
+
+const GUEST: &str = "https://lantern.example/ids/guest";
+
+/// Everybody of the demo.
+const PEOPLE: [(&str, Person); 5] = [
+    ("Rosa", Person::ROSA),
+    ("Marcus", Person::MARCUS),
+    ("Tamsin", Person::TAMSIN),
+    ("Theo", guest("G-0412")),
+    ("Inez", guest("G-0437")),
+];
+
+const fn guest(identifier: &'static str) -> Person {
+    Person {
+        system: GUEST,
+        identifier,
+    }
+}
 
 /// Everything stored about a person, by `Type/id`.
 async fn stored(world: &World, person: Person) -> BTreeMap<String, Value> {
@@ -135,18 +154,7 @@ async fn what_a_part2_program_asked_is_its_content(engine: Engine) {
 async fn the_demo_has_something_of_every_type(engine: Engine) {
     let world = World::demo(engine).await;
     let mut missing = Vec::new();
-    let guest = |identifier| Person {
-        system: "https://lantern.example/ids/guest",
-        identifier,
-    };
-    let people = [
-        ("Rosa", Person::ROSA),
-        ("Marcus", Person::MARCUS),
-        ("Tamsin", Person::TAMSIN),
-        ("Theo", guest("G-0412")),
-        ("Inez", guest("G-0437")),
-    ];
-    for (name, person) in people {
+    for (name, person) in PEOPLE {
         let all = stored(&world, person).await;
         let mut wanted = vec![
             "CarePlan",
@@ -187,4 +195,84 @@ async fn the_demo_has_something_of_every_type(engine: Engine) {
             .expect("reads");
         assert!(rows.iter().any(|(found, _, _)| found == kind), "{kind}");
     }
+}
+
+/// The profile of US Core that a resource of these records is meant to keep to; none where US Core has none.
+fn us_core(resource: &Value) -> Option<&'static str> {
+    let survey = || resource["category"][0]["coding"][0]["code"] == "survey";
+    match resource["resourceType"].as_str()? {
+        "QuestionnaireResponse" => Some("questionnaireresponse"),
+        "Observation" if survey() => Some("observation-screening-assessment"),
+        "Observation" => Some("simple-observation"),
+        "Encounter" => Some("encounter"),
+        "DocumentReference" => Some("documentreference"),
+        "RelatedPerson" => Some("relatedperson"),
+        "Location" => Some("location"),
+        _ => None,
+    }
+}
+
+/// Held to the guide before anything is left out of it or filled in: what US Core has no profile for, to R4 alone.
+async fn what_records_become_keeps_to_us_core(engine: Engine) {
+    let world = World::demo(engine).await;
+    let mut all: Vec<Value> = Vec::new();
+    for (_, person) in PEOPLE {
+        all.extend(stored(&world, person).await.into_values());
+    }
+    all.extend(demo_directories(&world).await);
+    let ours = [
+        "QuestionnaireResponse",
+        "Observation",
+        "Encounter",
+        "Appointment",
+        "Communication",
+        "DocumentReference",
+        "RelatedPerson",
+        "Location",
+        "HealthcareService",
+        "Endpoint",
+    ];
+    let mut wrong = BTreeSet::new();
+    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
+    for mut resource in all {
+        let Some(kind) = ours.iter().find(|kind| resource["resourceType"] == **kind) else {
+            continue;
+        };
+        *held.entry(kind).or_default() += 1;
+        if let Some(profile) = us_core(&resource) {
+            let url = format!("http://hl7.org/fhir/us/core/StructureDefinition/us-core-{profile}");
+            resource["meta"]["profile"] = json!([url]);
+        }
+        wrong.extend(
+            nonconformities(&resource)
+                .into_iter()
+                .map(|one| format!("{kind} ({}) {}: {}", one.profile, one.element, one.what)),
+        );
+    }
+    println!("held to US Core or R4: {held:?}");
+    assert_eq!(held.len(), ours.len(), "{held:?}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Places, services and endpoints of both agencies' directories.
+async fn demo_directories(world: &World) -> Vec<Value> {
+    let mut found = Vec::new();
+    for (agency, name, number) in [
+        ("hearthstone", "place", "PL-1"),
+        ("hearthstone", "service", "SV-1"),
+        ("hearthstone", "endpoint", "E-2"),
+        ("lantern", "place", "LP-1"),
+        ("lantern", "service", "LS-1"),
+        ("lantern", "endpoint", "LA-1"),
+    ] {
+        let system = format!("https://{agency}.example/ids/{name}");
+        let store = &world.gateway.store;
+        let rows = store.find_identifier(&system, number).await.expect("reads");
+        assert_eq!(rows.len(), 1, "{system} {number}");
+        for (kind, id, _) in rows {
+            let row = store.resource(&kind, &id).await.expect("reads").expect("found");
+            found.push(serde_json::from_str(&row.body).expect("JSON"));
+        }
+    }
+    found
 }

@@ -72,7 +72,12 @@ pub const TYPES: &[&str] = &[
     "MedicationRequest",
     "AllergyIntolerance",
     "Observation",
+    "QuestionnaireResponse",
     "RiskAssessment",
+    "Encounter",
+    "Appointment",
+    "Communication",
+    "DocumentReference",
     "RelatedPerson",
     "Consent",
 ];

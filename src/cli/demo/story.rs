@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use postern_rules::audit::Line;
-use postern_rules::disclosure::Seen;
+use postern_rules::disclosure::{Seen, Step};
 
 use super::records::{self, ROSA};
 use super::stage::{Pulled, Stage, TYPES, Visitor};
@@ -26,6 +26,13 @@ const LOOK_FOR: &[(&str, &str)] = &[
     ),
     ("HIV (B20)", "\"B20\""),
     ("Dolutegravir", "olutegravir"),
+    ("PHQ-9, its total", "\"44261-6\""),
+    ("AUDIT-C, by Harbor Recovery (42 CFR Part 2)", "\"75626-2\""),
+    (
+        "Mobile crisis, as its own record tells it",
+        "Slept at her sister's",
+    ),
+    ("Emergency visit, by Harbor Recovery (42 CFR Part 2)", "V-3188"),
 ];
 
 pub async fn run(clock: Clock) -> anyhow::Result<u8> {
@@ -213,21 +220,20 @@ async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::
     Ok(())
 }
 
-/// Whole resources by rule and by what would release them.
+/// Whole resources by rule and by what kind of change would release them; the first such change stands for the others.
 fn reasons(partner: &str, seen: &Seen) -> Vec<Vec<String>> {
-    let mut reasons: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut reasons: BTreeMap<(String, Vec<&str>), (usize, String)> = BTreeMap::new();
     for reason in seen.withheld.iter().filter(|reason| reason.element.is_none()) {
         let label = reason
             .label
             .as_ref()
             .map_or_else(String::new, |label| format!(" [{label}]"));
-        let key = (
-            format!("{}{label}", reason.in_words),
-            reason.change.sentence.clone(),
-        );
-        *reasons.entry(key).or_default() += 1;
+        let steps = reason.change.steps.iter().map(Step::code).collect();
+        let key = (format!("{}{label}", reason.in_words), steps);
+        let first = || (0, reason.change.sentence.clone());
+        reasons.entry(key).or_insert_with(first).0 += 1;
     }
-    let row = |((rule, change), n): ((String, String), usize)| {
+    let row = |((rule, _), (n, change)): ((String, Vec<&str>), (usize, String))| {
         vec![partner.to_owned(), n.to_string(), rule, change]
     };
     reasons.into_iter().map(row).collect()

@@ -144,7 +144,11 @@ fn without_what_changes(resource: &Value) -> Value {
     match resource["resourceType"].as_str() {
         Some("Bundle") => without(&mut plain, &["id", "meta", "timestamp", "link"]),
         Some("AuditEvent") => blank(&mut plain),
-        _ => without(&mut plain["meta"], &["versionId", "lastUpdated"]),
+        _ => {
+            if let Some(meta) = plain.get_mut("meta") {
+                without(meta, &["versionId", "lastUpdated"]);
+            }
+        }
     }
     plain
 }
