@@ -141,8 +141,8 @@ async fn unknown_routes_and_methods_say_so(engine: Engine) {
     let patient = format!("/fhir/Patient/{rosa}");
     let cases = [
         (Method::GET, "/".to_owned(), 404),
-        (Method::GET, "/fhir".to_owned(), 404),
-        (Method::GET, "/fhir/".to_owned(), 404),
+        (Method::GET, "/fhir".to_owned(), 405),
+        (Method::GET, "/fhir/".to_owned(), 405),
         (Method::GET, format!("{patient}/"), 404),
         (Method::GET, format!("{patient}/_history"), 404),
         (Method::GET, format!("{patient}/_history/1"), 404),
