@@ -20,6 +20,7 @@ mod story_match;
 mod story_outage;
 mod story_part2_whole;
 mod story_preview;
+mod story_provenance;
 mod story_pull;
 mod story_reach;
 mod story_referral;

@@ -197,9 +197,10 @@ impl DataSet {
     }
 
     /// The profile this stored resource is released by; `None`: it is not released, because its type has none here or
-    /// because the set excludes what it is.
+    /// because the set excludes what it is. A stored Provenance speaks of sources: the one that is released is made anew.
     pub fn profile_of(&self, stored: &Value) -> Option<&Profile> {
-        let profile = self.profile(stored.get("resourceType")?.as_str()?)?;
+        let kind = stored.get("resourceType")?.as_str()?;
+        let profile = self.profile(kind).filter(|_| kind != "Provenance")?;
         let stays = self.excluded.iter().any(|item| item.met_by(stored));
         (!stays).then_some(profile)
     }

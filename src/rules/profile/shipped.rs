@@ -30,17 +30,18 @@ macro_rules! data_set {
 pub const DATA_SETS: &[Files] = &[
     data_set!("primary-care": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "Goal" "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole"
-        "Practitioner" "Organization" "Consent"),
+        "Practitioner" "Organization" "Consent" "Provenance"),
     data_set!("crisis-team": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole"
-        "Practitioner" "Organization" "Consent"),
+        "Practitioner" "Organization" "Consent" "Provenance"),
     data_set!("hospital": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole"
-        "Practitioner" "Organization" "Consent"),
+        "Practitioner" "Organization" "Consent" "Provenance"),
     data_set!("health-plan": "Patient" "Coverage" "CarePlan" "Condition" "ServiceRequest" "Task" "CareTeam"
-        "PractitionerRole" "Practitioner" "Organization" "Consent"),
+        "PractitionerRole" "Practitioner" "Organization" "Consent" "Provenance"),
     data_set!("community-provider": "Patient" "CarePlan" "AllergyIntolerance" "Observation" "Task" "Goal"
-        "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner" "Organization" "Consent"),
+        "ServiceRequest" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner" "Organization" "Consent"
+        "Provenance"),
 ];
 
 pub const POLICY: &str = include_str!("../../../profiles/policy.json");
