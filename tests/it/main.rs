@@ -4,6 +4,7 @@
 mod harness;
 mod postgres;
 mod store;
+mod story_bad_input;
 mod story_break_glass;
 mod story_conformance;
 mod story_client;
@@ -27,6 +28,8 @@ mod story_referral;
 mod story_refresh;
 mod story_replay;
 mod story_revocation;
+mod story_search;
+mod story_searchset;
 mod story_sets;
 mod story_staff;
 mod story_statements;
