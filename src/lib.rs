@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod store;
+pub mod egress;
 pub mod auth;
 pub mod gateway;
 pub mod http;

@@ -81,6 +81,16 @@ impl<'a> Unverified<'a> {
         }
     }
 
+    /// Which key it says signed it.
+    pub fn kid(&self) -> Result<&str, Refused> {
+        self.header["kid"].as_str().ok_or(Refused("no `kid`"))
+    }
+
+    /// The claims alone: what is wrong in them needs no keys to be seen.
+    pub fn check(&self, audience: &str, now: &Now) -> Result<(), Refused> {
+        check_claims(&self.claims, audience, now).map(|_| ())
+    }
+
     /// Verifies signature and claims. `audience` is the token endpoint's public address.
     pub fn verify(&self, keys: &[ClientKey], audience: &str, now: &Now) -> Result<Assertion, Refused> {
         let (key, algorithm) = self.find_key(keys)?;
@@ -106,7 +116,7 @@ impl<'a> Unverified<'a> {
         }
         let algorithm = header["alg"].as_str().and_then(Algorithm::named);
         let algorithm = algorithm.ok_or(Refused("`alg` is none of ours"))?;
-        let kid = header["kid"].as_str().ok_or(Refused("no `kid`"))?;
+        let kid = self.kid()?;
         let named: Vec<&ClientKey> = keys.iter().filter(|key| key.kid == kid).collect();
         let mut fitting = named.iter().filter(|key| key.takes(algorithm));
         match (fitting.next(), fitting.next()) {

@@ -1,22 +1,61 @@
-//! Postern as a SMART Backend Services client: discovers, authenticates, reads. Used by `partner test` and the demo.
+//! Postern as a SMART Backend Services client: discovers, authenticates with its own key, keeps the token until shortly
+//! before its end, and asks. The demo's partners are such clients too.
 //! <https://hl7.org/fhir/smart-app-launch/STU2.2/backend-services.html>
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use postern_rules::fhir::{Instant, json};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
+use super::algorithm::Algorithm;
+use super::assertion::MAX_LIFETIME_SECONDS;
 use super::keypair::KeyPair;
+use super::own_keys::OwnKeys;
+use crate::config::{Clock, Entropy};
+use crate::egress::{Body, Call, Egress, EgressError, Method, Target, TargetError};
 
 /// Answers larger than this are not read.
-const MAX_BYTES: usize = 16 * 1024 * 1024;
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The same for discovery and tokens.
+const MOST_WORDS: usize = 64 * 1024;
+/// A token is not used in its last seconds: it could end on the way.
+const SPARE_SECONDS: i64 = 30;
+
+/// Where Postern is registered, as whom, and what it asks for there.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The server's FHIR base without a trailing slash.
+    pub base: String,
+    pub client_id: String,
+    pub scope: String,
+    /// Code of v3-ActReason, stated as `hl7-b2b`.
+    pub purpose: Option<String>,
+}
+
+/// What assertions are signed with.
+pub enum Signer {
+    /// One pair: the demo's partners.
+    Pair(Box<KeyPair>),
+    /// The deployment's own, published and rotated.
+    Own(OwnKeys),
+}
 
 pub struct Client {
-    http: reqwest::Client,
-    base: String,
-    client_id: String,
-    pair: KeyPair,
-    token: Option<String>,
+    egress: Egress,
+    account: Account,
+    signer: Signer,
+    clock: Clock,
+    entropy: Entropy,
+    assertions: AtomicU64,
+    known: Mutex<Known>,
+}
+
+/// What was learned from the server.
+#[derive(Default)]
+struct Known {
+    endpoint: Option<(Target, Vec<Algorithm>)>,
+    token: Option<(String, Instant)>,
 }
 
 /// Status and body of an answer.
@@ -30,123 +69,196 @@ pub struct Reply {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("no connection: {0}")]
-    Connection(String),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    #[error("the server's address cannot be called: {0}")]
+    Address(#[from] TargetError),
     #[error("the server's {0} is missing or wrong")]
     Discovery(&'static str),
     #[error("the server answered {0} to the token request: {1}")]
     Token(u16, String),
-    #[error("the answer is too large or not JSON")]
+    #[error("the answer is not JSON")]
     Body,
-    #[error("the client's key does not sign")]
+    #[error("no key signs with an algorithm the server takes")]
     Key,
 }
 
 impl Client {
-    /// `base` is the server's FHIR base without a trailing slash. Follows no redirect, uses no proxy.
-    #[expect(clippy::disallowed_methods, reason = "home of outgoing SMART calls")]
-    pub fn new(base: &str, client_id: &str, pair: KeyPair) -> Result<Client, ClientError> {
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .map_err(|e| ClientError::Connection(e.to_string()))?;
-        Ok(Client {
-            http,
-            base: base.to_owned(),
-            client_id: client_id.to_owned(),
-            pair,
-            token: None,
-        })
+    pub fn new(egress: Egress, account: Account, signer: Signer, clock: Clock, entropy: Entropy) -> Client {
+        Client {
+            egress,
+            account,
+            signer,
+            clock,
+            entropy,
+            assertions: AtomicU64::new(0),
+            known: Mutex::default(),
+        }
     }
 
-    /// Discovers the token endpoint and gets a token. `purpose` goes into `hl7-b2b` when given; `jti` must be new.
-    pub async fn authenticate(
-        &mut self,
-        scope: &str,
-        purpose: Option<&str>,
-        jti: &str,
-        now: Instant,
+    /// GET below the base: `CarePlan?patient=…`. A token is got first when there is none; when the server refuses it, a new
+    /// one is tried once.
+    pub async fn get(&self, path: &str) -> Result<Reply, ClientError> {
+        self.ask(Method::Get, path, Body::None).await
+    }
+
+    /// The same with a method and a body of one's own.
+    pub async fn ask(&self, method: Method, path: &str, body: Body<'_>) -> Result<Reply, ClientError> {
+        let target = self.egress.target(&format!("{}/{path}", self.account.base))?;
+        let token = self.token().await?;
+        let first = self.ask_with(method, &target, body, &token).await?;
+        if first.status != 401 {
+            return Ok(first);
+        }
+        // It may have been taken back, or the server restarted.
+        self.forget(&token).await;
+        let token = self.token().await?;
+        self.ask_with(method, &target, body, &token).await
+    }
+
+    async fn ask_with(
+        &self,
+        method: Method,
+        target: &Target,
+        body: Body<'_>,
+        token: &str,
     ) -> Result<Reply, ClientError> {
-        let discovery = self
-            .fetch(
-                self.http
-                    .get(format!("{}/.well-known/smart-configuration", self.base)),
-            )
-            .await?;
-        let endpoint = discovery.body["token_endpoint"]
-            .as_str()
-            .ok_or(ClientError::Discovery("token_endpoint"))?
-            .to_owned();
-        let assertion = self.assertion(&endpoint, purpose, jti, now)?;
+        let call = Call {
+            method,
+            target,
+            accept: "application/fhir+json",
+            bearer: Some(token),
+            body,
+            most: MOST_BYTES,
+        };
+        reply(self.egress.call(call).await?)
+    }
+
+    /// An access token that is good for a while; of several who need one at once, one gets it for all.
+    pub async fn token(&self) -> Result<String, ClientError> {
+        let mut known = self.known.lock().await;
+        let now = self.clock.instant();
+        if let Some((token, until)) = &known.token
+            && now < until.plus_seconds(-SPARE_SECONDS)
+        {
+            return Ok(token.clone());
+        }
+        let (endpoint, supported) = match known.endpoint.take() {
+            Some(endpoint) => endpoint,
+            None => self.discover().await?,
+        };
+        let answer = self.request_token(&endpoint, &supported, now).await;
+        if answer.is_ok() {
+            known.endpoint = Some((endpoint, supported));
+        }
+        let (token, seconds) = answer?;
+        known.token = Some((token.clone(), now.plus_seconds(seconds)));
+        Ok(token)
+    }
+
+    async fn forget(&self, token: &str) {
+        let mut known = self.known.lock().await;
+        if known.token.as_ref().is_some_and(|(held, _)| held == token) {
+            known.token = None;
+        }
+    }
+
+    /// The token endpoint, and the algorithms it takes: those of SMART when it does not say.
+    async fn discover(&self) -> Result<(Target, Vec<Algorithm>), ClientError> {
+        let address = format!("{}/.well-known/smart-configuration", self.account.base);
+        let target = self.egress.target(&address)?;
+        let call = Call::get(&target, "application/json", MOST_WORDS);
+        let told = reply(self.egress.call(call).await?)?.body;
+        let endpoint = told["token_endpoint"].as_str();
+        let endpoint = endpoint.ok_or(ClientError::Discovery("token_endpoint"))?;
+        let listed = told["token_endpoint_auth_signing_alg_values_supported"].as_array();
+        let supported = match listed {
+            Some(listed) => listed
+                .iter()
+                .filter_map(Value::as_str)
+                .filter_map(Algorithm::named)
+                .collect(),
+            None => vec![Algorithm::Es384, Algorithm::Rs384],
+        };
+        Ok((self.egress.target(endpoint)?, supported))
+    }
+
+    async fn request_token(
+        &self,
+        endpoint: &Target,
+        supported: &[Algorithm],
+        now: Instant,
+    ) -> Result<(String, i64), ClientError> {
+        let claims = self.claims(endpoint, now);
+        let assertion = self.signer.sign(supported, &claims, now)?;
         let form = [
             ("grant_type", "client_credentials"),
-            ("scope", scope),
+            ("scope", self.account.scope.as_str()),
             (
                 "client_assertion_type",
                 "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
             ),
             ("client_assertion", assertion.as_str()),
         ];
-        let reply = self.fetch(self.http.post(endpoint).form(&form)).await?;
-        match reply.body["access_token"].as_str() {
-            Some(token) => {
-                self.token = Some(token.to_owned());
-                Ok(reply)
-            }
-            None => Err(ClientError::Token(reply.status, reply.body["error"].to_string())),
-        }
-    }
-
-    fn assertion(
-        &self,
-        endpoint: &str,
-        purpose: Option<&str>,
-        jti: &str,
-        now: Instant,
-    ) -> Result<String, ClientError> {
-        let mut claims = json!({"iss": self.client_id, "sub": self.client_id, "aud": endpoint,
-            "exp": now.0 / 1_000_000 + 240, "iat": now.0 / 1_000_000, "jti": jti});
-        if let Some(purpose) = purpose {
-            claims["extensions"]["hl7-b2b"] = json!({"version": "1", "purpose_of_use": [format!("urn:oid:2.16.840.1.113883.5.8#{purpose}")]});
-        }
-        self.pair
-            .sign(&self.pair.header(), &claims)
-            .map_err(|_| ClientError::Key)
-    }
-
-    /// GET below the base with the token, when there is one: `CarePlan?patient=…`.
-    pub async fn get(&self, path: &str) -> Result<Reply, ClientError> {
-        let mut request = self.http.get(format!("{}/{path}", self.base));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        self.fetch(request).await
-    }
-
-    async fn fetch(&self, request: reqwest::RequestBuilder) -> Result<Reply, ClientError> {
-        let mut response = request
-            .send()
-            .await
-            .map_err(|e| ClientError::Connection(e.without_url().to_string()))?;
-        let status = response.status().as_u16();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| ClientError::Body)? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > MAX_BYTES {
-                return Err(ClientError::Body);
-            }
-        }
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            json::parse(&bytes).map_err(|_| ClientError::Body)?
+        let call = Call {
+            method: Method::Post,
+            target: endpoint,
+            accept: "application/json",
+            bearer: None,
+            body: Body::Form(&form),
+            most: MOST_WORDS,
         };
-        Ok(Reply {
-            status,
-            body,
-            text: String::from_utf8(bytes).map_err(|_| ClientError::Body)?,
-        })
+        let told = reply(self.egress.call(call).await?)?;
+        let seconds = told.body["expires_in"].as_i64().unwrap_or(MAX_LIFETIME_SECONDS);
+        match told.body["access_token"].as_str() {
+            Some(token) => Ok((token.to_owned(), seconds.clamp(0, 3600))),
+            None => Err(ClientError::Token(told.status, error_of(&told.body))),
+        }
     }
+
+    fn claims(&self, endpoint: &Target, now: Instant) -> Value {
+        let (id, seconds) = (&self.account.client_id, now.0 / 1_000_000);
+        let number = self.assertions.fetch_add(1, Ordering::Relaxed);
+        let jti = self.entropy.id(&format!("jti {id} {number}"));
+        let mut claims = json!({"iss": id, "sub": id, "aud": endpoint.to_string(), "exp": seconds + 240,
+            "iat": seconds, "jti": jti});
+        if let Some(purpose) = &self.account.purpose {
+            let code = format!("urn:oid:2.16.840.1.113883.5.8#{purpose}");
+            claims["extensions"]["hl7-b2b"] = json!({"version": "1", "purpose_of_use": [code]});
+        }
+        claims
+    }
+}
+
+impl Signer {
+    fn sign(&self, supported: &[Algorithm], claims: &Value, now: Instant) -> Result<String, ClientError> {
+        let signed = match self {
+            Signer::Pair(pair) => pair.sign(&pair.header(), claims),
+            Signer::Own(keys) => {
+                let pair = keys.signing(supported, now).map_err(|_| ClientError::Key)?;
+                pair.sign(&pair.header(), claims)
+            }
+        };
+        signed.map_err(|_| ClientError::Key)
+    }
+}
+
+/// The OAuth error code, when it is one: what else a server says is not repeated.
+fn error_of(body: &Value) -> String {
+    let code = body["error"].as_str().unwrap_or_default();
+    let plain = code.len() <= 40 && code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if plain { code.to_owned() } else { String::new() }
+}
+
+fn reply(reply: crate::egress::Reply) -> Result<Reply, ClientError> {
+    let body = if reply.bytes.is_empty() {
+        Value::Null
+    } else {
+        json::parse(&reply.bytes).map_err(|_| ClientError::Body)?
+    };
+    Ok(Reply {
+        status: reply.status,
+        body,
+        text: String::from_utf8(reply.bytes).map_err(|_| ClientError::Body)?,
+    })
 }

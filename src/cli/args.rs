@@ -32,6 +32,9 @@ pub enum Command {
     /// Register and manage partners
     #[command(subcommand)]
     Partner(PartnerCommand),
+    /// The keys this deployment signs with where it is a client itself
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Register internal systems that send records
     #[command(subcommand)]
     Source(SourceCommand),
@@ -202,6 +205,9 @@ pub struct KeysArgs {
     /// Its public keys: a JWKS file
     #[arg(long, value_name = "FILE")]
     pub jwks: Option<PathBuf>,
+    /// Where it keeps its public keys: https, the address as it will be called
+    #[arg(long, value_name = "URL")]
+    pub jwks_url: Option<String>,
     /// No keys: a shared secret, shown once (needs smart.client_secrets)
     #[arg(long)]
     pub client_secret: bool,
@@ -219,6 +225,21 @@ pub struct PartnerKeysArgs {
 #[derive(Args)]
 pub struct PartnerTestArgs {
     pub id: String,
+}
+
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// Keys with what they are now: next, current, previous; and where they are published
+    List,
+    /// Make a new key: published now, signing in a day; running processes notice by themselves
+    Rotate {
+        /// ES384, RS384, ES256 or RS256
+        #[arg(long, default_value = "ES384")]
+        algorithm: String,
+        /// It signs now, and the others of its algorithm are deleted: somebody else may have them
+        #[arg(long)]
+        at_once: bool,
+    },
 }
 
 #[derive(Subcommand)]

@@ -6,6 +6,7 @@ mod convert;
 mod decide;
 mod import;
 mod partner;
+mod keys;
 mod staff;
 mod work;
 mod preview;
@@ -53,6 +54,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Decide(args) => decide::run(&args),
         Command::Validate { file } => convert::validate(&file),
         Command::Partner(command) => partner::run(config, command).await,
+        Command::Keys(command) => keys::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
         Command::Staff(command) => staff::staff(config, command).await,
         Command::Disclose(args) => disclose::run(config, *args).await,

@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 
 use super::args::{KeysArgs, PartnerArgs, PartnerCommand, PartnerKeysArgs};
 use super::table;
+use crate::auth::{ClientKey, NotFetched, fetch_keys};
 use crate::config::read_input;
-use crate::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner, Registered, URI};
+use crate::gateway::{
+    ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner, Proof, Registered, URI,
+};
 use crate::store::Client;
 
 pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Result<u8> {
@@ -63,6 +66,9 @@ async fn change_keys(gateway: &Gateway, args: PartnerKeysArgs) -> anyhow::Result
 
 /// The keys named on the command line; none for a secret, which the gateway makes.
 fn keys(args: &KeysArgs) -> anyhow::Result<ClientRegistration> {
+    if let Some(url) = &args.jwks_url {
+        return Ok(ClientRegistration::with_keys_at(url.clone()));
+    }
     let Some(file) = &args.jwks else {
         return Ok(ClientRegistration::default());
     };
@@ -107,7 +113,7 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
         let list: Vec<Value> = partners
             .iter()
             .map(|(partner, state, clients)| {
-                let proofs: Vec<String> = clients.iter().map(|c| proof(c).unwrap_or_else(|e| e)).collect();
+                let proofs: Vec<String> = clients.iter().map(|c| said_of(gateway, c)).collect();
                 let clients: Vec<&str> = clients.iter().map(|c| c.client_id.as_str()).collect();
                 json!({"partner": partner, "inLaw": in_law(gateway, partner), "state": state, "clients": clients,
                     "proof": proofs})
@@ -124,7 +130,7 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
                 .iter()
                 .find(|i| i.system == NPI)
                 .map_or("", |i| i.value.as_str());
-            let proofs: Vec<String> = clients.iter().map(|c| proof(c).unwrap_or_else(|e| e)).collect();
+            let proofs: Vec<String> = clients.iter().map(|c| said_of(gateway, c)).collect();
             let clients: Vec<&str> = clients.iter().map(|c| c.client_id.as_str()).collect();
             vec![
                 partner.id.clone(),
@@ -148,15 +154,29 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// How a client proves itself, in words; else what is wrong with its registration.
-fn proof(client: &Client) -> Result<String, String> {
+/// How a client proves itself; else what is wrong with its registration.
+fn said_of(gateway: &Gateway, client: &Client) -> String {
+    proof(gateway, client).map_or_else(|wrong| wrong, |(said, _)| said)
+}
+
+/// How a client proves itself, in words and as it is used.
+fn proof(gateway: &Gateway, client: &Client) -> Result<(String, Proof), String> {
     let registered: ClientRegistration =
         serde_json::from_str(&client.body).map_err(|_| "the registration does not read".to_owned())?;
     let interactive = match registered.interactive {
         true => "; people use it",
         false => "",
     };
-    Ok(format!("{}{interactive}", registered.proof()?.described()))
+    let proof = registered.proof(&gateway.egress)?;
+    Ok((format!("{}{interactive}", proof.described()), proof))
+}
+
+/// What stands at the address of a client's keys now.
+fn fetched(found: Result<(Vec<ClientKey>, i64), NotFetched>) -> String {
+    match found {
+        Ok((keys, seconds)) => format!("{}; kept for {seconds} s", Proof::Keys(keys).described()),
+        Err(why) => why.to_string(),
+    }
 }
 
 /// Its role in law, and whether it is registered as medical personnel (42 CFR 2.51).
@@ -186,8 +206,14 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
     say("in law", true, in_law(gateway, &partner));
     for client in &clients {
         let active = client.state == crate::gateway::ACTIVE;
-        match proof(client) {
-            Ok(proof) => say("keys", active, format!("{}: {proof}", client.client_id)),
+        match proof(gateway, client) {
+            Ok((said, proof)) => {
+                say("keys", active, format!("{}: {said}", client.client_id));
+                if let Proof::KeysAt(address) = proof {
+                    let found = fetch_keys(&address, &gateway.egress).await;
+                    say("fetched", found.is_ok(), fetched(found));
+                }
+            }
             Err(error) => say("keys", false, format!("{}: {error}", client.client_id)),
         }
     }

@@ -19,6 +19,7 @@ pub async fn run(file: Option<&Path>, args: ServeArgs) -> anyhow::Result<u8> {
         config.server.listen = bound.address.to_string();
     }
     let gateway = super::open_with(config, Clock::System, Entropy::System).await?;
+    gateway.make_first_key().await?;
     eprintln!("postern serves {} (stop with Ctrl-C)", gateway.config.base());
     let (stop, stopped) = watch::channel(false);
     #[expect(clippy::disallowed_methods, reason = "the worker's own task")]

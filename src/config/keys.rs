@@ -1,5 +1,5 @@
 //! The deployment's two secrets, each in a file of its own outside the database: the key of resource ids and
-//! the seed of the log's signing key.
+//! the seed of the log's signing key. Beside them the keys it signs with as a SMART client (`auth::OwnKeys`).
 
 use std::path::Path;
 
@@ -19,6 +19,51 @@ impl Keys {
         let log = load_one(folder, "log.key", create, entropy)?;
         Ok(Keys { id, log })
     }
+}
+
+/// The files of the keys Postern signs with as a client, by name, in the keys folder.
+pub fn read_own_keys(folder: &Path) -> std::io::Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !(name.starts_with("smart-") && name.ends_with(".json")) {
+            continue;
+        }
+        match std::fs::read_to_string(entry.path()) {
+            Ok(text) => found.push((name, text)),
+            // Deleted by a rotation between the two calls.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Writes one, readable by its owner alone; a reader finds it whole or not at all.
+pub fn write_own_key(folder: &Path, kid: &str, text: &str) -> std::io::Result<()> {
+    let path = folder.join(own_key(kid));
+    let unfinished = path.with_extension("part");
+    files::write_private(&unfinished, text.as_bytes())?;
+    std::fs::rename(&unfinished, &path)
+}
+
+/// Deletes one; that it is gone already is no failure.
+pub fn delete_own_key(folder: &Path, kid: &str) -> std::io::Result<()> {
+    match std::fs::remove_file(folder.join(own_key(kid))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn own_key(kid: &str) -> String {
+    format!("smart-{kid}.json")
 }
 
 fn load_one(folder: &Path, name: &str, create: bool, entropy: &Entropy) -> Result<[u8; 32], ConfigError> {

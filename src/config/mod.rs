@@ -15,7 +15,7 @@ pub use files::{
     CatalogFiles, TemporaryFolder, append_line, copy_folder, make_private_folder, new_private, read_catalog,
     read_input, read_lines, read_mapping, temporary_folder, write_private,
 };
-pub use keys::Keys;
+pub use keys::{Keys, delete_own_key, read_own_keys, write_own_key};
 pub use limits::Limits;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ pub struct Config {
     pub log: Log,
     pub agency: Agency,
     pub smart: Smart,
+    pub egress: Egress,
     pub limits: Limits,
 }
 
@@ -122,6 +123,39 @@ fn digits_too<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Strin
 pub struct Smart {
     /// Allows clients to be registered with a shared secret instead of keys; discovery then names the method.
     pub client_secrets: bool,
+}
+
+/// Calls that go out, to addresses that partners gave: their keys.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Egress {
+    /// Private nets that may be called all the same, for example `10.20.0.0/16`: hospital networks are private.
+    pub allow_nets: Vec<String>,
+    /// PEM file of further roots to trust, beside the system's.
+    pub ca: Option<PathBuf>,
+    /// Seconds for one call, from the name to the last byte.
+    pub timeout_seconds: u64,
+}
+
+impl Egress {
+    /// The nets, read.
+    pub fn nets(&self) -> Result<Vec<ipnet::IpNet>, ConfigError> {
+        let read = |text: &String| text.parse::<ipnet::IpNet>();
+        let nets: Result<Vec<_>, _> = self.allow_nets.iter().map(read).collect();
+        nets.map_err(|_| {
+            ConfigError("egress.allow_nets lists nets, for example [\"10.20.0.0/16\"]".to_owned())
+        })
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Egress {
+        Egress {
+            allow_nets: Vec::new(),
+            ca: None,
+            timeout_seconds: 10,
+        }
+    }
 }
 
 impl Default for Server {
@@ -227,6 +261,10 @@ impl Config {
         }
         if self.log.checkpoint_seconds == 0 {
             return refuse("log.checkpoint_seconds is 1 or more");
+        }
+        self.egress.nets()?;
+        if !(1..=60).contains(&self.egress.timeout_seconds) {
+            return refuse("egress.timeout_seconds is 1 to 60");
         }
         if self.agency.name.trim().is_empty() {
             return refuse("agency.name is missing");

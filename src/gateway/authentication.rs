@@ -212,7 +212,7 @@ impl Gateway {
                 incoming.client = self.client(claimed, fresh).await?;
                 let client = incoming.client.clone();
                 let client = client.ok_or(TokenError::invalid_client("unknown client"))?;
-                self.prove_by_keys(client, &unverified, &now)
+                self.prove_by_keys(client, &unverified, &now).await
             }
             Claimed::Secret(secret, method) => {
                 incoming.client = self.client(&secret.client, fresh).await?;
@@ -223,19 +223,38 @@ impl Gateway {
         }
     }
 
-    fn prove_by_keys(
+    async fn prove_by_keys(
         &self,
         client: Arc<KnownClient>,
         unverified: &Unverified<'_>,
         now: &Now,
     ) -> Result<Proven, TokenError> {
-        unverified.check_key_address(None)?;
-        let Proof::Keys(keys) = &client.proof else {
-            return Err(TokenError::invalid_client(
-                "an assertion of a client without keys",
-            ));
+        let audience = self.token_endpoint();
+        let assertion = match &client.proof {
+            Proof::Keys(keys) => {
+                unverified.check_key_address(None)?;
+                unverified.verify(keys, &audience, now)?
+            }
+            Proof::KeysAt(address) => {
+                unverified.check_key_address(Some(&address.to_string()))?;
+                // What is wrong without any key causes no call.
+                unverified.check(&audience, now)?;
+                let kid = unverified.kid()?;
+                let keys = self
+                    .fetched
+                    .of(&client.id, address, kid, now.stamp(), &self.egress);
+                let keys = keys.await.map_err(|why| {
+                    tracing::warn!(client = client.id, %why, "no keys");
+                    TokenError::invalid_client("the client's keys could not be fetched")
+                })?;
+                unverified.verify(&keys, &audience, now)?
+            }
+            Proof::Secret(_) => {
+                return Err(TokenError::invalid_client(
+                    "an assertion of a client without keys",
+                ));
+            }
         };
-        let assertion = unverified.verify(keys, &self.token_endpoint(), now)?;
         Ok(Proven {
             guard: Some(Guard {
                 kind: "jti",

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::caller::ACTIVE;
 use super::{Error, Gateway, Partner};
 use crate::auth::{ClientKey, Kept, Scopes, parse_jwks};
+use crate::egress::{Egress, Target};
 
 /// What is registered about a client; kept as JSON in the store. It proves itself in exactly one way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct ClientRegistration {
     /// Its public keys, as it sent them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// Where it keeps its public keys, as it gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
     /// SHA-256 of its secret, base64. Weaker than keys: whoever reads it in transit has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_sha256: Option<String>,
@@ -32,6 +36,7 @@ pub struct ClientRegistration {
 /// How a client proves itself, ready for use.
 pub enum Proof {
     Keys(Vec<ClientKey>),
+    KeysAt(Target),
     Secret([u8; 32]),
 }
 
@@ -39,6 +44,13 @@ impl ClientRegistration {
     pub fn with_keys(jwks: Value) -> ClientRegistration {
         ClientRegistration {
             jwks: Some(jwks),
+            ..ClientRegistration::default()
+        }
+    }
+
+    pub fn with_keys_at(url: String) -> ClientRegistration {
+        ClientRegistration {
+            jwks_url: Some(url),
             ..ClientRegistration::default()
         }
     }
@@ -55,23 +67,32 @@ impl ClientRegistration {
     pub fn proving_itself_by(self, keys: ClientRegistration) -> ClientRegistration {
         ClientRegistration {
             jwks: keys.jwks,
+            jwks_url: keys.jwks_url,
             secret_sha256: keys.secret_sha256,
             ..self
         }
     }
 
     /// The one way it proves itself; else a sentence for whoever registers it.
-    pub fn proof(&self) -> Result<Proof, String> {
-        match (&self.jwks, &self.secret_sha256) {
-            (Some(jwks), None) => {
+    pub fn proof(&self, egress: &Egress) -> Result<Proof, String> {
+        match (&self.jwks, &self.jwks_url, &self.secret_sha256) {
+            (Some(jwks), None, None) => {
                 let keys = parse_jwks(jwks, Kept::Inline);
                 keys.map(Proof::Keys).map_err(|error| format!("jwks: {error}"))
             }
-            (None, Some(secret)) => {
+            (None, Some(url), None) => {
+                let target = egress.target(url);
+                target
+                    .map(Proof::KeysAt)
+                    .map_err(|error| format!("jwks-url: {error}"))
+            }
+            (None, None, Some(secret)) => {
                 let digest = Digest::from_base64(secret).ok_or("secret: not a SHA-256")?;
                 Ok(Proof::Secret(digest.0))
             }
-            _ => Err("keys: a client has public keys or a secret, one of them".to_owned()),
+            _ => {
+                Err("keys: a client has public keys, an address of them, or a secret: one of them".to_owned())
+            }
         }
     }
 }
@@ -86,6 +107,7 @@ impl Proof {
                     .map(|key| format!("{} ({})", key.kid, key.algorithms()));
                 keys.collect::<Vec<_>>().join(", ")
             }
+            Proof::KeysAt(target) => format!("at {target}"),
             Proof::Secret(_) => "a SHARED SECRET (weaker than keys)".to_owned(),
         }
     }
@@ -159,7 +181,7 @@ impl Gateway {
             id: row.client_id,
             registered: Scopes::parse(&partner.scopes).map_err(|_| Error::Unavailable)?,
             partner,
-            proof: client.proof().map_err(|_| Error::Unavailable)?,
+            proof: client.proof(&self.egress).map_err(|_| Error::Unavailable)?,
             interactive: client.interactive,
             world,
         }))
@@ -176,17 +198,29 @@ mod tests {
     fn a_client_proves_itself_in_one_way() {
         let pair = KeyPair::generate(Algorithm::Es384, "k").expect("key");
         let keys = ClientRegistration::with_keys(json!({"keys": [pair.public_jwk()]}));
-        assert!(matches!(keys.proof(), Ok(Proof::Keys(_))));
+        let egress = Egress::loopback();
+        assert!(matches!(keys.proof(&egress), Ok(Proof::Keys(_))));
         let secret = ClientRegistration {
             secret_sha256: Some(Digest(hash("s")).base64()),
             ..ClientRegistration::default()
         };
-        assert!(secret.proof().is_ok_and(|p| p.described().contains("SECRET")));
+        assert!(
+            secret
+                .proof(&egress)
+                .is_ok_and(|p| p.described().contains("SECRET"))
+        );
         let both = ClientRegistration {
             jwks: keys.jwks.clone(),
             ..secret
         };
-        assert!(both.proof().is_err() && ClientRegistration::default().proof().is_err());
+        assert!(both.proof(&egress).is_err() && ClientRegistration::default().proof(&egress).is_err());
+        let at = ClientRegistration::with_keys_at("https://[::1]/jwks".to_owned());
+        assert!(matches!(at.proof(&egress), Ok(Proof::KeysAt(_))));
+        let away = ClientRegistration::with_keys_at("http://keys.example/jwks".to_owned());
+        assert!(
+            away.proof(&Egress::new(&Default::default()).expect("defaults"))
+                .is_err()
+        );
         // As earlier versions kept it.
         let body = json!({"jwks": {"keys": [pair.public_jwk()]}}).to_string();
         assert!(serde_json::from_str::<ClientRegistration>(&body).is_ok_and(|c| c == keys));

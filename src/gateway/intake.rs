@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use postern_rules::audit;
 use postern_rules::fhir::{Issue, IssueCode, Value, is_shared, json};
-use postern_rules::mapping::{Conversion, Mapping, Problem, Settings};
+use postern_rules::mapping::{Conversion, Problem, Settings};
 
 use super::caller::ACTIVE;
 use super::statement::Plan;
@@ -75,10 +75,10 @@ impl Gateway {
     pub async fn accept(&self, intake: &Intake<'_>, bulk: bool) -> Result<Accepted, Rejected> {
         let conversion = self.convert(intake)?;
         let (unmapped, left_out) = (conversion.unmapped(), conversion.left_out());
-        let resources = conversion.resources;
+        let Conversion { resources, chief, .. } = conversion;
         about_one_person(&resources)?;
         let patient = patient_of(&resources);
-        let source = source_key(intake, self.is_fhir(intake), &resources);
+        let source = source_key(intake, chief, &resources);
         for _ in 0..TRIES {
             // Read before the plan: if somebody else writes about this person meanwhile, the plan is made again.
             let version = self.version_of(patient.as_deref()).await?;
@@ -101,12 +101,6 @@ impl Gateway {
             }
         }
         Err(Rejected::Failed(Error::Busy))
-    }
-
-    /// Are records of this kind FHIR?
-    fn is_fhir(&self, intake: &Intake<'_>) -> bool {
-        let mapping = self.mappings.get(intake.source, intake.record);
-        mapping.is_some_and(Mapping::is_fhir)
     }
 
     /// The person and the version of that person's record; none for a record of shared resources.
@@ -206,26 +200,26 @@ impl Gateway {
 /// What a record may be chiefly about, first what says most.
 const CHIEF: [&str; 4] = ["CarePlan", "ServiceRequest", "Consent", "QuestionnaireResponse"];
 
-/// The record's own name: source, record and the resource it is chiefly about. A FHIR record is about its person; any other
-/// that is about nothing of the list is about the first thing it says of its person.
-fn source_key(intake: &Intake<'_>, is_fhir: bool, resources: &[Value]) -> String {
+/// The record's own name: source, record and the resource it is chiefly about. Where the mapping does not say which, it
+/// is of the list above, else the first thing said of the person.
+fn source_key(intake: &Intake<'_>, chief: Option<String>, resources: &[Value]) -> String {
     let kind_of = |r: &Value| r["resourceType"].as_str().unwrap_or_default().to_owned();
     let of_type = |kind: &&str| resources.iter().find(|r| kind_of(r) == **kind);
-    let chief = match is_fhir {
-        true => of_type(&"Patient"),
-        false => CHIEF.iter().find_map(of_type),
-    };
     let personal = || {
         resources
             .iter()
             .find(|r| !is_shared(&kind_of(r)) && kind_of(r) != "Patient")
     };
-    let chief = chief
-        .or_else(personal)
-        .or_else(|| of_type(&"Patient"))
-        .or_else(|| resources.first())
-        .and_then(reference)
-        .unwrap_or_default();
+    let found = || {
+        CHIEF
+            .iter()
+            .find_map(of_type)
+            .or_else(personal)
+            .or_else(|| of_type(&"Patient"))
+            .or_else(|| resources.first())
+            .and_then(reference)
+    };
+    let chief = chief.or_else(found).unwrap_or_default();
     format!("{}/{}#{chief}", intake.source, intake.record)
 }
 

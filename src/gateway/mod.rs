@@ -32,6 +32,7 @@ mod import;
 mod work;
 mod label_review;
 mod registration;
+mod own_keys;
 mod log;
 mod metadata;
 mod rate;
@@ -66,7 +67,9 @@ pub use token::{TokenRequest, TokenResponse, URI, WRITABLE};
 pub use work::{StaffMember, WorkView};
 pub use write::{Intent, Target, Written};
 
+use crate::auth::{FetchedKeys, OwnKeys};
 use crate::config::{Clock, Config, Entropy, Keys};
+use crate::egress::Egress;
 use crate::store::{Change, Deployment, Store};
 
 /// Everything a use case needs. Built once by `cli`; shared by every door.
@@ -84,6 +87,9 @@ pub struct Gateway {
     /// This process among those of the deployment.
     holder: String,
     releases: release_cache::ReleaseCache,
+    pub egress: Egress,
+    fetched: FetchedKeys,
+    pub own_keys: OwnKeys,
     clients: client::KnownClients,
     tokens: caller::KnownTokens,
     people: people::People,
@@ -111,6 +117,9 @@ impl Gateway {
             rules_version: hex(&rules.digest[..8]),
             holder: entropy.id("process"),
             releases: release_cache::ReleaseCache::new(release_cache::DEFAULT_WEIGHT),
+            egress: Egress::new(&config.egress).map_err(|error| CatalogError(vec![error.to_string()]))?,
+            fetched: FetchedKeys::default(),
+            own_keys: OwnKeys::in_folder(config.paths.keys.clone()),
             clients: client::KnownClients::default(),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),

@@ -133,7 +133,7 @@ impl Gateway {
 
     /// A client registered without keys gets a secret of 256 bits, of which only the SHA-256 is kept.
     fn secret_if_wanted(&self, client: &mut ClientRegistration, partner: &str) -> Option<String> {
-        if client.jwks.is_some() {
+        if client.jwks.is_some() || client.jwks_url.is_some() {
             return None;
         }
         let secret = self.entropy.token(&format!("client secret {partner}"));
@@ -142,7 +142,7 @@ impl Gateway {
     }
 
     fn client_problems(&self, client: &ClientRegistration) -> Vec<String> {
-        let mut problems: Vec<String> = client.proof().err().into_iter().collect();
+        let mut problems: Vec<String> = client.proof(&self.egress).err().into_iter().collect();
         if client.secret_sha256.is_some() && !self.config.smart.client_secrets {
             problems.push(
                 "keys: a shared secret needs smart.client_secrets = true in the configuration; prefer keys"

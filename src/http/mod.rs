@@ -43,6 +43,7 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .method_not_allowed_fallback(respond::no_such_method);
     Router::new()
         .route("/auth/token", post(smart::token))
+        .route("/.well-known/jwks.json", get(smart::jwks))
         .route("/auth/introspect", post(smart::introspect))
         .route("/auth/revoke", post(smart::revoke))
         .route("/fhir/metadata", get(fhir::metadata))

@@ -56,6 +56,15 @@ pub fn reply(reply: Reply, format: Format) -> Response {
     response
 }
 
+/// Marks an answer that everybody may keep for so many seconds: it speaks of nobody.
+#[derive(Clone, Copy)]
+struct Public(i64);
+
+pub fn public(mut response: Response, seconds: i64) -> Response {
+    response.extensions_mut().insert(Public(seconds));
+    response
+}
+
 /// The answer to a write, with where what was made can be read.
 pub fn written(opened: Reply, location: Option<String>, format: Format) -> Response {
     let mut response = reply(opened, format);
@@ -195,7 +204,7 @@ fn outcome(code: IssueCode, details: &str) -> Bytes {
     Bytes::from(operation_outcome(&[Issue::error(code, "", details)]).to_string())
 }
 
-/// Gives each request an id, lets only the allowed headers out, and forbids every cache to keep what left.
+/// Gives each request an id, lets only the allowed headers out, and forbids every cache to keep what left, but for what is public.
 pub async fn close_headers(
     State(gateway): State<Arc<Gateway>>,
     mut request: Request,
@@ -213,6 +222,11 @@ pub async fn close_headers(
     if plain_text || late {
         response = without_framework_words(response.status());
     }
+    let cache_control = match response.extensions().get::<Public>() {
+        Some(Public(seconds)) => HeaderValue::from_str(&format!("public, max-age={seconds}")).ok(),
+        None => None,
+    };
+    let cache_control = cache_control.unwrap_or(HeaderValue::from_static("no-store"));
     let headers = response.headers_mut();
     let foreign: Vec<HeaderName> = headers
         .keys()
@@ -222,7 +236,7 @@ pub async fn close_headers(
     foreign.iter().for_each(|name| {
         headers.remove(name);
     });
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, cache_control);
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

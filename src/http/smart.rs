@@ -12,11 +12,20 @@ use serde_json::{Value, json};
 use super::oauth_form::{self, NotAForm};
 use super::request::Facts;
 use super::respond::{self, Format, JSON};
+use crate::auth::PUBLISHED_FOR_SECONDS;
 use crate::gateway::{Gateway, TokenError, TokenRequest};
 
 /// Always JSON, whatever is accepted.
 pub async fn configuration(State(gateway): State<Arc<Gateway>>) -> Response {
     json_response(StatusCode::OK, &gateway.smart_configuration())
+}
+
+/// Postern's own public keys. The one answer that others may keep for a while.
+pub async fn jwks(State(gateway): State<Arc<Gateway>>) -> Response {
+    match gateway.published_keys() {
+        Ok(keys) => respond::public(json_response(StatusCode::OK, &keys), PUBLISHED_FOR_SECONDS),
+        Err(error) => respond::error(error, Format::Json),
+    }
 }
 
 pub async fn token(State(gateway): State<Arc<Gateway>>, facts: Facts, body: Bytes) -> Response {

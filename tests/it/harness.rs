@@ -12,6 +12,7 @@ mod logs;
 mod partner;
 mod people;
 mod settle;
+mod tls;
 mod us_core;
 mod world;
 mod writer;
@@ -27,6 +28,7 @@ pub use partner::{
     registration_of,
 };
 pub use people::{DemoRecord, Person, demo_record, records};
+pub use tls::{Authority, Says, Served, Server, written};
 pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};
 pub use writer::JSON_PATCH;

@@ -21,7 +21,9 @@ const RULES: &[&str] = &[
     "write",
     "audit",
 ];
-const SHELL: &[&str] = &["config", "store", "auth", "gateway", "http", "worker", "cli"];
+const SHELL: &[&str] = &[
+    "config", "store", "egress", "auth", "gateway", "http", "worker", "cli",
+];
 
 /// Outside crates and the only modules that may name them.
 const HOMES: &[(&str, &[&str])] = &[
@@ -29,9 +31,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["src/http"]),
     ("axum_server", &["src/http"]),
     ("tower_http", &["src/http"]),
-    ("reqwest", &["src/auth"]),
-    ("aws_lc_rs", &["src/auth", "src/config/entropy.rs", "src/main.rs"]),
-    ("rustls", &["src/http", "src/main.rs"]),
+    ("reqwest", &["src/egress"]),
+    ("ipnet", &["src/egress", "src/config"]),
+    (
+        "aws_lc_rs",
+        &["src/auth", "src/egress", "src/config/entropy.rs", "src/main.rs"],
+    ),
+    ("rustls", &["src/http", "src/egress", "src/main.rs"]),
     ("governor", &["src/gateway/rate.rs"]),
     ("hyper_util", &["src/http"]),
     ("mimalloc", &["src/main.rs"]),

@@ -32,9 +32,28 @@ const FILES: &[(&str, &str, &[&str])] = &[
             "tamsin-refused",
         ],
     ),
+    (
+        "hearthstone",
+        "screening",
+        &[
+            "rosa-phq9",
+            "rosa-cssrs",
+            "rosa-auditc",
+            "marcus-gad7",
+            "marcus-prapare",
+            "tamsin-auditc",
+        ],
+    ),
+    (
+        "hearthstone",
+        "incident",
+        &["rosa-october", "rosa-august", "marcus-bank-card"],
+    ),
     ("lantern", "care-plan", &["theo", "inez"]),
     ("lantern", "referral", &["theo", "inez"]),
     ("lantern", "consent", &["theo", "inez-taken-back"]),
+    ("lantern", "screening", &["theo-phq9", "theo-safety", "inez-gad7"]),
+    ("lantern", "incident", &["theo-night", "inez-gate"]),
 ];
 
 /// The day the records were written for, as microseconds: 2026-10-28. Every full year since moves them by one.

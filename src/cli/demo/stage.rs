@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::records::DemoRecord;
-use crate::auth::{Algorithm, Client, KeyPair, Reply};
+use crate::auth::{Account, Algorithm, Client, KeyPair, Reply, Signer};
 use crate::config::{Clock, Config, Entropy, TemporaryFolder, temporary_folder};
+use crate::egress::Egress;
 use crate::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner};
 use crate::http::{self, ServeError};
 
@@ -164,16 +165,22 @@ impl Stage {
                 .add_partner(new, "demo")
                 .await
                 .map_err(|p| anyhow::Error::msg(p.join("; ")))?;
-            let client = Client::new(&self.gateway.config.base(), &registered.client_id, pair)?;
+            let account = Account {
+                base: self.gateway.config.base(),
+                client_id: registered.client_id,
+                scope: "system/*.rs".to_owned(),
+                purpose: Some("TREAT".to_owned()),
+            };
+            let (clock, entropy) = (self.gateway.clock.clone(), Entropy::System);
+            let client = Client::new(
+                Egress::loopback(),
+                account,
+                Signer::Pair(Box::new(pair)),
+                clock,
+                entropy,
+            );
+            client.token().await?;
             visitors.push(Visitor { partner, client });
-        }
-        for visitor in &mut visitors {
-            let jti = Entropy::System.id("jti");
-            let now = self.gateway.clock.instant();
-            visitor
-                .client
-                .authenticate("system/*.rs", Some("TREAT"), &jti, now)
-                .await?;
         }
         Ok(visitors)
     }

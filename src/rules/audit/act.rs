@@ -109,7 +109,7 @@ fn class(kind: Kind) -> (&'static str, &'static str, &'static str) {
         Kind::WorkOpened => ("110110", "Patient Record", "C"),
         Kind::WorkTaken | Kind::WorkSettled => ("110110", "Patient Record", "U"),
         Kind::PartnerAdded => ("110129", "Security Configuration", "C"),
-        Kind::PartnerChanged => ("110129", "Security Configuration", "U"),
+        Kind::PartnerChanged | Kind::KeyRotated => ("110129", "Security Configuration", "U"),
         Kind::PartnerDisabled => ("110129", "Security Configuration", "D"),
         Kind::AuditRead => ("110101", "Audit Log Used", "R"),
         Kind::Export | Kind::Backup => ("110106", "Export", "R"),

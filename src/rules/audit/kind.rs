@@ -34,6 +34,8 @@ pub enum Kind {
     PartnerAdded,
     PartnerChanged,
     PartnerDisabled,
+    /// A key that Postern signs with as a client was made.
+    KeyRotated,
     AuditRead,
     Export,
     Backup,
@@ -47,7 +49,7 @@ pub enum Kind {
     Started,
 }
 
-const KINDS: [(Kind, &str); 28] = [
+const KINDS: [(Kind, &str); 29] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
     (Kind::Create, "create"),
@@ -68,6 +70,7 @@ const KINDS: [(Kind, &str); 28] = [
     (Kind::PartnerAdded, "partner-added"),
     (Kind::PartnerChanged, "partner-changed"),
     (Kind::PartnerDisabled, "partner-disabled"),
+    (Kind::KeyRotated, "key-rotated"),
     (Kind::AuditRead, "audit-read"),
     (Kind::Export, "export"),
     (Kind::Backup, "backup"),

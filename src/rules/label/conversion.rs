@@ -29,7 +29,7 @@ enum States {
     Restricted,
 }
 
-const FLAGS: [Flag; 10] = [
+const FLAGS: [Flag; 13] = [
     (
         "hearthstone",
         "sens",
@@ -87,6 +87,27 @@ const FLAGS: [Flag; 10] = [
         || json!("why=violence"),
         States::Sensitivity("SDV"),
         "why",
+    ),
+    (
+        "lantern",
+        "private",
+        || json!("answers=hiv"),
+        States::Sensitivity("HIV"),
+        "answers",
+    ),
+    (
+        "lantern",
+        "private",
+        || json!("before=violence"),
+        States::Sensitivity("SDV"),
+        "before",
+    ),
+    (
+        "lantern",
+        "private",
+        || json!("paper_data=substances"),
+        States::Sensitivity("SUD"),
+        "paper_data",
     ),
 ];
 
@@ -153,7 +174,8 @@ fn rows(value: &Value, field: &str, about: &str, path: &str, found: &mut Vec<Str
             let program = members.contains_key("program");
             let beside = !about.is_empty() && members.contains_key(about);
             let flagged = matches!(field, "sens" | "conf" | "program") && program || beside;
-            if members.contains_key(field) || flagged {
+            // A flag about a field that is not there says nothing.
+            if (members.contains_key(field) || flagged) && (about.is_empty() || beside) {
                 found.push(path.to_owned());
             }
             for (name, member) in members {

@@ -90,6 +90,15 @@ fn as_json(problem: &Problem) -> Value {
     })
 }
 
+/// As a case states it: where it stands in the mapping moves with every edit, so a case names that only where it is the point.
+fn without_place(problem: &Problem) -> Value {
+    let mut stated = as_json(problem);
+    for member in ["line", "column"] {
+        stated.as_object_mut().and_then(|all| all.shift_remove(member));
+    }
+    stated
+}
+
 /// Does a problem have every member that the case names?
 fn answers(wanted: &Value, problem: &Problem) -> bool {
     let found = as_json(problem);
@@ -140,6 +149,23 @@ fn check(
         (Ok(_), None, Some(_)) => Some(format!("{case}: no problem")),
         _ => Some(format!("{case}: needs .fhir.json or .errors.json, and not both")),
     }
+}
+
+/// A mapping of the repository, and the record of one of its cases.
+pub(super) fn shipped(source: &str, record: &str, case: &str) -> (Mapping, Value) {
+    let agency = agencies()
+        .into_iter()
+        .find(|agency| agency.name == source)
+        .expect("such a folder");
+    let (_, map) = agency
+        .maps
+        .iter()
+        .find(|(name, _)| name == record)
+        .expect("such a mapping");
+    let mapping = compile(&agency, record, map).expect("compiles");
+    let path = agency.folder.join(format!("cases/{record}.{case}.in.json"));
+    let text = fs::read_to_string(path).expect("such a case");
+    (mapping, json(&text))
 }
 
 #[test]
@@ -203,7 +229,7 @@ fn write_missing_expectations() {
                     println!("{name}: unmapped {:?}", conversion.unmapped());
                     (".fhir.json", Value::Array(conversion.resources))
                 }
-                Err(problems) => (".errors.json", problems.iter().map(as_json).collect()),
+                Err(problems) => (".errors.json", problems.iter().map(without_place).collect()),
             };
             fs::write(place(ending), format!("{out:#}\n")).expect("writable folder");
         }

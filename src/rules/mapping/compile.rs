@@ -93,6 +93,19 @@ impl Compiler {
         });
     }
 
+    /// The number of the template that a record is chiefly about.
+    pub fn about(&mut self, at: At, name: &str) -> Option<usize> {
+        let found = self.names.iter().position(|known| known == name);
+        if found.is_none() {
+            let told = format!(
+                "`about` names no `$as`{}",
+                suggestion(name, self.names.iter().map(String::as_str))
+            );
+            self.problem(at, Rule::Key, "", told);
+        }
+        found
+    }
+
     /// What a key of an object holds: one thing, or a list of them.
     pub fn value(&mut self, node: &Node, slot: Slot, path: &str) -> Option<Made> {
         let Body::List(items) = &node.body else {

@@ -281,6 +281,32 @@ fn the_top_of_the_file_is_checked() {
 }
 
 #[test]
+fn what_a_record_is_about_is_a_name_that_exists() {
+    let text = "mapping: a/r\nversion: 1\nsource: json\nnamespace: n\nabout: paln\nresources:\n  - $as: plan\n    \
+                resourceType: Patient\n    id: =a.id('Patient')\n";
+    let found = compile(text).expect_err("no such name");
+    let lines: Vec<String> = found
+        .iter()
+        .map(|p| format!("{}:{} {}", p.line, p.column, p.message))
+        .collect();
+    assert_eq!(lines, ["5:8 `about` names no `$as` (did you mean `plan`?)"]);
+    let mapping = compile(&text.replace("paln", "plan")).expect("compiles");
+    let record = serde_json::json!({"a": "1"});
+    let settings = super::Settings {
+        id_key: b"k",
+        now: crate::fhir::Instant(0),
+    };
+    let conversion = mapping.convert(&record, &settings).expect("in order");
+    assert_eq!(
+        conversion.chief,
+        Some(format!(
+            "Patient/{}",
+            conversion.resources[0]["id"].as_str().unwrap_or_default()
+        ))
+    );
+}
+
+#[test]
 fn code_maps_are_checked_in_their_own_file() {
     let map = format!("{HEAD}- {{resourceType: Patient, id: =a.id(), gender: =b.code('m')}}\n");
     let codes = vec![("m", "source,system,code,display\na,,b,\na,,c,\n")];

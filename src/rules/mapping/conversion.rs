@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub struct Conversion<'a> {
     /// In the order of the mapping; each passed the R4 gate.
     pub resources: Vec<Value>,
+    /// `Type/id` of what the record is chiefly about, where the mapping says it.
+    pub chief: Option<String>,
     mapping: &'a Mapping,
     origin: Origin<'a>,
 }
@@ -50,7 +52,12 @@ pub struct Trace {
 }
 
 impl<'a> Conversion<'a> {
-    pub(super) fn new(mapping: &'a Mapping, record: Cow<'a, Value>, run: Finished<'a>) -> Conversion<'a> {
+    pub(super) fn new(
+        mapping: &'a Mapping,
+        record: Cow<'a, Value>,
+        run: Finished<'a>,
+        chief: Option<String>,
+    ) -> Conversion<'a> {
         let Finished {
             resources,
             starts,
@@ -67,14 +74,19 @@ impl<'a> Conversion<'a> {
         };
         Conversion {
             resources,
+            chief,
             mapping,
             origin: Origin::Template(Box::new(filled)),
         }
     }
 
     pub(super) fn taken(mapping: &'a Mapping, mut taken: Taken) -> Conversion<'a> {
+        let resources = std::mem::take(&mut taken.resources);
+        let person = resources.iter().find(|one| one["resourceType"] == "Patient");
         Conversion {
-            resources: std::mem::take(&mut taken.resources),
+            // A FHIR record is about its person, whole.
+            chief: person.and_then(|one| Some(format!("Patient/{}", one["id"].as_str()?))),
+            resources,
             mapping,
             origin: Origin::Fhir(taken),
         }

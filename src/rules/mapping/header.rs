@@ -17,6 +17,8 @@ pub(super) struct Header {
     pub ignore: Vec<Ignored>,
     /// Field that names the member of staff who acted, by its names; for the log.
     pub staff: Vec<String>,
+    /// `about`: the `$as` name of what a record is chiefly about.
+    pub about: Option<(At, String)>,
     /// `part2: whole`: the source is a Part 2 program in all it does.
     pub part2_whole: bool,
 }
@@ -50,13 +52,14 @@ impl Ignored {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "mapping",
     "version",
     "source",
     "namespace",
     "part2",
     "staff",
+    "about",
     "ignore",
     "resources",
 ];
@@ -107,6 +110,8 @@ impl Compiler {
         let stated = entries.iter().any(|(key, _)| key.text == "staff");
         let staff = stated.then(|| self.text(root.at, entries, "staff")).flatten();
         let staff = staff.map_or_else(Vec::new, |(_, path)| path.split('.').map(str::to_owned).collect());
+        let about = entries.iter().any(|(key, _)| key.text == "about");
+        let about = about.then(|| self.text(root.at, entries, "about")).flatten();
         let part2 = entries.iter().any(|(key, _)| key.text == "part2");
         let part2 = part2.then(|| self.text(root.at, entries, "part2")).flatten();
         if let Some((at, _)) = part2.as_ref().filter(|(_, text)| text != "whole") {
@@ -131,6 +136,7 @@ impl Compiler {
                 namespace,
                 ignore,
                 staff,
+                about,
                 part2_whole: part2.is_some(),
             }),
             _ => None,
@@ -143,7 +149,7 @@ impl Compiler {
         let is_fhir = |(key, node): &(Key, Node)| {
             key.text == "source" && matches!(&node.body, Body::Scalar(scalar) if scalar.text == "fhir")
         };
-        let of_templates = ["staff", "ignore", "resources"];
+        let of_templates = ["staff", "about", "ignore", "resources"];
         let known: Vec<&str> = if entries.iter().any(is_fhir) {
             let own = KEYS.into_iter().filter(|key| !of_templates.contains(key));
             own.chain(fhir_record::KEYS).collect()

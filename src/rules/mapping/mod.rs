@@ -30,6 +30,8 @@ mod cases;
 mod compile_tests;
 #[cfg(test)]
 mod convert_tests;
+#[cfg(test)]
+mod suicide_items;
 
 pub use conversion::{Conversion, Trace};
 pub use problem::{At, Problem, Rule};
@@ -84,6 +86,8 @@ pub struct Mapping {
     zones: HashMap<String, jiff::tz::TimeZone>,
     /// How many templates have names.
     names: usize,
+    /// Which of them a record is chiefly about.
+    about: Option<usize>,
     /// Source fields that some expression names, without indexes.
     reads: HashSet<String>,
     work: Work,
@@ -137,6 +141,8 @@ impl Mapping {
                 .and_then(|node| compiler.value(node, slot, ""))
                 .map(|made| Work::Template { made, slot }),
         };
+        let about = header.as_ref().and_then(|header| header.about.clone());
+        let about = about.and_then(|(at, name)| compiler.about(at, &name));
         match (header, work) {
             (Some(header), Some(work)) if compiler.problems.is_empty() => Ok(Mapping {
                 file: compiler.file,
@@ -146,6 +152,7 @@ impl Mapping {
                 formats: compiler.formats,
                 zones: compiler.zones,
                 names: compiler.names.len(),
+                about,
                 reads: compiler.reads,
                 work,
             }),
@@ -250,8 +257,10 @@ impl Mapping {
         if !run.problems.is_empty() {
             return Err(self.report(&run));
         }
+        let chief = self.about.and_then(|name| run.names[name].first());
+        let chief = chief.map(|reference| reference.text.clone());
         let finished = Finished::of(run);
-        Ok(Conversion::new(self, record, finished))
+        Ok(Conversion::new(self, record, finished, chief))
     }
 
     /// The resources of a record that is FHIR.
