@@ -3,6 +3,7 @@
 
 mod capability;
 mod definitions;
+mod ours;
 mod resource;
 mod smart;
 #[cfg(test)]

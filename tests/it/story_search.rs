@@ -308,7 +308,9 @@ async fn lenient_says_what_was_applied(engine: Engine) {
     let bundle = lenient.json();
     assert_eq!(
         bundle["link"][0]["url"],
-        format!("https://postern.test/fhir/Goal?patient={rosa}&_sort=-start-date&lifecycle-status%3Anot=x")
+        format!(
+            "https://postern.test/fhir/Goal?patient={rosa}&_sort=-start-date&lifecycle-status%3Anot=x&_count=100"
+        )
     );
     let outcome = bundle["entry"]
         .as_array()

@@ -7,12 +7,21 @@ use super::DATE;
 use super::resource::resource;
 use crate::gateway::Gateway;
 
+/// What is said of what is served, each at its own address.
+const DEFINITIONS: [&str; 4] = [
+    "CodeSystem",
+    "ConceptMap",
+    "OperationDefinition",
+    "StructureDefinition",
+];
+
 impl Gateway {
     pub fn capability_statement(&self) -> Value {
         let resources: Vec<Value> = self
             .served_types()
             .into_iter()
             .map(|(t, p)| resource(&t, &p, &self.config.base()))
+            .chain(DEFINITIONS.map(|of| json!({"type": of, "interaction": [{"code": "read"}]})))
             .collect();
         let base = self.config.base();
         json!({

@@ -17,12 +17,16 @@ impl Gateway {
         Some(operation.definition(&self.config.base(), DATE))
     }
 
-    /// A closed profile by the last part of its address, as served at `/fhir/StructureDefinition/[id]`.
-    pub fn structure_definition(&self, id: &str) -> Option<&Value> {
+    /// A closed profile or an extension of ours by the last part of its address, as served at `/fhir/StructureDefinition/[id]`.
+    pub fn structure_definition(&self, id: &str) -> Option<Value> {
         let sets = self.rules.data_sets.values();
-        sets.flat_map(|set| set.profiles())
-            .map(|profile| profile.closed())
+        let mut closed = sets
+            .flat_map(|set| set.profiles())
+            .map(|profile| profile.closed());
+        closed
             .find(|closed| closed["id"] == id)
+            .cloned()
+            .or_else(|| self.extension_definition(id))
     }
 }
 

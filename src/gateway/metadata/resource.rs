@@ -8,16 +8,25 @@ use super::definitions::operations;
 
 pub(super) fn resource(resource_type: &str, profiles: &[String], base: &str) -> Value {
     let supported = us_core(resource_type).chain(profiles.iter().cloned());
+    // What has no parameters (Binary) is only read.
+    let searched_by = !parameters(resource_type).is_empty();
+    let codes = ["read", "vread", "search-type"];
+    let interactions: Vec<Value> = codes[..if searched_by { 3 } else { 2 }]
+        .iter()
+        .map(|code| json!({"code": code}))
+        .collect();
     let mut statement = json!({
         "type": resource_type,
         "supportedProfile": supported.collect::<Vec<_>>(),
-        "interaction": [{"code": "read"}, {"code": "vread"}, {"code": "search-type"}],
+        "interaction": interactions,
         "versioning": "versioned",
         "readHistory": false,
         "conditionalRead": "not-match",
-        "referencePolicy": ["literal", "resolves", "local"],
-        "searchParam": searched(resource_type)
+        "referencePolicy": ["literal", "resolves", "local"]
     });
+    if searched_by {
+        statement["searchParam"] = searched(resource_type).into();
+    }
     for (name, links) in [
         ("searchInclude", includes_of(resource_type)),
         ("searchRevInclude", revincludes_of(resource_type)),
