@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "other benches use more of it")]
 mod rosa;
 
+mod people;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Timer};
@@ -13,16 +15,13 @@ use std::time::{Duration, Instant as Timer};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use postern::auth::{Algorithm, KeyPair, hash};
 use postern::config::{Clock, Entropy};
-use postern::gateway::{ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner, Step};
-use postern::store::{AccessToken, Change, Lane, Put};
+use postern::gateway::{Gateway, Step};
+use postern::store::Change;
 use postern_rules::fhir::Value;
-use serde_json::json;
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
 
-const TOKEN: &str = "a-token-of-the-benches";
 const STRANGER: (&str, &str, &str) = ("far-away", "primary-care", "1999002045");
 
 fn main() {
@@ -47,7 +46,7 @@ struct Panel {
 
 async fn measure(people: usize) {
     let panel = Panel::open(people).await;
-    let resources = panel.fill().await;
+    let resources = people::fill(&panel.gateway, people, 0).await;
     println!(
         "{people} people of {resources} resources, {} partners",
         rosa::PARTNERS.len() + 1
@@ -94,80 +93,10 @@ impl Panel {
         }
     }
 
-    /// Rosa, under other ids and another given name, so often; comes out with how many resources each has.
-    async fn fill(&self) -> usize {
-        let (mappings, _) = rosa::catalog();
-        let record = rosa::record(&mappings, 0);
-        let shared = |body: &Value| put(None, body.to_string(), body);
-        let mut change = Change::at(rosa::NOW);
-        change.puts = record.directory.iter().map(|one| shared(&one.body)).collect();
-        self.gateway.store.commit(change).await.expect("kept");
-        let own: Vec<(String, String)> = record
-            .resources
-            .iter()
-            .map(|one| (one.id.clone(), one.body.to_string()))
-            .collect();
-        for first in (0..self.people).step_by(64) {
-            let changes = (first..self.people.min(first + 64)).map(|number| {
-                let mut change = Change::at(rosa::NOW);
-                let renamed = |text: &str| {
-                    let named = own.iter().fold(text.to_owned(), |text, (id, _)| {
-                        text.replace(id.as_str(), &format!("{number:06}{}", &id[6..]))
-                    });
-                    named
-                        .replace("Rosa", &format!("Rosa{number}"))
-                        .replace("HCS-", &format!("HCS-{number}-"))
-                };
-                let patient = renamed(&record.patient);
-                change.puts = own
-                    .iter()
-                    .map(|(_, body)| {
-                        let text = renamed(body);
-                        let body = serde_json::from_str(&text).expect("JSON");
-                        put(Some(&patient), text, &body)
-                    })
-                    .collect();
-                change
-            });
-            let kept = self.gateway.store.commit_all(Lane::Bulk, changes.collect()).await;
-            assert!(kept.iter().all(Result::is_ok));
-        }
-        own.len()
-    }
-
-    async fn register(&self, (id, class, npi): (&str, &str, &str)) {
-        let partner = Partner {
-            id: id.to_owned(),
-            name: id.to_owned(),
-            class: class.to_owned(),
-            organization: vec![Identifier {
-                system: NPI.to_owned(),
-                value: npi.to_owned(),
-            }],
-            purposes: vec!["TREAT".to_owned()],
-            scopes: "system/*.rs".to_owned(),
-            role: None,
-            medical_personnel: false,
-            phone: None,
-        };
-        let pair = KeyPair::generate(Algorithm::Es384, "bench").expect("a key");
-        let client = ClientRegistration::with_keys(json!({"keys": [pair.public_jwk()]}));
-        let new = NewPartner { partner, client };
-        let registered = self.gateway.add_partner(new, "bench").await.expect("registered");
-        if id == rosa::PARTNERS[0].0 {
-            let mut change = Change::at(rosa::NOW);
-            change.tokens.push(AccessToken {
-                hash: hash(TOKEN).to_vec(),
-                client: registered.client_id,
-                partner: id.to_owned(),
-                scope: "system/*.rs".to_owned(),
-                purpose: "TREAT".to_owned(),
-                subject: None,
-                stated: None,
-                issued: rosa::NOW,
-                expires: rosa::NOW.plus_seconds(3600),
-            });
-            self.gateway.store.commit(change).await.expect("kept");
+    async fn register(&self, partner: (&str, &str, &str)) {
+        let (client, _) = people::register(&self.gateway, partner).await;
+        if partner == rosa::PARTNERS[0] {
+            people::admit(&self.gateway, partner.0, &client, rosa::NOW, 3600).await;
         }
     }
 
@@ -198,7 +127,9 @@ impl Panel {
                 .expect("a plan");
             let mut body: Value = serde_json::from_str(&plan.body).expect("JSON");
             body["status"] = "on-hold".into();
-            change.puts.push(put(Some(patient), body.to_string(), &body));
+            change
+                .puts
+                .push(people::put(Some(patient), body.to_string(), &body));
         }
         let changed = change.puts.len();
         self.gateway.store.commit(change).await.expect("kept");
@@ -227,7 +158,7 @@ impl Panel {
     async fn fetch(&self, path: &str) -> (StatusCode, usize, usize) {
         let request = Request::builder()
             .uri(path)
-            .header("authorization", format!("Bearer {TOKEN}"));
+            .header("authorization", format!("Bearer {}", people::TOKEN));
         let request = request.body(Body::empty()).expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("answers");
         let status = response.status();
@@ -254,17 +185,4 @@ impl Panel {
 
 fn each(all: Duration, number: usize) -> String {
     format!("{:?}", all / u32::try_from(number.max(1)).unwrap_or(u32::MAX))
-}
-
-fn put(patient: Option<&str>, text: String, body: &Value) -> Put {
-    let name = |member: &str| body[member].as_str().expect("type and id").to_owned();
-    Put {
-        resource_type: name("resourceType"),
-        id: name("id"),
-        patient: patient.map(str::to_owned),
-        source: "bench".to_owned(),
-        body: text,
-        deleted: false,
-        identifiers: Vec::new(),
-    }
 }

@@ -6,6 +6,8 @@
 
 use std::collections::HashSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use postern_rules::audit::{self, Act, Kind};
 use postern_rules::fhir::{self, Instant, Issue, IssueCode, Value, id};
 use postern_rules::label::{ReviewedTexts, Suspicion, label, label_reviewed, text_at, text_digest};
@@ -21,6 +23,9 @@ use crate::store::{Change, Put, ReviewedText, Work, WorkItem};
 
 /// Kind of these work items.
 pub const LABEL_SENTENCE: &str = "label-sentence";
+
+/// What a document may say that nobody has labelled.
+const ANYTHING: &str = "anything";
 
 /// Staff have three days: until then the sentence is held back, so nothing leaks while it waits.
 const DUE_AFTER: i64 = 3 * 24 * 60 * 60 * 1_000_000;
@@ -110,7 +115,10 @@ impl Gateway {
             Some(_) => return Ok(None),
         };
         let now = self.clock.instant();
-        let suspected: Vec<&str> = sentence.suspicion.sensitivity.codes().collect();
+        let suspected: Vec<&str> = match path.ends_with(".data") {
+            true => vec![ANYTHING],
+            false => sentence.suspicion.sensitivity.codes().collect(),
+        };
         let body = json!({
             "resource": format!("{}/{}", sentence.resource_type, sentence.id),
             "path": path,
@@ -146,8 +154,12 @@ impl Gateway {
         };
         let resource = fhir::json::parse(row.body.as_bytes()).map_err(|_| Error::Unavailable)?;
         let text = text_at(&resource, body["path"].as_str().unwrap_or_default());
+        let path = body["path"].as_str().unwrap_or_default();
         let same = text.filter(|text| body["textSha256"] == hex(&text_digest(text)));
-        Ok(same.map(str::to_owned))
+        Ok(same.map(|text| match path.strip_suffix(".data") {
+            Some(holder) => document(&resource, holder, text),
+            None => text.to_owned(),
+        }))
     }
 
     /// Settles a `label-sentence` item this person has taken: `labels` (sensitivity codes of v3-ActCode) become the
@@ -241,6 +253,21 @@ impl Gateway {
             change.audit.push(act.event(occasion, salt));
         });
     }
+}
+
+/// A document as staff read it here: text as it is, anything else by its kind, to be opened in the system it came from.
+fn document(resource: &Value, holder: &str, data: &str) -> String {
+    let kind = text_at(resource, &format!("{holder}.contentType")).unwrap_or("application/octet-stream");
+    let bytes = STANDARD.decode(data).unwrap_or_default();
+    match String::from_utf8(bytes) {
+        Ok(text) if kind.starts_with("text/") => text,
+        Ok(text) => not_here(kind, text.len()),
+        Err(bytes) => not_here(kind, bytes.as_bytes().len()),
+    }
+}
+
+fn not_here(kind: &str, bytes: usize) -> String {
+    format!("a document of {bytes} bytes ({kind}): open it in the system it came from")
 }
 
 /// A suspect text and where it stands.

@@ -2,6 +2,7 @@
 //! `45 CFR 164.514(h)`: identity and authority are verified at registration.
 
 use postern_rules::disclosure::Recipient;
+pub use postern_rules::fhir::is_npi;
 use postern_rules::profile::{Policy, Role};
 use serde::{Deserialize, Serialize};
 
@@ -103,22 +104,6 @@ impl Partner {
         }
         problems
     }
-}
-
-/// Ten digits whose last one is the Luhn check digit over `80840` and the rest (US Core us-core-16, us-core-17).
-pub fn is_npi(value: &str) -> bool {
-    let digits: Option<Vec<u32>> = format!("80840{value}").chars().map(|c| c.to_digit(10)).collect();
-    let Some(digits) = digits.filter(|d| d.len() == 15) else {
-        return false;
-    };
-    let doubled = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, d)| if i % 2 == 1 { doubled(*d) } else { *d })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -8,9 +8,6 @@ use super::engine::{Arg, Conn, Pool, Row};
 
 const SIZES: usize = 7;
 
-/// SQLite finds the name of each `$n` by walking all names, so its statements stay below this many placeholders.
-const SQLITE_PLACEHOLDERS: usize = 320;
-
 /// A statement with a list of rows in it: `head ($1, $2), ($3, $4) … tail`.
 pub(super) struct Bulk {
     head: &'static str,
@@ -56,7 +53,7 @@ impl Bulk {
         let mut rest = args;
         let mut changed = 0;
         while !rest.is_empty() {
-            let size = self.largest(rest.len() / self.columns, postgres);
+            let size = largest(rest.len() / self.columns);
             let (now, later) = rest.split_at(self.columns << size);
             changed += conn.execute(self.text(size, postgres), now).await?;
             rest = later;
@@ -72,7 +69,7 @@ impl Bulk {
     ) -> Result<u64, sqlx::Error> {
         let postgres = conn.is_postgres();
         let mut changed = 0;
-        for (size, args) in self.repeated(args, postgres) {
+        for (size, args) in self.repeated(args) {
             changed += conn.execute(self.text(size, postgres), &args).await?;
         }
         Ok(changed)
@@ -86,7 +83,7 @@ impl Bulk {
     ) -> Result<Vec<Row>, sqlx::Error> {
         let postgres = conn.is_postgres();
         let mut rows = Vec::new();
-        for (size, args) in self.repeated(args, postgres) {
+        for (size, args) in self.repeated(args) {
             rows.extend(conn.rows(self.text(size, postgres), &args).await?);
         }
         Ok(rows)
@@ -96,14 +93,14 @@ impl Bulk {
     pub(super) async fn read(&'static self, pool: &Pool, args: &[Arg<'_>]) -> Result<Vec<Row>, sqlx::Error> {
         let postgres = matches!(pool, Pool::Postgres(_));
         let mut rows = Vec::new();
-        for (size, args) in self.repeated(args, postgres) {
+        for (size, args) in self.repeated(args) {
             rows.extend(pool.rows(self.text(size, postgres), &args).await?);
         }
         Ok(rows)
     }
 
-    fn repeated<'a>(&self, args: &[Arg<'a>], postgres: bool) -> Vec<(usize, Vec<Arg<'a>>)> {
-        let most = self.largest(usize::MAX, postgres);
+    fn repeated<'a>(&self, args: &[Arg<'a>]) -> Vec<(usize, Vec<Arg<'a>>)> {
+        let most = SIZES - 1;
         args.chunks(self.columns << most)
             .map(|chunk| {
                 let rows = chunk.len() / self.columns;
@@ -118,23 +115,18 @@ impl Bulk {
             .collect()
     }
 
-    /// The power of two that fits into `rows` and the engine's limit.
-    fn largest(&self, rows: usize, postgres: bool) -> usize {
-        let limit = if postgres { usize::MAX } else { SQLITE_PLACEHOLDERS };
-        (0..SIZES)
-            .rev()
-            .find(|size| 1 << size <= rows && self.columns << size <= limit)
-            .unwrap_or(0)
-    }
-
     fn text(&'static self, size: usize, postgres: bool) -> &'static str {
         self.texts[usize::from(postgres)][size].get_or_init(|| {
             let mut text = String::from(self.head);
             for row in 0..1usize << size {
                 text.push_str(if row == 0 { "(" } else { ", (" });
                 for column in 1..=self.columns {
-                    let comma = if column == 1 { "" } else { ", " };
-                    text.push_str(&format!("{comma}${}", row * self.columns + column));
+                    text.push_str(if column == 1 { "" } else { ", " });
+                    match postgres {
+                        true => text.push_str(&format!("${}", row * self.columns + column)),
+                        // it finds the name of a `$n` by walking all names, for each value that is bound
+                        false => text.push('?'),
+                    }
                 }
                 text.push(')');
             }
@@ -143,6 +135,11 @@ impl Bulk {
             text
         })
     }
+}
+
+/// The power of two that fits into `rows`.
+fn largest(rows: usize) -> usize {
+    (0..SIZES).rev().find(|size| 1 << size <= rows).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -155,7 +152,7 @@ mod tests {
     fn texts_number_their_placeholders_and_hold_on_postgres_only() {
         assert_eq!(
             PAIRS.text(1, false),
-            "SELECT 1 WHERE (a, b) IN (VALUES ($1, $2), ($3, $4))"
+            "SELECT 1 WHERE (a, b) IN (VALUES (?, ?), (?, ?))"
         );
         assert_eq!(
             PAIRS.text(0, true),
@@ -164,18 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_cut_into_powers_of_two_within_the_limit() {
-        assert_eq!(PAIRS.largest(7, false), 2);
-        assert_eq!(PAIRS.largest(1000, false), 6);
-        static WIDE: Bulk = Bulk::new("", 17, "");
-        assert_eq!(WIDE.largest(1000, false), 4);
-        assert_eq!(WIDE.largest(1000, true), 6);
+    fn lists_are_cut_into_powers_of_two() {
+        assert_eq!([1, 2, 3, 7, 1000].map(largest), [0, 1, 1, 2, 6]);
     }
 
     #[test]
     fn an_in_list_is_filled_up_with_its_last_row() {
         let args: Vec<Arg<'_>> = (0..6).map(Arg::Int).collect();
-        let cut = PAIRS.repeated(&args, true);
+        let cut = PAIRS.repeated(&args);
         assert_eq!(cut.len(), 1);
         let ints: Vec<i64> = cut[0]
             .1

@@ -16,6 +16,11 @@ use super::failure::{Damage, damage};
 /// How long a caller waits for a connection before it is told that the store is unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Bytes of a page in a new SQLite database.
+const PAGE: u32 = 8 * 1024;
+/// KiB of pages the writer keeps, so that it does not read back from the WAL what it wrote.
+const WRITER_CACHE: &str = "-16384";
+
 /// One value bound to a placeholder.
 #[derive(Clone, Copy)]
 pub(super) enum Arg<'a> {
@@ -96,6 +101,8 @@ impl Address {
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(5))
                 .pragma("trusted_schema", "OFF")
+                // an event of some KiB shares its page instead of spilling over three; files that are there keep theirs
+                .page_size(PAGE)
                 // the writer does it, where a failure can be seen
                 .pragma("wal_autocheckpoint", "0")
                 .statement_cache_capacity(200)
@@ -118,7 +125,8 @@ impl Address {
         match self {
             Address::Sqlite(options) => {
                 keep_private(options.get_filename());
-                Ok(Conn::Sqlite(options.connect().await?))
+                let writes = (**options).clone().pragma("cache_size", WRITER_CACHE);
+                Ok(Conn::Sqlite(writes.connect().await?))
             }
             Address::Postgres(options) => {
                 let connected = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;

@@ -7,6 +7,7 @@ mod conformance;
 mod emergency;
 mod disk;
 mod exchange;
+mod inferno;
 mod kept;
 mod logs;
 mod partner;
@@ -17,10 +18,11 @@ mod us_core;
 mod world;
 mod writer;
 
-pub use conformance::{Nonconformity, known, nonconformities, nonconformities_of_event};
+pub use conformance::{Nonconformity, claims_no_us_core, known, nonconformities, nonconformities_of_event};
 pub use disk::folder as database_folder;
 pub use emergency::{emergency, numbered, parameter, parameters};
-pub use exchange::{Answer, Ask};
+pub use exchange::{Answer, Ask, reference};
+pub use inferno::{Asked, Group, Search, groups as inferno_groups, moved};
 pub use kept::{Kept, never_was};
 pub use logs::written as operators_log;
 pub use partner::{

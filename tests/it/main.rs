@@ -40,6 +40,8 @@ mod story_staff_disclosure;
 mod story_stranger;
 mod story_ties;
 mod story_token;
+mod story_us_core;
+mod story_us_core_groups;
 mod tidy;
 mod traces;
 mod two_worlds;

@@ -57,6 +57,11 @@ things!(
     a_psychotherapy_note_leaves_no_trace: psychotherapy_note,
     a_sud_counseling_note_leaves_no_trace: sud_counseling_note,
     a_resource_outside_the_data_set_leaves_no_trace: outside_the_data_set,
+    a_visit_at_a_part_2_program_leaves_no_trace: visit_at_a_part_2_program,
+    an_appointment_with_a_part_2_counsellor_leaves_no_trace: appointment_with_a_part_2_counsellor,
+    a_place_only_hidden_things_lead_to_leaves_no_trace: place_only_hidden_things_lead_to,
+    a_part_2_screening_leaves_no_trace: part_2_screening,
+    an_unread_document_leaves_no_trace: unread_document,
     a_consent_about_another_recipient_leaves_no_trace: consent_about_another,
     a_restriction_about_another_recipient_leaves_no_trace: restriction_about_another,
 );

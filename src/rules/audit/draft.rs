@@ -86,8 +86,7 @@ impl Draft<'_> {
         agents: impl FnOnce(&mut Json) -> Who<'w>,
         entities: impl FnOnce(&mut Json),
     ) -> Event {
-        // The id is public, the salt is not: one comes from the other by a hash.
-        let id = hex(&Digest::of(&salt).0[..16]);
+        let id = id(occasion.recorded, &salt);
         let recorded = Instant(occasion.recorded.0 - occasion.recorded.0.rem_euclid(1000));
         let mut json = Json::with_capacity(capacity);
         json.raw("{\"resourceType\":\"AuditEvent\"").field("id", &id);
@@ -219,4 +218,11 @@ pub(super) fn detail(json: &mut Json, name: &str, value: &str) {
             .field("valueString", value)
             .close("}");
     }
+}
+
+/// The id is public, the salt is not: one comes from the other by a hash. The milliseconds before it keep events of one time
+/// beside each other in an index, whose pages are what a commit writes.
+fn id(recorded: Instant, salt: &[u8; 16]) -> String {
+    let milliseconds = recorded.0.div_euclid(1000).to_be_bytes();
+    hex(&[&milliseconds[2..], &Digest::of(salt).0[..10]].concat())
 }

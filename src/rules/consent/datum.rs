@@ -7,87 +7,12 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::context::{Context, local_part, without_version};
+use super::elements::{self, AUTHORS, REQUESTS, SUBJECTS};
 use super::rule::{Code, DataRule, Meaning, Span};
 use crate::fhir::date::PartialDate;
 use crate::fhir::{Instant, is_shared};
 use crate::label::{ConfidentialityBasis, Labels};
 use crate::terminology::Confidentiality;
-
-/// Elements that say who wrote it.
-const AUTHORS: [&str; 9] = [
-    "author",
-    "performer",
-    "recorder",
-    "asserter",
-    "requester",
-    "informationSource",
-    "source",
-    "sender",
-    "enterer",
-];
-
-/// Requests say who shall do it, which is not who wrote it.
-const REQUESTS: [&str; 7] = [
-    "ServiceRequest",
-    "MedicationRequest",
-    "DeviceRequest",
-    "CommunicationRequest",
-    "SupplyRequest",
-    "NutritionOrder",
-    "Task",
-];
-
-/// Elements that say of when it is, the clinical time before the time of writing.
-const TIMES: [&str; 38] = [
-    "effectiveDateTime",
-    "effectivePeriod",
-    "effectiveInstant",
-    "performedDateTime",
-    "performedPeriod",
-    "occurrenceDateTime",
-    "occurrencePeriod",
-    "servicedDate",
-    "servicedPeriod",
-    "started",
-    "period",
-    "onsetDateTime",
-    "onsetPeriod",
-    "executionPeriod",
-    "identifiedDateTime",
-    "identifiedPeriod",
-    "timingDateTime",
-    "timingPeriod",
-    "createdDateTime",
-    "createdPeriod",
-    "billablePeriod",
-    "startDate",
-    "detected",
-    "whenHandedOver",
-    "whenPrepared",
-    "authored",
-    "dateWritten",
-    "recordedOn",
-    "recordedDate",
-    "authoredOn",
-    "dateAsserted",
-    "recorded",
-    "date",
-    "dateTime",
-    "created",
-    "start",
-    "issued",
-    "sent",
-];
-
-/// Elements whose codes say what the resource is about; a permit by code looks nowhere else.
-const SUBJECTS: [&str; 6] = [
-    "code",
-    "medicationCodeableConcept",
-    "vaccineCode",
-    "type",
-    "category",
-    "class",
-];
 
 /// Who serves the person, and the consent itself: a release leads to them, they are not the data it is about.
 fn is_beside(resource_type: &str) -> bool {
@@ -157,8 +82,7 @@ impl<'a> Datum<'a> {
         }
         match class.system.as_str() {
             "http://hl7.org/fhir/resource-types" | "http://hl7.org/fhir/ValueSet/resource-types" | "" => {
-                self.resource["resourceType"] == class.code.as_str()
-                    || matches!(class.code.as_str(), "Resource" | "DomainResource")
+                elements::is_of_type(self.resource, &class.code)
             }
             "urn:ietf:rfc:3986" => {
                 let profiles = self.resource["meta"]["profile"].as_array();
@@ -181,6 +105,9 @@ impl<'a> Datum<'a> {
 
     /// `provision.code`: a permit looks at what the resource is about, a deny finds the code anywhere in it.
     pub(super) fn has_code(&self, code: &Code, permit: bool) -> bool {
+        if elements::form(self.resource).is_some_and(|(system, own)| code.covers(system, own)) {
+            return true;
+        }
         if permit {
             return SUBJECTS
                 .iter()
@@ -252,7 +179,8 @@ impl<'a> Datum<'a> {
     fn is_by(&self, author: &str, permit: bool, context: &dyn Context) -> bool {
         let kind = self.resource["resourceType"].as_str().unwrap_or_default();
         let shall_do = |key: &str| permit && key == "performer" && REQUESTS.contains(&kind);
-        let mut authors = AUTHORS.iter().filter(|key| !shall_do(key));
+        let makers = elements::makers(kind, permit);
+        let mut authors = AUTHORS.iter().filter(|key| !shall_do(key)).chain(makers);
         authors.any(|key| {
             each_reference(&self.resource[*key], 0, &mut |reference| {
                 self.is_meant(reference, author, permit, context)
@@ -303,9 +231,8 @@ impl<'a> Datum<'a> {
         if TIMELESS.contains(&kind) || is_shared(kind) {
             return permit;
         }
-        let mut times = TIMES
-            .iter()
-            .filter_map(|key| time_of(&self.resource[key], zone))
+        let mut times = elements::times(kind, self.resource)
+            .filter_map(|time| time_of(time, zone))
             .peekable();
         match permit {
             true => times.next().is_some_and(|(start, end)| {

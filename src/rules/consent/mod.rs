@@ -10,6 +10,7 @@ pub mod case;
 mod compile;
 mod context;
 mod coverage;
+mod elements;
 mod datum;
 mod dimension;
 mod evaluate;

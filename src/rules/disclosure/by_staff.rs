@@ -13,7 +13,7 @@ use super::relationship::{Basis, Relationship};
 use super::release::{About, Decision};
 use super::{Rules, references};
 use crate::fhir::{Issue, IssueCode, Now};
-use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed};
+use crate::label::{Company, HighWater, Kept, Labels, ReviewedTexts, is_opaque, label_reviewed};
 use crate::law::staff_act::{Answer, Ground, Stated, covers, judge};
 use crate::law::{Agency, Obligations, Source};
 use crate::profile::{self, DataSet};
@@ -55,10 +55,13 @@ pub fn by_staff(
         problems.push(Issue::error(IssueCode::Value, "dataSet", why));
         return Err(problems);
     };
+    let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
+    let company = Company::of(record.all().map(|stored| &stored.body), rules.lists, &raised);
     let mut work = Work {
         act,
         rules,
         data_set,
+        company: &company,
         reviewed: &record.reviewed,
         withheld: Vec::new(),
         problems,
@@ -125,6 +128,7 @@ struct Work<'a> {
     act: &'a StaffAct<'a>,
     rules: &'a Rules,
     data_set: &'a DataSet,
+    company: &'a Company<'a>,
     reviewed: &'a ReviewedTexts,
     withheld: Vec<Withheld>,
     problems: Vec<Issue>,
@@ -134,12 +138,16 @@ impl<'a> Work<'a> {
     fn consider(&mut self, at: Option<usize>, stored: &'a Stored) -> Option<Candidate<'a>> {
         let place = at.map_or_else(|| "patient".to_owned(), |at| format!("what[{at}]"));
         let raised: Vec<&str> = self.rules.policy.raised().iter().map(String::as_str).collect();
-        let labels = label_reviewed(
+        let mut labels = label_reviewed(
             &stored.body,
             self.rules.lists,
             &raised,
             self.reviewed.of(&stored.resource_type, &stored.id),
         );
+        let kept = self.company.kept_by(&stored.resource_type, &stored.id);
+        if let Some(kept) = kept {
+            kept.raise(&mut labels);
+        }
         if let Err(why) = self.lets(&labels) {
             self.problems
                 .push(Issue::error(IssueCode::BusinessRule, place, why));
@@ -155,6 +163,12 @@ impl<'a> Work<'a> {
             return None;
         };
         let mut hidden = self.hidden(stored, &labels);
+        if !hidden.is_empty() && is_opaque(&stored.resource_type) {
+            let why = "something said of the document is barred, and it cannot be filtered inside";
+            self.problems
+                .push(Issue::error(IssueCode::BusinessRule, place, why));
+            return None;
+        }
         if !hidden.is_empty() {
             let own: BTreeSet<&str> = labels.elements.iter().map(|(path, _)| path.as_str()).collect();
             profile::free_text(&stored.body, &mut |path| {
@@ -184,9 +198,9 @@ impl<'a> Work<'a> {
             stored,
             profile: Some(profile),
             projected,
-            labelled: labels.is_more_than_stated(),
+            labelled: labels.is_more_than_stated() || kept.is_some(),
             elements,
-            mark: HighWater::default(),
+            mark: kept.map(Kept::mark).unwrap_or_default(),
             hidden,
             shared: false,
             stays: false,

@@ -14,7 +14,7 @@ use super::record::{Record, Stored};
 use super::{Rules, Withheld};
 use crate::consent::case::{read, read::Case, refused};
 use crate::fhir::{Issue, Now};
-use crate::label::CodeLists;
+use crate::label::{CodeLists, Company};
 use crate::law;
 use crate::profile::shipped;
 
@@ -155,11 +155,13 @@ fn withheld_for(
         let Some(data_set) = set else {
             return all("data-set: the policy serves this class of recipient nothing for this purpose");
         };
+        let company = Company::of(record.all().map(|stored| &stored.body), rules.lists, &raised);
         let mut work = Work {
             rules,
             raised,
             data_set,
             layers,
+            company: &company,
             reviewed: &record.reviewed,
             written: &record.written,
             withheld: Vec::new(),

@@ -11,8 +11,8 @@ use super::layers::{Layers, Permitted, Refused};
 use super::narrative::PART2_NOTICE;
 use super::record::Stored;
 use super::written::WrittenValues;
-use crate::fhir::excerpt::Excerpt;
-use crate::label::{HighWater, Labels, ReviewedTexts, label_reviewed, values_at};
+use crate::fhir::excerpt::{Excerpt, Part};
+use crate::label::{Company, HighWater, Kept, Labels, ReviewedTexts, is_opaque, label_reviewed, values_at};
 use crate::law;
 use crate::profile::{self, DataSet, LeadsNowhere, Profile, Projected};
 use crate::terminology::{Confidentiality, Sensitivities};
@@ -104,6 +104,29 @@ impl<'a> Candidate<'a> {
     }
 }
 
+/// A document of which every content has its bytes, or leads to them: the rest of it, title and size, speaks of what is not there.
+pub(super) fn is_whole(resource_type: &str, projected: &Projected<'_>) -> bool {
+    if resource_type != "DocumentReference" {
+        return true;
+    }
+    let content = projected.excerpt.root().and_then(|root| root.member("content"));
+    let mut content = content.into_iter().flat_map(Part::parts);
+    content.all(|content| {
+        let attachment = content.member("attachment");
+        attachment.is_some_and(|a| a.member("data").is_some() || a.member("url").is_some())
+    })
+}
+
+/// What is no DomainResource has no narrative.
+pub(super) fn has_narrative(resource_type: &str) -> bool {
+    !matches!(resource_type, "Binary" | "Bundle" | "Parameters")
+}
+
+/// Why a document goes whole.
+const OPAQUE: &str = "something that is said of the document is withheld, and it cannot be filtered inside";
+const MUTE: &str =
+    "its form has no place for the notice that must go with it; inside its document it would have";
+
 /// An excerpt borrows its scalars from where they are stored, so the place of one tells whether it is there.
 pub(super) fn address(value: &Value) -> usize {
     std::ptr::from_ref(value).addr()
@@ -153,6 +176,8 @@ pub(super) struct Work<'a> {
     pub raised: Vec<&'a str>,
     pub data_set: &'a DataSet,
     pub layers: Layers<'a>,
+    /// What resources take from the company they keep.
+    pub company: &'a Company<'a>,
     pub reviewed: &'a ReviewedTexts,
     pub written: &'a WrittenValues,
     pub withheld: Vec<Withheld>,
@@ -185,7 +210,11 @@ impl<'a> Work<'a> {
         // What the recipient wrote itself is not kept from it, and not judged.
         let own = self.written.of(&self.layers.recipient.id, stored);
         let judged = own.as_ref().map_or(stored, |own| &own.judged);
-        let labels = label_reviewed(&judged.body, self.rules.lists, &self.raised, reviews);
+        let mut labels = label_reviewed(&judged.body, self.rules.lists, &self.raised, reviews);
+        let kept = self.company.kept_by(&stored.resource_type, &stored.id);
+        if let Some(kept) = kept {
+            kept.raise(&mut labels);
+        }
         let permitted = self.layers.judge(judged, &labels);
         let permitted = match permitted {
             Ok(permitted) => permitted,
@@ -204,6 +233,15 @@ impl<'a> Work<'a> {
         }
         let (mut hidden, elements) = self.judge_elements(judged, &labels, shared);
         let sensitive = !hidden.is_empty();
+        if sensitive && is_opaque(&stored.resource_type) {
+            // What is inside cannot be filtered, and what is said of it says what is inside.
+            self.keep_back(
+                stored.reference(),
+                Refused::new(Rule::Shape, None, OPAQUE),
+                shared,
+            );
+            return None;
+        }
         if sensitive {
             // What a person typed may speak of what is withheld; only text with a label of its own was judged.
             let read = labels.elements.iter().map(|(path, _)| path);
@@ -216,7 +254,8 @@ impl<'a> Work<'a> {
                 }
             });
         }
-        let Some(projected) = project(profile, stored, &hidden, None) else {
+        let projected = project(profile, stored, &hidden, None);
+        let Some(projected) = projected.filter(|p| is_whole(&stored.resource_type, p)) else {
             let rule = if sensitive { Rule::Shape } else { Rule::DataSet };
             self.keep_back(
                 stored.reference(),
@@ -225,13 +264,13 @@ impl<'a> Work<'a> {
             );
             return None;
         };
-        Some(Candidate {
+        let candidate = Candidate {
             stored,
             profile: Some(profile),
             projected,
-            labelled: labels.is_more_than_stated(),
+            labelled: labels.is_more_than_stated() || kept.is_some(),
             elements,
-            mark: HighWater::default(),
+            mark: kept.map(Kept::mark).unwrap_or_default(),
             hidden,
             shared,
             stays: false,
@@ -239,7 +278,12 @@ impl<'a> Work<'a> {
             part2: labels.part2,
             obligations: permitted.obligations,
             statements: permitted.statements.into_iter().collect(),
-        })
+        };
+        if candidate.notice().is_some() && !has_narrative(&stored.resource_type) {
+            self.keep_back(stored.reference(), Refused::new(Rule::Shape, None, MUTE), shared);
+            return None;
+        }
+        Some(candidate)
     }
 
     /// What the recipient itself stated: all of it, whatever its labels and its data set. They travel with it.

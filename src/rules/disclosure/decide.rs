@@ -15,6 +15,7 @@ use super::release::{About, Decision};
 use super::sight::Sighted;
 use super::{Rules, elements, references};
 use crate::fhir::Now;
+use crate::label::Company;
 use crate::law::Emergency;
 use crate::profile::DataSet;
 use crate::search::Extractor;
@@ -106,8 +107,9 @@ fn released<'a>(
     }
     .ok_or(Refusal::PurposeNotServed)?;
     let raised: Vec<&str> = policy.raised().iter().map(String::as_str).collect();
+    let company = Company::of(record.all().map(|stored| &stored.body), rules.lists, &raised);
     let relationship = layers
-        .first_known(related, &raised)
+        .first_known(related, &raised, &company)
         .or_else(|| under_grant(recipient, emergency));
     let relationship = relationship.ok_or(Refusal::NoRelationship)?;
     if relationship.basis == Basis::Reported && emergency.is_none() {
@@ -121,6 +123,7 @@ fn released<'a>(
         raised,
         data_set,
         layers,
+        company: &company,
         reviewed: &record.reviewed,
         written: &record.written,
         withheld: Vec::new(),

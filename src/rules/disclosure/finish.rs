@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::consider::Candidate;
+use super::consider::{Candidate, has_narrative};
 use super::narrative;
 use super::release::Undated;
 use crate::fhir::Value;
@@ -58,11 +58,15 @@ pub(super) fn finish(
     let labels = security(&seen, no_redisclosure, &stored.body);
     let base = || format!("http://hl7.org/fhir/StructureDefinition/{}", stored.resource_type);
     let form = profile.map_or_else(base, |profile| profile.url().to_owned());
-    write_meta(&form, labels, bytes);
-    bytes.extend_from_slice(b"},\"text\":");
-    narrative::narrative(root, notice.as_deref(), bytes);
-    #[cfg(debug_assertions)]
-    super::planted::narrative(&stored.body, bytes);
+    let claims = profile.map(|profile| profile.claims(root)).unwrap_or_default();
+    write_meta(&form, &claims, labels, bytes);
+    bytes.push(b'}');
+    if has_narrative(&stored.resource_type) {
+        bytes.extend_from_slice(b",\"text\":");
+        narrative::narrative(root, notice.as_deref(), bytes);
+        #[cfg(debug_assertions)]
+        super::planted::narrative(&stored.body, bytes);
+    }
     root.parts()
         .filter(|part| !matches!(part.name(), "resourceType" | "id"))
         .for_each(|part| write_member(part, bytes));
@@ -85,9 +89,18 @@ fn write_member(part: Part<'_, '_>, out: &mut Vec<u8>) {
 }
 
 /// The members of `meta`; version and date come before them when they are known.
-fn write_meta<'a>(profile: &str, labels: impl Iterator<Item = (&'a str, &'a str)>, out: &mut Vec<u8>) {
+fn write_meta<'a>(
+    profile: &str,
+    claims: &[&str],
+    labels: impl Iterator<Item = (&'a str, &'a str)>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"\"profile\":[");
     write_string(profile, out);
+    for claim in claims {
+        out.push(b',');
+        write_string(claim, out);
+    }
     out.extend_from_slice(b"],\"security\":[");
     for (index, (system, code)) in labels.enumerate() {
         if index > 0 {

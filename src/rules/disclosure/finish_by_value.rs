@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::consider::Candidate;
-use super::narrative::{DEEPEST, PART2_NOTICE, SKIPPED};
+use super::narrative::{DEEPEST, PART2_NOTICE, SKIPPED, SKIPPED_BELOW};
 use super::record::Stored;
+use crate::fhir::excerpt::Excerpt;
 use crate::label::{CodeLists, HighWater, Labels, RAISED, label_codes};
 use crate::profile::tests::by_value::completed;
 use crate::profile::tests::shipping::{cases, sets};
@@ -82,14 +83,20 @@ fn every_case_is_written_as_it_is_slowly() {
 fn finish(stored: &Stored, profile: &Profile, part2: bool, mut body: Value) -> Value {
     // What the source stated of the whole resource still holds; what came from a withheld element is not there.
     body["meta"] = json!({ "security": stored.body["meta"]["security"] });
-    let mut seen = label_codes(&body, CodeLists::shipped(), &RAISED);
+    let mut stated = body.clone();
+    stated["securityLabel"] = stored.body["securityLabel"].clone();
+    let mut seen = label_codes(&stated, CodeLists::shipped(), &RAISED);
     let mark = HighWater {
         part2,
         ..HighWater::default()
     };
     mark.raise(&mut seen);
-    let meta = json!({ "profile": [profile.url()], "security": security(&seen) });
     let mut body = completed(profile, body);
+    let mut whole = Excerpt::default();
+    whole.value("", &body);
+    let claims = profile.claims(whole.root().expect("a resource"));
+    let profiles: Vec<&str> = std::iter::once(profile.url()).chain(claims).collect();
+    let meta = json!({ "profile": profiles, "security": security(&seen) });
     let text = narrative(&body, part2.then_some(PART2_NOTICE));
     if let Value::Object(object) = &mut body {
         object.shift_remove("meta");
@@ -100,7 +107,9 @@ fn finish(stored: &Stored, profile: &Profile, part2: bool, mut body: Value) -> V
         }
         let next = 1 + usize::from(id.is_some());
         object.shift_insert(next, "meta".to_owned(), meta);
-        object.shift_insert(next + 1, "text".to_owned(), text);
+        if stored.resource_type != "Binary" {
+            object.shift_insert(next + 1, "text".to_owned(), text);
+        }
     }
     body
 }
@@ -177,7 +186,9 @@ fn render(value: &Value, depth: usize, html: &mut String) {
         Value::Object(object) => match in_words(value) {
             Some(text) => escape(&text, html),
             None => members(
-                object.iter().filter(|(name, _)| *name != "extension"),
+                object
+                    .iter()
+                    .filter(|(name, _)| !SKIPPED_BELOW.contains(&name.as_str())),
                 depth + 1,
                 html,
             ),

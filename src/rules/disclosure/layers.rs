@@ -10,7 +10,7 @@ use super::record::{Recipient, Stored};
 use super::relationship::{Basis, Relationship};
 use super::scope::Scopes;
 use crate::consent::{Consents, Datum, Effect, Inquiry, Part2, State, Verdict};
-use crate::label::{Labels, NoteKind, label};
+use crate::label::{Company, Labels, NoteKind, label};
 use crate::law::{
     self, Agency, Asker, Default, Obligation, Obligations, Outcome, Question, Reason, Regime, Said, Source,
     Word,
@@ -109,9 +109,16 @@ impl Layers<'_> {
         &self,
         related: Vec<(Relationship, &Stored)>,
         raised: &[&str],
+        company: &Company<'_>,
     ) -> Option<Relationship> {
         let known = related.into_iter().find(|(relationship, evidence)| {
-            let labels = || label(&evidence.body, self.rules.lists, raised);
+            let labels = || {
+                let mut labels = label(&evidence.body, self.rules.lists, raised);
+                if let Some(kept) = company.kept_by(&evidence.resource_type, &evidence.id) {
+                    kept.raise(&mut labels);
+                }
+                labels
+            };
             match relationship.basis {
                 Basis::Reported => true,
                 Basis::Coverage if !labels().part2 => true,

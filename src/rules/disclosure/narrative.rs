@@ -16,6 +16,8 @@ pub(super) const SKIPPED: &[&str] = &[
     "extension",
     "identifier",
 ];
+/// Nobody reads the bytes of a document in its narrative.
+pub(super) const SKIPPED_BELOW: &[&str] = &["extension", "data", "hash"];
 pub(super) const DEEPEST: usize = 12;
 
 /// Writes a `Narrative` with status `generated` for a released resource, as JSON. `notice` is a statement that must travel.
@@ -107,7 +109,7 @@ fn render(part: Part<'_, '_>, depth: usize, out: &mut Vec<u8>) {
         }
         None if depth >= DEEPEST => out.extend_from_slice("…".as_bytes()),
         None if Phrase::of(part).is_some_and(|phrase| phrase.write(out)) => {}
-        None => members(part, &["extension"], depth + 1, out),
+        None => members(part, SKIPPED_BELOW, depth + 1, out),
     }
 }
 

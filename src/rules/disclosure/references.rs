@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::consider::Candidate;
+use super::consider::{Candidate, is_whole};
 use super::explain::{Rule, Withheld};
+use crate::profile::Projected;
 
 pub(super) fn settle(candidates: &mut Vec<Candidate<'_>>, withheld: &mut Vec<Withheld>) {
     let places = Places::of(candidates);
@@ -86,7 +87,10 @@ fn leading_to(leading: &[(usize, usize)], target: usize) -> impl Iterator<Item =
 impl Candidate<'_> {
     /// Takes out the links that lead to nothing that is `there`; `false` when the resource cannot stay without them.
     fn keep(&mut self, there: &dyn Fn(&str) -> bool, withheld: &mut Vec<Withheld>) -> bool {
-        if let Some(kept) = self.project(Some(&|target| !target.is_some_and(there))) {
+        let kept = self.project(Some(&|target| !target.is_some_and(there)));
+        let stands =
+            |kept: &Projected<'_>| self.profile.is_none() || is_whole(&self.stored.resource_type, kept);
+        if let Some(kept) = kept.filter(stands) {
             self.projected = kept;
             return true;
         }
@@ -103,12 +107,13 @@ impl Candidate<'_> {
     }
 }
 
-/// Shared resources stay only when something released about the person leads to them: a release is no directory. Who answers stays.
+/// Shared resources stay only when something released about the person leads to them: a release is no directory. Who answers stays. Bytes
+/// go only with the document that leads to them.
 fn drop_unreferenced(candidates: &mut Vec<Candidate<'_>>, targets: &[Targets], released: Vec<bool>) {
     let mut reached: Vec<bool> = candidates
         .iter()
         .zip(&released)
-        .map(|(c, released)| *released && (!c.shared || c.stays))
+        .map(|(c, released)| *released && (!c.shared && c.stored.resource_type != "Binary" || c.stays))
         .collect();
     let mut open: Vec<usize> = (0..candidates.len()).filter(|at| reached[*at]).collect();
     while let Some(at) = open.pop() {

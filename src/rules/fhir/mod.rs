@@ -7,6 +7,7 @@ pub mod id;
 pub mod element;
 pub mod constraint;
 pub mod path;
+mod npi;
 mod shared;
 pub mod letters;
 mod markup;
@@ -28,5 +29,6 @@ mod examples;
 
 pub use instant::{Instant, Now};
 pub use issue::{Issue, IssueCode, Severity};
+pub use npi::is_npi;
 pub use serde_json::Value;
 pub use shared::{SHARED, is_shared};

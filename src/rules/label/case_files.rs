@@ -15,6 +15,9 @@ fn codes(set: Sensitivities) -> Vec<String> {
 }
 
 fn set(codes: &Value) -> Sensitivities {
+    if codes == "ALL" {
+        return Sensitivities::all();
+    }
     let codes = codes.as_array().into_iter().flatten();
     codes
         .filter_map(Value::as_str)

@@ -26,6 +26,10 @@ pub enum Why {
     },
     /// A word or phrase of the list of terms sounds in the text: a suspicion, not yet a label.
     Term { term: String, list: ListName },
+    /// Nobody has labelled or read the bytes of a document: they may say anything.
+    Unread,
+    /// It is of the company that the resource keeps: `path` leads to `from`, which carries it.
+    Company { path: &'static str, from: String },
     /// Staff read this very text and said so.
     Review,
     /// Confidentiality that follows from the other labels: Part 2 provenance, a kind of note, a raised sensitivity.
@@ -53,6 +57,14 @@ pub fn basis(
     let mut grounds = Vec::new();
     let labels = Walk::over(resource, lists, set_of(raised), reviews, Some(&mut grounds));
     for suspicion in &labels.suspicions {
+        if suspicion.path.ends_with(".data") {
+            grounds.extend(suspicion.sensitivity.codes().map(|code| Ground {
+                path: suspicion.path.clone(),
+                label: code.to_owned(),
+                why: Why::Unread,
+            }));
+            continue;
+        }
         let text = text_at(resource, &suspicion.path).unwrap_or_default();
         for (term, sensitivity) in terms::found(text) {
             let open = sensitivity.codes().filter_map(Sensitivities::of);

@@ -15,6 +15,7 @@ mod walk;
 mod ground;
 mod high_water;
 mod released;
+mod company;
 
 #[cfg(test)]
 mod case_files;
@@ -28,6 +29,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 pub use codes::{CodeLists, Hit, ListName, Loaded};
+pub use company::{Company, Kept};
 pub use ground::{Ground, Why, basis};
 pub use high_water::HighWater;
 pub use provenance::{Programs, Provenance, Received};
@@ -131,6 +133,11 @@ pub fn label_reviewed(
     reviews: Option<&TextReviews>,
 ) -> Labels {
     walk::label_resource(resource, lists, set_of(raised), walk::Texts::Read, reviews)
+}
+
+/// Does a resource of this type hold bytes that cannot be filtered inside? Then it leaves whole or not at all.
+pub fn is_opaque(resource_type: &str) -> bool {
+    walk::is_opaque(resource_type)
 }
 
 /// As [`label`], without suspicions: no text is read. Enough for the labels that travel with what is released.

@@ -11,6 +11,8 @@ pub(super) fn codes<'a>(released: Part<'_, 'a>, lists: &CodeLists) -> (Vec<Found
     released
         .parts()
         .for_each(|element| look(element, element.name(), 0, lists, &mut found));
+    let form = released.member("questionnaire").and_then(Part::as_str);
+    found.extend(form.and_then(|form| Found::form(form, "", lists)));
     found.into_iter().partition(|found| found.level == 0)
 }
 

@@ -27,7 +27,20 @@ pub(super) struct Stated {
 impl Stated {
     pub(super) fn of_meta(resource: &Value) -> Stated {
         let codings = resource["meta"]["security"].as_array().into_iter().flatten();
-        codings.fold(Stated::default(), Stated::and)
+        let stated = codings.fold(Stated::default(), Stated::and);
+        if resource["resourceType"] != "DocumentReference" {
+            return stated;
+        }
+        // What a source says of the document is no less a label for standing beside the document.
+        let of_document = resource["securityLabel"].as_array().into_iter().flatten();
+        of_document
+            .flat_map(|concept| concept["coding"].as_array().into_iter().flatten())
+            .fold(stated, Stated::and)
+    }
+
+    /// Has somebody who knew what it says labelled it? That a program made it says nothing of what is in it.
+    pub(super) fn says_what_it_holds(&self) -> bool {
+        self.confidentiality.is_some() || !self.sensitivity.is_empty() || self.note_kind != NoteKind::General
     }
 
     /// The inline labels among these extensions; `None` when there are none.

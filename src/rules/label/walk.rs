@@ -10,7 +10,7 @@ use super::ground::Ground;
 use super::review::TextReviews;
 use super::source::Stated;
 use super::{Basis, CodeLists, ConfidentialityBasis, Labels, NoteKind, Reason, Suspicion, terms};
-use crate::terminology::{Confidentiality, Sensitivities};
+use crate::terminology::{Confidentiality, LOINC, Sensitivities, loinc_form};
 
 /// The JSON door lets 64 levels in; what is deeper did not come through it and is not followed.
 const MAX_DEPTH: usize = 128;
@@ -46,6 +46,22 @@ pub(super) struct Found<'a> {
     pub code: &'a str,
 }
 
+impl<'a> Found<'a> {
+    /// The form that a QuestionnaireResponse answers, where LOINC published it.
+    pub(super) fn form(canonical: &'a str, path: &str, lists: &CodeLists) -> Option<Found<'a>> {
+        let code = loinc_form(canonical)?;
+        let hit = lists.lookup(LOINC, code)?;
+        Some(Found {
+            path: path.to_owned(),
+            level: 0,
+            sensitivity: hit.sensitivity,
+            line: hit.line,
+            system: LOINC,
+            code,
+        })
+    }
+}
+
 /// Are sentences looked at?
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Texts {
@@ -73,7 +89,15 @@ pub(super) struct Walk<'a, 'g> {
     contained: Vec<(String, Labels)>,
     texts: Vec<Suspicion>,
     cleared: Vec<String>,
+    /// A document, or its bytes: no code and no list of words looks into it.
+    opaque: bool,
+    unread: Vec<Suspicion>,
     grounds: Grounds<'g>,
+}
+
+/// Types whose content is bytes that nothing here can read.
+pub(super) fn is_opaque(resource_type: &str) -> bool {
+    matches!(resource_type, "DocumentReference" | "Binary")
 }
 
 pub(super) fn label_resource(
@@ -121,6 +145,8 @@ impl<'a, 'g> Walk<'a, 'g> {
             contained: Vec::new(),
             texts: Vec::new(),
             cleared: Vec::new(),
+            opaque: resource["resourceType"].as_str().is_some_and(is_opaque),
+            unread: Vec::new(),
             grounds,
         };
         if let Some(members) = resource.as_object() {
@@ -163,6 +189,8 @@ impl<'a, 'g> Walk<'a, 'g> {
                 self.coding(key, members, level);
                 self.members(members, depth, level + 1);
             }
+            Value::String(text) if level == 0 && key == "questionnaire" => self.form(text),
+            Value::String(bytes) if self.opaque && key == "data" => self.bytes(bytes),
             Value::String(text) if self.by.reads == Texts::Read && !NO_TEXT.contains(&key) => self.text(text),
             _ => {}
         }
@@ -198,6 +226,28 @@ impl<'a, 'g> Walk<'a, 'g> {
         };
         self.grounds.code(self.by.lists, &found);
         self.codes.push(found);
+    }
+
+    /// A form published by LOINC is known by its code: `http://loinc.org/q/44249-1`.
+    fn form(&mut self, canonical: &'a str) {
+        if let Some(found) = Found::form(canonical, &self.path, self.by.lists) {
+            self.grounds.code(self.by.lists, &found);
+            self.codes.push(found);
+        }
+    }
+
+    /// Bytes that nobody has labelled may say anything; staff who read these very bytes say what.
+    fn bytes(&mut self, bytes: &str) {
+        if self.by.reads == Texts::Skipped {
+            return;
+        }
+        match self.by.reviews.and_then(|reviews| reviews.of(&self.path, bytes)) {
+            Some(labels) => self.reviewed_text(labels),
+            None => self.unread.push(Suspicion {
+                path: self.path.clone(),
+                sensitivity: Sensitivities::all(),
+            }),
+        }
     }
 
     fn inline_label(&mut self, extensions: &Value) -> bool {
@@ -254,6 +304,9 @@ impl<'a, 'g> Walk<'a, 'g> {
 
     fn finish(mut self, stated: Stated) -> Labels {
         self.grounds.stated(&self.path, &stated);
+        if !stated.says_what_it_holds() {
+            self.texts.append(&mut self.unread);
+        }
         let (own, below): (Vec<_>, Vec<_>) = self.codes.into_iter().partition(|found| found.level == 0);
         let mut labels = compose(stated, &own, self.by.raised);
         if labels.confidentiality_basis == ConfidentialityBasis::Rule {

@@ -14,6 +14,7 @@ mod checks;
 mod closed;
 mod project;
 mod complete;
+mod claims;
 mod validate;
 mod data_set;
 mod policy_keys;
@@ -37,6 +38,7 @@ pub use whole::whole_data_set;
 use crate::fhir::Issue;
 use crate::fhir::element::table;
 use crate::fhir::excerpt::Part;
+use claims::Claim;
 use complete::Absent;
 use plan::Plan;
 use validate::Closed;
@@ -48,6 +50,7 @@ pub struct Profile {
     resource_type: &'static str,
     plan: Plan,
     absent: Vec<Absent>,
+    claims: Vec<Claim>,
     closed: Value,
     closed_rules: OnceLock<Closed>,
 }
@@ -64,6 +67,7 @@ impl Profile {
         check_header(sd, root.name, &mut problems);
         let named = differential::read(sd, root.name, &mut problems);
         let plan = compile::compile(root, &named, &mut problems);
+        let claims = claims::read(sd, root, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -75,6 +79,7 @@ impl Profile {
             resource_type: root.name,
             plan,
             absent,
+            claims,
             closed,
             closed_rules: OnceLock::new(),
         })
@@ -120,6 +125,17 @@ impl Profile {
     /// after everything that is there, when nothing more is taken out.
     pub fn unknown<'a>(&'a self, released: Part<'_, 'a>) -> impl Iterator<Item = (&'a str, &'a Value)> {
         complete::unknown(&self.absent, released)
+    }
+
+    /// Addresses of the other profiles that `released` conforms to, each once: to be asked when nothing more is put in or taken out.
+    pub fn claims(&self, released: Part<'_, '_>) -> Vec<&str> {
+        let mut claimed: Vec<&str> = Vec::with_capacity(self.claims.len());
+        for profile in self.claims.iter().filter_map(|claim| claim.of(released)) {
+            if !claimed.contains(&profile) {
+                claimed.push(profile);
+            }
+        }
+        claimed
     }
 
     /// Every way in which a released resource differs from R4 or from the closed profile; empty is valid.

@@ -23,6 +23,8 @@ pub enum Rule {
     Cardinality,
     /// A constraint that projection does not enforce: better refused than read as kept.
     Unenforced,
+    /// A claim to conform to another guide that names no profile, or asks for what cannot be.
+    Claim,
     /// `meta`, `text`, `implicitRules` or an element `id`: computed, or never released.
     NotForProfiles,
 }
@@ -43,6 +45,7 @@ impl Rule {
             Rule::Slicing => "slicing",
             Rule::Cardinality => "cardinality",
             Rule::Unenforced => "unenforced",
+            Rule::Claim => "claim",
             Rule::NotForProfiles => "not-for-profiles",
         }
     }

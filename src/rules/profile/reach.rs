@@ -62,7 +62,18 @@ pub(super) fn content(e: &'static Element, type_name: &str) -> Option<Content> {
     }
     let name = e.types.iter().copied().find(|t| *t == type_name)?;
     if is_primitive(name) {
+        let name = if points(e, name) { name } else { "uri" };
         return Some(Content::Primitive(name));
     }
     table().datatype(name).map(Content::Complex)
+}
+
+/// Does a canonical or url here lead to something that may be withheld? Which form was filled in is what a response says, and
+/// its address is what an Endpoint says; no release holds either.
+fn points(e: &Element, primitive: &str) -> bool {
+    match primitive {
+        "canonical" => e.targets != ["Questionnaire"],
+        "url" => e.path != "Endpoint.address",
+        _ => true,
+    }
 }

@@ -17,6 +17,14 @@ pub use sensitivity::{EQUIVALENCE, Equivalence, Sensitivities};
 pub const ACT_CODE: &str = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 pub const CONFIDENTIALITY: &str = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+pub const LOINC: &str = "http://loinc.org";
+
+/// The code of a form that LOINC publishes, from its canonical: `http://loinc.org/q/44249-1|2.77`.
+/// <https://loinc.org/fhir/>
+pub fn loinc_form(canonical: &str) -> Option<&str> {
+    let code = canonical.strip_prefix("http://loinc.org/q/")?;
+    code.split('|').next().filter(|code| !code.is_empty())
+}
 
 static ACT_CODES: LazyLock<Hierarchy> = LazyLock::new(|| Hierarchy::read(include_str!("act_code.tsv")));
 static ACT_REASONS: LazyLock<Hierarchy> = LazyLock::new(|| Hierarchy::read(include_str!("act_reason.tsv")));

@@ -66,6 +66,11 @@ impl Sensitivities {
         TABLE.index.get(code).map(|i| Sensitivities(1 << i))
     }
 
+    /// Every code there is: of what nobody has read, anything may be true.
+    pub fn all() -> Sensitivities {
+        Sensitivities((0..TABLE.codes.len()).fold(0, |set, i| set | (1 << i)))
+    }
+
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }

@@ -16,9 +16,7 @@ use super::people::root;
 
 const PACKAGES: [&str; 4] = ["us-core-6.1.0", "eltss-2.0.0", "bser-2.0.0-ballot", "balp-1.1.5"];
 
-const US_CORE: &str = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-";
-const ELTSS: &str = "http://hl7.org/fhir/us/eltss/StructureDefinition/";
-const BSER: &str = "http://hl7.org/fhir/us/bser/StructureDefinition/referral-";
+const US_CORE: &str = "http://hl7.org/fhir/us/core/StructureDefinition/";
 
 /// What an error says and of which profile, where: a line of `conformance.tsv` without its reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,91 +59,41 @@ fn package(name: &str, folder: &Path) -> Package {
     reader.finish().expect("a published package is in order")
 }
 
-/// The profiles a client would expect a resource of this kind to conform to.
-fn expected(resource: &Value) -> Vec<String> {
-    let text = |name: &str| resource[name].as_str().unwrap_or_default();
-    let core = |name: &str| vec![format!("{US_CORE}{name}")];
-    match text("resourceType") {
-        kind @ ("Patient"
-        | "CareTeam"
-        | "MedicationRequest"
-        | "AllergyIntolerance"
-        | "Encounter"
-        | "Organization"
-        | "Practitioner"
-        | "PractitionerRole"
-        | "Location"
-        | "RelatedPerson"
-        | "DocumentReference"
-        | "Provenance"
-        | "Coverage"
-        | "Immunization"
-        | "Procedure"
-        | "Medication"
-        | "QuestionnaireResponse") => core(&kind.to_lowercase()),
-        "CarePlan" => vec![format!("{US_CORE}careplan"), format!("{ELTSS}CarePlan-eltss")],
-        "Goal" => vec![format!("{US_CORE}goal"), format!("{ELTSS}Goal-eltss")],
-        "RiskAssessment" => vec![format!("{ELTSS}RiskAssessment-eltss")],
-        "Condition" if has_category(resource, "encounter-diagnosis") => core("condition-encounter-diagnosis"),
-        "Condition" => core("condition-problems-health-concerns"),
-        "Observation" => core(observation(resource)),
-        "ServiceRequest" => vec![
-            format!("{US_CORE}servicerequest"),
-            format!("{BSER}servicerequest"),
-        ],
-        // A referral's task, not an action of a plan.
-        "Task"
-            if resource["focus"]["reference"]
-                .as_str()
-                .is_some_and(|r| r.starts_with("ServiceRequest/")) =>
-        {
-            vec![format!("{BSER}task")]
-        }
-        _ => Vec::new(),
-    }
+/// Types that US Core has a profile for.
+const OF_US_CORE: [&str; 21] = [
+    "Patient",
+    "CarePlan",
+    "CareTeam",
+    "Goal",
+    "Condition",
+    "Observation",
+    "ServiceRequest",
+    "MedicationRequest",
+    "AllergyIntolerance",
+    "Encounter",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Location",
+    "RelatedPerson",
+    "DocumentReference",
+    "Provenance",
+    "Coverage",
+    "Immunization",
+    "Procedure",
+    "QuestionnaireResponse",
+];
+
+/// A resource of a type that US Core profiles, and what it is, where it claims none of those profiles.
+pub fn claims_no_us_core(resource: &Value) -> Option<String> {
+    let kind = resource["resourceType"].as_str()?;
+    let claimed = resource["meta"]["profile"].as_array().into_iter().flatten();
+    let mut claimed = claimed.filter_map(Value::as_str);
+    let claims = claimed.any(|url| url.starts_with(US_CORE));
+    (OF_US_CORE.contains(&kind) && !claims).then(|| kind.to_owned())
 }
 
-fn has_category(resource: &Value, code: &str) -> bool {
-    let categories = resource["category"].as_array().into_iter().flatten();
-    let mut codings = categories.flat_map(|one| one["coding"].as_array().into_iter().flatten());
-    codings.any(|coding| coding["code"] == code)
-}
-
-/// By code where US Core has a profile for one, else by category.
-fn observation(resource: &Value) -> &'static str {
-    let codes: Vec<&str> = resource["code"]["coding"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|c| c["code"].as_str())
-        .collect();
-    let by_code = [
-        ("72166-2", "smokingstatus"),
-        ("82810-3", "observation-pregnancystatus"),
-        ("86645-9", "observation-pregnancyintent"),
-        ("76690-7", "observation-sexual-orientation"),
-        ("11341-5", "observation-occupation"),
-        ("85354-9", "blood-pressure"),
-        ("29463-7", "body-weight"),
-        ("8302-2", "body-height"),
-        ("39156-5", "bmi"),
-        ("8867-4", "heart-rate"),
-        ("9279-1", "respiratory-rate"),
-        ("8310-5", "body-temperature"),
-    ];
-    if let Some((_, profile)) = by_code.iter().find(|(code, _)| codes.contains(code)) {
-        return profile;
-    }
-    let by_category = [
-        ("vital-signs", "vital-signs"),
-        ("laboratory", "observation-lab"),
-        ("survey", "observation-screening-assessment"),
-    ];
-    let found = by_category.iter().find(|(code, _)| has_category(resource, code));
-    found.map_or("simple-observation", |(_, profile)| profile)
-}
-
-/// Where a resource is not what a partner expects of it. Asked once of each content: most tests release the same.
+/// Where a resource is not what it claims to be in `meta.profile`. Asked once of each content: most tests release the same.
 pub fn nonconformities(resource: &Value) -> Vec<Nonconformity> {
     static SEEN: LazyLock<Mutex<HashMap<Digest, Vec<Nonconformity>>>> = LazyLock::new(Mutex::default);
     let Some(definitions) = definitions() else {
@@ -157,9 +105,7 @@ pub fn nonconformities(resource: &Value) -> Vec<Nonconformity> {
     if let Some(known) = seen().get(&key) {
         return known.clone();
     }
-    let profiles = expected(&plain);
-    let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
-    let issues = definitions.validate(&plain, &profiles);
+    let issues = definitions.validate(&plain, &[]);
     let errors = issues
         .into_iter()
         .filter(|issue| issue.severity <= Severity::Error);

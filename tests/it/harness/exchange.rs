@@ -144,6 +144,14 @@ impl Answer {
             .collect()
     }
 
+    /// Where the page after this one is, below `/fhir/`.
+    pub fn next_page(&self) -> Option<String> {
+        let bundle = self.json();
+        let mut links = bundle["link"].as_array().into_iter().flatten();
+        let url = links.find(|link| link["relation"] == "next")?["url"].as_str()?;
+        Some(url.split_once("/fhir/")?.1.to_owned())
+    }
+
     /// `Type/id` of each, in order.
     pub fn references(&self) -> Vec<String> {
         self.resources().iter().map(reference).collect()

@@ -243,6 +243,19 @@ impl Partner<'_> {
         self.world.send(ask.bearer(&self.token)).await
     }
 
+    /// What this search finds, page after page.
+    pub async fn all(&self, query: &str) -> Vec<Value> {
+        let mut found = Vec::new();
+        let mut next = Some(query.to_owned());
+        while let Some(path) = next {
+            let page = self.get(&path).await;
+            assert_eq!(page.status, 200, "{path}: {}", page.text());
+            found.extend(page.resources());
+            next = page.next_page();
+        }
+        found
+    }
+
     /// Everything this partner can get about a person: each type it is served searched, and each reference followed.
     /// By `Type/id`.
     pub async fn everything(&self, patient: &str) -> BTreeMap<String, Value> {
@@ -251,21 +264,17 @@ impl Partner<'_> {
         for profile in set.profiles() {
             let query = match profile.resource_type() {
                 "Patient" => format!("Patient?_id={patient}"),
+                // No search finds one: a document leads to it.
+                "Binary" => continue,
                 shared if set.directory().iter().any(|d| d == shared) => continue,
                 other => format!("{other}?patient={patient}"),
             };
-            let answer = self.get(&query).await;
-            assert_eq!(answer.status, 200, "{query}: {}", answer.text());
-            found.extend(
-                answer
-                    .resources()
-                    .into_iter()
-                    .map(|one| (super::exchange::reference(&one), one)),
-            );
+            let all = self.all(&query).await;
+            found.extend(all.into_iter().map(|one| (super::exchange::reference(&one), one)));
         }
         let mut open: Vec<Value> = found.values().cloned().collect();
         while let Some(one) = open.pop() {
-            for target in references_in(&one) {
+            for target in references_in(&one).into_iter().chain(attached(&one)) {
                 let Entry::Vacant(place) = found.entry(target) else {
                     continue;
                 };
@@ -276,6 +285,14 @@ impl Partner<'_> {
         }
         found
     }
+}
+
+/// The Binaries that a document leads to.
+fn attached(document: &Value) -> Vec<String> {
+    let contents = document["content"].as_array().into_iter().flatten();
+    let urls = contents.filter_map(|content| content["attachment"]["url"].as_str());
+    urls.filter_map(|url| url.rfind("Binary/").map(|at| url[at..].to_owned()))
+        .collect()
 }
 
 /// Every literal reference, wherever it stands.

@@ -96,6 +96,11 @@ const TYPES: &[&str] = &[
     "AllergyIntolerance",
     "RelatedPerson",
     "ServiceRequest",
+    "Encounter",
+    "Appointment",
+    "QuestionnaireResponse",
+    "DocumentReference",
+    "Communication",
 ];
 
 pub fn corpus(thing: &Thing) -> Vec<Turn> {

@@ -3,6 +3,7 @@
 //!
 //! Where an element is withheld, the free text beside it goes too (SEMANTICS 2): the world without it has neither.
 
+mod company;
 mod elements;
 mod notes;
 mod others;
@@ -12,6 +13,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Kept, never_was};
 
+pub use company::{
+    appointment_with_a_part_2_counsellor, part_2_screening, place_only_hidden_things_lead_to,
+    unread_document, visit_at_a_part_2_program,
+};
 pub use elements::{
     contained_resource, hiv_labelled_element, labelled_phone, part_2_counsellor, part_2_sibling,
 };

@@ -3,7 +3,7 @@
 
 use super::missing::holds;
 use crate::disclosure::{Rules, Stored};
-use crate::label::{Ground, Labels, NoteKind, TextReviews, Why, basis, label_reviewed};
+use crate::label::{Company, Ground, Labels, NoteKind, TextReviews, Why, basis, label_reviewed};
 use crate::terminology::{Confidentiality, Sensitivities};
 
 /// What a consent would have to cover, and why.
@@ -23,15 +23,19 @@ pub(super) fn labels_of(
     stored: &Stored,
     element: Option<&str>,
     rules: &Rules,
-    reviews: Option<&TextReviews>,
+    (reviews, company): (Option<&TextReviews>, &Company<'_>),
 ) -> Labelled {
     let raised: Vec<&str> = rules.policy.raised().iter().map(String::as_str).collect();
-    let whole = label_reviewed(&stored.body, rules.lists, &raised, reviews);
-    let grounds = basis(&stored.body, rules.lists, &raised, reviews);
+    let mut whole = label_reviewed(&stored.body, rules.lists, &raised, reviews);
+    let mut grounds = basis(&stored.body, rules.lists, &raised, reviews);
+    if let Some(kept) = company.kept_by(&stored.resource_type, &stored.id) {
+        kept.raise(&mut whole);
+        grounds.extend(kept.grounds(&stored.resource_type));
+    }
     let Some(element) = element else {
         // A label that an element has of its own, and a suspicion, do not make the resource what it is.
         let of_element = |ground: &Ground| {
-            matches!(ground.why, Why::Term { .. })
+            matches!(ground.why, Why::Term { .. } | Why::Unread)
                 || whole.elements.iter().any(|(path, _)| holds(path, &ground.path))
         };
         let told = grounds
@@ -44,7 +48,8 @@ pub(super) fn labels_of(
     let around = grounds
         .iter()
         .filter(|ground| holds(&ground.path, element) || holds(element, &ground.path));
-    let told = around.map(in_words).collect();
+    let mut told: Vec<String> = around.map(in_words).collect();
+    told.dedup();
     if let Some((_, own)) = whole.elements.iter().find(|(path, _)| path == element) {
         return labelled(own, Sensitivities::NONE, told);
     }
@@ -78,6 +83,10 @@ fn in_words(ground: &Ground) -> String {
             "{label}: suspected, `{term}` sounds in the text at {path} ({} {})",
             list.name, list.version
         ),
+        Why::Unread => format!("anything: nobody has labelled or read the document at {path}"),
+        Why::Company { path, from } => {
+            format!("{label}: by its company, `{path}` leads to {from}, which carries it")
+        }
         Why::Review => format!("{label}: staff read the text at {path} and said so"),
         Why::Rule => format!("{label}: follows from its other labels"),
     }

@@ -31,6 +31,7 @@ pub use title::title;
 use super::answer::NotRecorded;
 use super::{Decision, Recipient, Record, Refusal, Relationship, Rules, decide};
 use crate::fhir::Now;
+use crate::label::Company;
 use crate::log::{Digest, Durable};
 use crate::terminology::{ACT_REASON, is_a};
 use candidates::candidates;
@@ -181,6 +182,9 @@ fn seen(
 
 /// First what is kept back for its own sake, then what follows it: the changes found for the one are tried for the other.
 fn reasons(kept: &[Kept], trials: &mut Trials<'_>) -> Vec<Reason> {
+    let raised: Vec<&str> = trials.rules.policy.raised().iter().map(String::as_str).collect();
+    let (record, lists) = (trials.record, trials.rules.lists);
+    let company = Company::of(record.all().map(|stored| &stored.body), lists, &raised);
     let mut found: Vec<Vec<Step>> = Vec::new();
     let mut reasons: Vec<Option<Reason>> = kept.iter().map(|_| None).collect();
     for follows in [false, true] {
@@ -189,7 +193,7 @@ fn reasons(kept: &[Kept], trials: &mut Trials<'_>) -> Vec<Reason> {
             .enumerate()
             .filter(|(_, kept)| kept.follows == follows)
         {
-            let reason = reason(at, kept, trials, &found);
+            let reason = reason(at, kept, trials, (&found, &company));
             if !reason.change.steps.is_empty() && !found.contains(&reason.change.steps) {
                 found.push(reason.change.steps.clone());
                 found.sort_by_key(Vec::len);
@@ -200,7 +204,12 @@ fn reasons(kept: &[Kept], trials: &mut Trials<'_>) -> Vec<Reason> {
     reasons.into_iter().flatten().collect()
 }
 
-fn reason(at: usize, kept: &Kept, trials: &mut Trials<'_>, found: &[Vec<Step>]) -> Reason {
+fn reason(
+    at: usize,
+    kept: &Kept,
+    trials: &mut Trials<'_>,
+    (found, company): (&[Vec<Step>], &Company<'_>),
+) -> Reason {
     let (recipient, purpose, rules) = (trials.recipient, trials.purpose, trials.rules);
     let treating = treating(recipient, purpose, rules);
     let stored = trials
@@ -210,7 +219,7 @@ fn reason(at: usize, kept: &Kept, trials: &mut Trials<'_>, found: &[Vec<Step>]) 
         .find(|one| one.reference() == kept.reference);
     let labelled = stored.map(|stored| {
         let reviews = trials.record.reviewed.of(&stored.resource_type, &stored.id);
-        labels_of(stored, kept.element.as_deref(), rules, reviews)
+        labels_of(stored, kept.element.as_deref(), rules, (reviews, company))
     });
     let tried = match kept.follows {
         true => found.to_vec(),

@@ -169,10 +169,57 @@ fn examples_of_others_are_released_within_their_profiles() {
 
 /// US Core 6.1.0 must-support elements that some sets (`*`: all) do not release, and why.
 const LEFT_OUT: &[(&str, &str, &str)] = &[
-    ("*", "Condition.encounter", "no set releases encounters"),
-    ("*", "MedicationRequest.encounter", "no set releases encounters"),
-    ("*", "PractitionerRole.location", "no set releases locations"),
-    ("*", "PractitionerRole.endpoint", "no set releases endpoints"),
+    (
+        "crisis-team health-plan",
+        "Condition.encounter",
+        "when it was recorded is enough",
+    ),
+    (
+        "crisis-team",
+        "MedicationRequest.encounter",
+        "since when it is taken is enough",
+    ),
+    (
+        "health-plan",
+        "PractitionerRole.location",
+        "it pays organisations and professionals, not places",
+    ),
+    (
+        "crisis-team health-plan community-provider",
+        "PractitionerRole.endpoint",
+        "they call by telephone",
+    ),
+    (
+        "crisis-team",
+        "Encounter.identifier",
+        "nobody quotes the number of an earlier visit on the scene",
+    ),
+    (
+        "crisis-team health-plan",
+        "Encounter.participant.type",
+        "who was there is enough",
+    ),
+    (
+        "crisis-team health-plan",
+        "Encounter.participant.period",
+        "who was there is enough",
+    ),
+    (
+        "crisis-team health-plan",
+        "Encounter.reasonReference",
+        "the reason as coded is enough, and a plan has none of it",
+    ),
+    (
+        "health-plan",
+        "Encounter.reasonCode",
+        "the diagnosis is on the claim",
+    ),
+    ("health-plan", "Encounter.location", "serviceProvider is there"),
+    (
+        "hospital",
+        "QuestionnaireResponse.questionnaire.extension",
+        "it takes one form, which is known by its canonical",
+    ),
     (
         "*",
         "Practitioner.address",

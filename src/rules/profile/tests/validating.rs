@@ -106,7 +106,11 @@ fn a_type_outside_the_profile_is_found() {
     let (sets, mut tried) = (sets(), 0);
     for (profile, name, out) in released(&sets) {
         for (plain, other, value) in [
-            ("valueString", "valueRatio", json!({"numerator": {"value": 1}})),
+            (
+                "valueString",
+                "valueSampledData",
+                json!({"origin": {"value": 0}, "period": 1, "dimensions": 1}),
+            ),
             ("onsetDateTime", "onsetString", json!("since the fire")),
             (
                 "effectiveDateTime",

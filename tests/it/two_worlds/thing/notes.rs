@@ -142,7 +142,7 @@ fn support() -> Value {
 
 pub fn outside_the_data_set(base: &[Kept]) -> Thing {
     let id = "5f".repeat(16);
-    let weight = json!({"system": "http://loinc.org", "code": "29463-7"});
+    let weight = json!({"system": "https://hearthstone.example/ids/observation", "code": "weight"});
     let worlds = [
         observed(base, &id, weight, None),
         base.to_vec(),
