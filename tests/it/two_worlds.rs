@@ -16,6 +16,7 @@ mod planted;
 mod refusals;
 mod searched;
 mod thing;
+mod writes;
 
 use tokio::sync::OnceCell;
 
@@ -124,6 +125,7 @@ async fn hold(engine: Engine, make: fn(&[Kept]) -> Thing) {
         true,
     ));
     let found = Figures::of(&turns, &hidden[0], &visible[0]);
+    writes::hold(engine, &thing).await;
     let (busy, asked) = (begun.elapsed(), 5 * found.responses);
     println!(
         "two worlds, {engine:?}, {}: {} turns, {} responses compared, {} differ; {} % answered 2xx; {} % differ where it \

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::DATE;
 use super::resource::resource;
 use crate::gateway::Gateway;
+use crate::gateway::write::{patch_formats, stated_types, system_interactions};
 
 /// What is said of what is served, each at its own address.
 const DEFINITIONS: [&str; 4] = [
@@ -17,8 +18,11 @@ const DEFINITIONS: [&str; 4] = [
 
 impl Gateway {
     pub fn capability_statement(&self) -> Value {
-        let resources: Vec<Value> = self
-            .served_types()
+        let mut served = self.served_types();
+        for stated in stated_types() {
+            served.entry(stated.to_owned()).or_default();
+        }
+        let resources: Vec<Value> = served
             .into_iter()
             .map(|(t, p)| resource(&t, &p, &self.config.base()))
             .chain(DEFINITIONS.map(|of| json!({"type": of, "interaction": [{"code": "read"}]})))
@@ -35,6 +39,7 @@ impl Gateway {
             "instantiates": ["http://hl7.org/fhir/us/core/CapabilityStatement/us-core-server"],
             "implementationGuide": ["http://hl7.org/fhir/us/core/ImplementationGuide/hl7.fhir.us.core|6.1.0"],
             "format": ["json", "xml"],
+            "patchFormat": patch_formats(),
             "rest": [{
                 "mode": "server",
                 "security": {
@@ -49,7 +54,8 @@ impl Gateway {
                             {"url": "revoke", "valueUri": self.revocation_endpoint()}]}],
                     "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token (hl7-b2b)"
                 },
-                "resource": resources
+                "resource": resources,
+                "interaction": system_interactions()
             }]
         })
     }

@@ -5,9 +5,10 @@ use postern_rules::search::{Parameter, includes_of, parameters, revincludes_of};
 use serde_json::{Value, json};
 
 use super::definitions::operations;
+use crate::gateway::write::add_writes;
 
 pub(super) fn resource(resource_type: &str, profiles: &[String], base: &str) -> Value {
-    let supported = us_core(resource_type).chain(profiles.iter().cloned());
+    let supported: Vec<String> = us_core(resource_type).chain(profiles.iter().cloned()).collect();
     // What has no parameters (Binary) is only read.
     let searched_by = !parameters(resource_type).is_empty();
     let codes = ["read", "vread", "search-type"];
@@ -17,13 +18,15 @@ pub(super) fn resource(resource_type: &str, profiles: &[String], base: &str) -> 
         .collect();
     let mut statement = json!({
         "type": resource_type,
-        "supportedProfile": supported.collect::<Vec<_>>(),
         "interaction": interactions,
         "versioning": "versioned",
         "readHistory": false,
         "conditionalRead": "not-match",
         "referencePolicy": ["literal", "resolves", "local"]
     });
+    if !supported.is_empty() {
+        statement["supportedProfile"] = json!(supported);
+    }
     if searched_by {
         statement["searchParam"] = searched(resource_type).into();
     }
@@ -39,6 +42,7 @@ pub(super) fn resource(resource_type: &str, profiles: &[String], base: &str) -> 
     if !combinations.is_empty() {
         statement["extension"] = Value::Array(combinations);
     }
+    add_writes(resource_type, &mut statement);
     if resource_type == "Patient" {
         statement["operation"] = Value::Array(operations(base));
     }
