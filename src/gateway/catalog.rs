@@ -1,6 +1,6 @@
 //! Mappings, data sets and policy, loaded and checked as one: a single mistake anywhere and nothing starts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use postern_rules::disclosure::Rules;
@@ -29,6 +29,26 @@ impl Mappings {
             .iter()
             .filter(|(name, _)| name.split('/').next() == Some(source));
         own.any(|(_, mapping)| mapping.part2_whole())
+    }
+
+    /// The code map `[source]-[map]`: each of the source's words with the Coding it becomes, in the order of its file.
+    pub fn code_map(&self, id: &str) -> Option<Vec<(&str, &Value)>> {
+        self.0.iter().find_map(|(name, mapping)| {
+            let source = name.split('/').next()?;
+            let map = id.strip_prefix(source)?.strip_prefix('-')?;
+            Some(mapping.code_map(map)?.collect())
+        })
+    }
+
+    /// `[source]-[map]` of each code map that some mapping uses.
+    pub fn code_maps(&self) -> BTreeSet<String> {
+        let sources = self
+            .0
+            .iter()
+            .map(|(name, mapping)| (name.split('/').next().unwrap_or_default(), mapping));
+        let all = sources
+            .flat_map(|(source, mapping)| mapping.code_maps().map(move |map| format!("{source}-{map}")));
+        all.collect()
     }
 
     pub fn names(&self) -> Vec<&str> {

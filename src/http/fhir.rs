@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use postern_rules::disclosure::Reading;
 use postern_rules::fhir::element::table;
-use postern_rules::fhir::{Issue, IssueCode};
+use postern_rules::fhir::{Issue, IssueCode, Value};
 use postern_rules::search::View;
 
 use super::binary;
@@ -35,11 +35,39 @@ pub async fn structure_definition(
     facts: Facts,
     Path(id): Path<String>,
 ) -> Response {
+    defined(&facts, gateway.structure_definition(&id)).await
+}
+
+pub async fn code_system(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(id): Path<String>,
+) -> Response {
+    defined(&facts, gateway.code_system(&id)).await
+}
+
+/// What a source's words become is for partners alone: it tells how the agency works.
+pub async fn concept_map(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Path(id): Path<String>,
+) -> Response {
     let Some(format) = wanted(&facts, &[]) else {
         return respond::not_acceptable();
     };
-    match gateway.structure_definition(&id) {
-        Some(profile) => respond::resource(StatusCode::OK, profile, format),
+    match facts.call(&gateway).await.map(|_| gateway.concept_map(&id)) {
+        Ok(Some(map)) => respond::resource(StatusCode::OK, &map, format),
+        Ok(None) => respond::error(Error::NotFound, format),
+        Err(error) => respond::error(error, format),
+    }
+}
+
+async fn defined(facts: &Facts, definition: Option<Value>) -> Response {
+    let Some(format) = wanted(facts, &[]) else {
+        return respond::not_acceptable();
+    };
+    match definition {
+        Some(definition) => respond::resource(StatusCode::OK, &definition, format),
         None => respond::no_such_route().await,
     }
 }

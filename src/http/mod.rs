@@ -61,6 +61,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/fhir/metadata", get(fhir::metadata))
         .route("/fhir/.well-known/smart-configuration", get(smart::configuration))
         .route("/fhir/StructureDefinition/{id}", get(fhir::structure_definition))
+        .route("/fhir/CodeSystem/{id}", get(fhir::code_system))
+        .route("/fhir/ConceptMap/{id}", get(fhir::concept_map))
         .route("/fhir/OperationDefinition/{id}", get(operation::definition))
         .route("/fhir/Patient/$match", post(operation::match_person))
         .route("/fhir/Patient/%24match", post(operation::match_person))

@@ -1,6 +1,8 @@
 //! FHIR over HTTP as stock clients expect it: methods, media types, headers, discovery.
 //! <https://hl7.org/fhir/R4/http.html>, <https://hl7.org/fhir/R4/search.html>
 
+use std::collections::BTreeSet;
+
 use axum::http::Method;
 use postern_rules::fhir::{gate, json, xml};
 
@@ -15,6 +17,7 @@ stories!(
     answers_carry_no_header_beyond_the_list,
     a_request_id_is_echoed_when_it_is_plain,
     discovery_needs_no_token_and_tells_no_secret,
+    what_is_ours_is_defined,
     search_parameters_find_what_they_name,
     pages_hold_together_what_one_answer_holds,
 );
@@ -289,7 +292,13 @@ async fn discovery_needs_no_token_and_tells_no_secret(engine: Engine) {
     );
     assert!(!statement.to_string().contains("maple") && !smart.to_string().contains("maple"));
     for resource in statement["rest"][0]["resource"].as_array().expect("types") {
-        for profile in resource["supportedProfile"].as_array().expect("profiles") {
+        let own = |url: &&serde_json::Value| !url.as_str().unwrap_or_default().contains("/us/core/");
+        for profile in resource["supportedProfile"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(own)
+        {
             let id = profile
                 .as_str()
                 .and_then(|url| url.rsplit('/').next())
@@ -307,6 +316,50 @@ async fn discovery_needs_no_token_and_tells_no_secret(engine: Engine) {
             .status,
         404
     );
+}
+
+/// Each code system and extension of ours that stands in what a partner got, and what a source's words became.
+async fn what_is_ours_is_defined(engine: Engine) {
+    let world = World::demo(engine).await;
+    let rosa = world.id_of(Person::ROSA).await;
+    let maple = world.partner(MAPLE).await;
+    let all: Vec<String> = maple
+        .everything(&rosa)
+        .await
+        .values()
+        .map(ToString::to_string)
+        .collect();
+    let (all, mut asked) = (all.join("\n"), 0);
+    for kind in ["CodeSystem", "StructureDefinition"] {
+        let place = format!("https://postern.example/fhir/{kind}/");
+        let parts = all.split(place.as_str()).skip(1);
+        let ids: BTreeSet<&str> = parts.filter_map(|rest| rest.split(['"', '|']).next()).collect();
+        for id in ids {
+            let served = world.send(Ask::get(&format!("/fhir/{kind}/{id}"))).await;
+            let defined = served.json();
+            assert_eq!((served.status, &defined["id"]), (200, &id.into()), "{kind}/{id}");
+            assert_eq!(defined["url"], format!("{place}{id}"));
+            assert_eq!(gate::check(&defined), [], "{kind}/{id}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 5, "{asked}");
+    let path = "/fhir/ConceptMap/hearthstone-action-phase";
+    let map = maple.send(Ask::get(path)).await;
+    assert_eq!(map.status, 200, "{}", map.text());
+    assert_eq!(gate::check(&map.json()), []);
+    assert_eq!(
+        map.json()["group"][0]["element"][0]["target"][0]["code"],
+        "start-of-shift"
+    );
+    assert_eq!(world.send(Ask::get(path)).await.status, 401, "for partners alone");
+    for none in [
+        "CodeSystem/none",
+        "ConceptMap/hearthstone-none",
+        "ConceptMap/none",
+    ] {
+        assert_eq!(maple.get(none).await.status, 404, "{none}");
+    }
 }
 
 async fn search_parameters_find_what_they_name(engine: Engine) {

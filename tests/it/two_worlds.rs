@@ -14,6 +14,7 @@ mod passes;
 #[cfg(debug_assertions)]
 mod planted;
 mod refusals;
+mod searched;
 mod thing;
 mod writes;
 

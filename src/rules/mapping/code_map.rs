@@ -152,6 +152,14 @@ impl CodeMap {
         }
     }
 
+    /// Each source word with its Coding, in the order of the file.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let coding = |word| self.rows.get(word).map(|row: &Row| &row.coding);
+        self.known
+            .iter()
+            .filter_map(move |word| Some((&**word, coding(word)?)))
+    }
+
     /// The known source words, for a message; the first fifty.
     pub fn known(&self) -> String {
         let mut words = self

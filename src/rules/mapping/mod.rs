@@ -179,6 +179,17 @@ impl Mapping {
         named?.as_str().filter(|name| !name.trim().is_empty())
     }
 
+    /// The names of its source's code maps that it uses.
+    pub fn code_maps(&self) -> impl Iterator<Item = &str> {
+        self.maps.keys().map(String::as_str)
+    }
+
+    /// One of them: each source word with the Coding it becomes (without a system where the map states none), in the order of
+    /// the file.
+    pub fn code_map(&self, name: &str) -> Option<impl Iterator<Item = (&str, &Value)>> {
+        self.maps.get(name).map(CodeMap::rows)
+    }
+
     /// Is its source a Part 2 program as a whole (the header's `part2: whole`)?
     pub fn part2_whole(&self) -> bool {
         self.header.part2_whole

@@ -201,9 +201,11 @@ impl DataSet {
     }
 
     /// The profile this stored resource is released by; `None`: it is not released, because its type has none here or
-    /// because the set excludes what it is, or takes nothing of the type from the record.
+    /// because the set excludes what it is, or takes nothing of the type from the record. A stored Provenance speaks of sources:
+    /// the one that is released is made anew.
     pub fn profile_of(&self, stored: &Value) -> Option<&Profile> {
-        let profile = self.profile(stored.get("resourceType")?.as_str()?)?;
+        let kind = stored.get("resourceType")?.as_str()?;
+        let profile = self.profile(kind).filter(|_| kind != "Provenance")?;
         let stays = self.excluded.iter().any(|item| item.met_by(stored));
         let only_made = self.made.iter().any(|of| of == profile.resource_type());
         (!stays && !only_made).then_some(profile)

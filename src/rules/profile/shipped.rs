@@ -31,19 +31,19 @@ pub const DATA_SETS: &[Files] = &[
     data_set!("primary-care": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "Goal" "ServiceRequest" "Encounter" "QuestionnaireResponse"
         "Communication" "Appointment" "DocumentReference" "Binary" "CareTeam" "RelatedPerson" "PractitionerRole"
-        "Practitioner" "Organization" "Location" "HealthcareService" "Endpoint" "Consent"),
+        "Practitioner" "Organization" "Location" "HealthcareService" "Endpoint" "Consent" "Provenance"),
     data_set!("crisis-team": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "ServiceRequest" "Encounter" "Appointment" "DocumentReference" "Binary" "CareTeam" "RelatedPerson"
-        "PractitionerRole" "Practitioner" "Organization" "Location" "HealthcareService" "Consent"),
+        "PractitionerRole" "Practitioner" "Organization" "Location" "HealthcareService" "Consent" "Provenance"),
     data_set!("hospital": "Patient" "CarePlan" "RiskAssessment" "AllergyIntolerance" "MedicationRequest"
         "Condition" "Observation" "Task" "ServiceRequest" "Encounter" "QuestionnaireResponse" "Appointment"
         "DocumentReference" "Binary" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner" "Organization"
-        "Location" "HealthcareService" "Endpoint" "Consent"),
+        "Location" "HealthcareService" "Endpoint" "Consent" "Provenance"),
     data_set!("health-plan": "Patient" "Coverage" "CarePlan" "Condition" "ServiceRequest" "Encounter" "Task"
-        "DocumentReference" "Binary" "CareTeam" "PractitionerRole" "Practitioner" "Organization" "Consent"),
+        "DocumentReference" "Binary" "CareTeam" "PractitionerRole" "Practitioner" "Organization" "Consent" "Provenance"),
     data_set!("community-provider": "Patient" "CarePlan" "AllergyIntolerance" "Observation" "Task" "Goal"
         "ServiceRequest" "Appointment" "DocumentReference" "Binary" "CareTeam" "RelatedPerson" "PractitionerRole" "Practitioner"
-        "Organization" "Location" "HealthcareService" "Consent"),
+        "Organization" "Location" "HealthcareService" "Consent" "Provenance"),
 ];
 
 pub const POLICY: &str = include_str!("../../../profiles/policy.json");

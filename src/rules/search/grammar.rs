@@ -351,7 +351,8 @@ fn lenient_leaves_out_what_is_unknown_and_says_what_was_applied() {
             ("patient", "p"),
             ("_sort", "-date"),
             ("_elements", "title"),
-            ("_include", "CarePlan:goal")
+            ("_include", "CarePlan:goal"),
+            ("_count", "100"),
         ]
     );
     assert!(

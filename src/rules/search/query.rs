@@ -59,10 +59,18 @@ impl Query {
         }
         issues.extend(taking.contradiction());
         if issues.is_empty() {
-            Ok(taking.query)
+            Ok(taking.query.counted())
         } else {
             Err(issues)
         }
+    }
+
+    /// The size of its pages is stated also where the request left it to us.
+    fn counted(mut self) -> Query {
+        if self.applied.iter().all(|(name, _)| name != "_count") {
+            self.applied.push(("_count".to_owned(), self.count.to_string()));
+        }
+        self
     }
 
     pub(super) fn new(resource_type: &'static str) -> Query {

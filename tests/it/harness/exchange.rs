@@ -137,6 +137,8 @@ impl Answer {
         let speaks_of_nobody = [
             "OperationOutcome",
             "CapabilityStatement",
+            "CodeSystem",
+            "ConceptMap",
             "StructureDefinition",
             "OperationDefinition",
             // a grant: it has an event of its own kind

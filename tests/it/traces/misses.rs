@@ -89,7 +89,11 @@ pub async fn s14_ids_tell_neither_order_nor_time(engine: Engine) {
         ids(engine, true).await,
         "neither order nor time of arrival is in an id"
     );
-    let mut plain: Vec<&str> = forwards.iter().filter_map(|one| one.split('/').nth(1)).collect();
+    // The id of a Provenance is type and id of what it is of.
+    let mut plain: Vec<&str> = forwards
+        .iter()
+        .filter_map(|one| one.rsplit(['/', '-']).next())
+        .collect();
     let hexadecimal = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
     assert!(
         plain.iter().all(hexadecimal),

@@ -168,6 +168,9 @@ const ROUTES: &[(&str, Gives)] = &[
     ("/fhir/metadata", Gives::Open),
     ("/fhir/.well-known/smart-configuration", Gives::Open),
     ("/fhir/StructureDefinition/{id}", Gives::Open),
+    ("/fhir/CodeSystem/{id}", Gives::Open),
+    // For partners alone, and the same for each.
+    ("/fhir/ConceptMap/{id}", Gives::Open),
     ("/fhir/OperationDefinition/{id}", Gives::Open),
     ("/fhir/Patient/$match", Gives::AboutPeople),
     ("/fhir/Patient/%24match", Gives::AboutPeople),

@@ -109,9 +109,14 @@ pub async fn s20_a_consent_is_shown_only_to_whom_it_names(engine: Engine) {
         let mine = format!("Consent/{}", world.id("Consent", "consent", number).await);
         assert_eq!(found.references(), [mine], "{}", partner.who.name);
         // Who else was told what: nothing of the log or of other releases is a resource here.
-        for kind in ["AuditEvent", "Provenance"] {
-            let events = partner.get(&format!("{kind}?patient={rosa}")).await;
-            assert_eq!(events.resources().len(), 0, "{kind}");
+        let events = partner.get(&format!("AuditEvent?patient={rosa}")).await;
+        assert_eq!(events.resources().len(), 0);
+        let sent = partner.get(&format!("Provenance?patient={rosa}")).await;
+        for other in ["Maple", "Riverside", "Brigid", "Prairie"] {
+            assert!(
+                !sent.text().contains(other),
+                "a Provenance says who sends, not to whom else"
+            );
         }
     }
     let stranger = world.partner(STRANGER).await;

@@ -113,6 +113,9 @@ pub fn corpus(thing: &Thing) -> Vec<Turn> {
         };
         all.opening();
         all.searches();
+        all.filters();
+        all.orders();
+        all.links();
         all.forms();
         all.reads();
         all.around();
@@ -126,14 +129,14 @@ pub fn corpus(thing: &Thing) -> Vec<Turn> {
     turns
 }
 
-struct Corpus<'t> {
-    thing: &'t Thing,
-    partner: usize,
+pub(super) struct Corpus<'t> {
+    pub(super) thing: &'t Thing,
+    pub(super) partner: usize,
     turns: Vec<Turn>,
 }
 
 impl Corpus<'_> {
-    fn add(&mut self, route: Route, what: What) {
+    pub(super) fn add(&mut self, route: Route, what: What) {
         self.turns.push(Turn {
             partner: self.partner,
             route,
@@ -142,7 +145,7 @@ impl Corpus<'_> {
         });
     }
 
-    fn ask(&mut self, route: Route, ask: Ask) {
+    pub(super) fn ask(&mut self, route: Route, ask: Ask) {
         self.add(route, What::Ask(ask));
     }
 

@@ -1,5 +1,5 @@
 //! One leak of each kind is planted where it would happen, and two worlds are asked a part of the corpus: each is seen.
-//! A leak by `_include` comes with the route. <https://hl7.org/fhir/R4/security-labels.html>
+//! <https://hl7.org/fhir/R4/security-labels.html>
 
 use postern_rules::disclosure::planted::{Leak, plant};
 
@@ -68,6 +68,7 @@ leaks!(
     a_leaking_label_is_seen: Label in hiv_labelled_element,
     a_leaking_sibling_is_seen: Sibling in part_2_sibling,
     a_leaking_contained_resource_is_seen: Contained in contained_resource,
+    a_leaking_include_is_seen: Include in part_2_condition,
 );
 
 /// Seen because it was planted, and for no other reason.

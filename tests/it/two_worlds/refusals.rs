@@ -22,14 +22,12 @@ fn parameters(thing: &Thing) -> Vec<Ask> {
     };
     let search = |rest: &str| Ask::get(&format!("/fhir/{focus}?{narrowed}&{rest}"));
     let mut all: Vec<Ask> = [
-        "_total=accurate",
-        "_total=estimate",
-        "_summary=count",
-        "_summary=true",
-        "_elements=id",
-        "_sort=-_lastUpdated",
-        "_sort=code",
-        "_lastUpdated=gt2026-01-01",
+        "_total=exact",
+        "_summary=some",
+        "_elements=colour",
+        "_sort=colour",
+        "_sort=patient",
+        "_lastUpdated=soon",
         "_security=42CFRPart2",
         "_security:not=N",
         "_tag=x",
@@ -40,12 +38,12 @@ fn parameters(thing: &Thing) -> Vec<Ask> {
         "_contained=both",
         "_offset=1",
         "_getpages=1",
-        "status:not=active",
-        "status:missing=true",
+        "identifier:text=F11",
         "code:below=F11",
-        "identifier:missing=false",
+        "identifier:missing=perhaps",
         "category:in=http%3A%2F%2Fexample.org%2Fvs",
-        "date=ge2020",
+        "_include=*",
+        "_revinclude=AuditEvent:entity",
         "_count=-1",
         "_count=x",
         "_after=1790000000000000.x",
@@ -57,9 +55,9 @@ fn parameters(thing: &Thing) -> Vec<Ask> {
     .into_iter()
     .map(search)
     .collect();
-    all.push(search(&format!("_include={focus}:subject")));
+    all.push(search(&format!("_include={focus}:*")));
     all.push(search(&format!(
-        "_revinclude=Provenance:target&_include:iterate={focus}:subject"
+        "_revinclude=Provenance:target&_include:recurse={focus}:patient"
     )));
     all.push(Ask::get(&format!(
         "/fhir/Patient?_id={id}&_has:{focus}:patient:_id={target}"
@@ -86,7 +84,7 @@ fn routes(thing: &Thing) -> Vec<Ask> {
         "/fhir/_history".to_owned(),
         "/staff/work".to_owned(),
         format!("/staff/work/{}", last(target)),
-        format!("/fhir/{target}?_elements=id"),
+        format!("/fhir/{target}?_elements=colour"),
         format!("/fhir/{target}/"),
         "/nowhere".to_owned(),
     ]
