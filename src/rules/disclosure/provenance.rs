@@ -3,6 +3,7 @@
 //! every resource it passes the closed profile of its data set, whose elements alone get through, and names it.
 //! <http://hl7.org/fhir/us/core/StructureDefinition/us-core-provenance>
 
+use std::iter;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -80,7 +81,8 @@ pub(super) fn provenance(release: &Release, at: usize, rules: &Rules) -> Option<
     let root = excerpt.root()?;
     let mut rest = Vec::with_capacity(1024);
     rest.extend_from_slice(b"\"profile\":");
-    rest.extend_from_slice(json!([profile.url()]).to_string().as_bytes());
+    let named: Vec<&str> = iter::once(profile.url()).chain(profile.claims(root)).collect();
+    rest.extend_from_slice(json!(named).to_string().as_bytes());
     // It says whose record it is of as much as the record does: it carries the same labels and the same notice.
     rest.extend_from_slice(b",\"security\":");
     rest.extend_from_slice(target["meta"]["security"].to_string().as_bytes());

@@ -266,6 +266,8 @@ impl Partner<'_> {
                 "Patient" => format!("Patient?_id={patient}"),
                 // No search finds one: a document leads to it.
                 "Binary" => continue,
+                // One of each resource, made when it is asked for.
+                "Provenance" => continue,
                 shared if set.directory().iter().any(|d| d == shared) => continue,
                 other => format!("{other}?patient={patient}"),
             };
