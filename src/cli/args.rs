@@ -21,6 +21,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Two synthetic agencies, three partners and one plan: watch what each may see
     Demo(DemoArgs),
+    /// Serve invented people to registered partners: where their integration teams try their clients
+    Sandbox(SandboxArgs),
     /// Take in a file of records (JSON or NDJSON)
     Import(ImportArgs),
     /// Convert a record without keeping it: FHIR on standard output
@@ -93,6 +95,22 @@ pub struct DemoArgs {
 }
 
 #[derive(Args)]
+pub struct SandboxArgs {
+    /// A registered partner that may come in, under its client id and with its keys; repeatable, one of each class
+    #[arg(long = "partner", required = true, value_name = "NAME")]
+    pub partners: Vec<String>,
+    /// Address and port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    pub listen: String,
+    /// FHIR base as partners type it, when it is not http(s)://<listen>/fhir
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// TLS ends at a proxy in front
+    #[arg(long)]
+    pub behind_proxy: bool,
+}
+
+#[derive(Args)]
 pub struct ImportArgs {
     /// Internal system the records come from: a folder of mappings/
     #[arg(long)]
@@ -154,8 +172,22 @@ pub enum PartnerCommand {
     },
     /// Check a registration: state, keys, purposes and their data sets, people whose records name it
     Test(PartnerTestArgs),
+    /// What a partner's team asks for: addresses, client, scopes, test people, requests, errors, contacts, checklist
+    Kit(PartnerKitArgs),
     /// From the next request on, its tokens are worth nothing
     Disable { id: String },
+}
+
+#[derive(Args)]
+pub struct PartnerKitArgs {
+    /// The partner's short name
+    pub id: String,
+    /// Folder to write to; without one everything goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// FHIR base under which the partner reaches your `postern sandbox`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090/fhir")]
+    pub sandbox: String,
 }
 
 #[derive(Args)]
