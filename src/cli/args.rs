@@ -335,7 +335,7 @@ pub enum WorkCommand {
     /// Close it with what was decided
     Settle {
         id: String,
-        #[arg(long, required_unless_present_any = ["labels", "no_label"])]
+        #[arg(long, required_unless_present_any = ["labels", "no_label", "accept"])]
         outcome: Option<String>,
         /// Label of a sentence (sensitivity code of v3-ActCode: SUD, HIV, PSY, SDV …); repeatable
         #[arg(long = "label", value_name = "CODE")]
@@ -343,6 +343,12 @@ pub enum WorkCommand {
         /// The sentence holds nothing sensitive
         #[arg(long, conflicts_with = "labels")]
         no_label: bool,
+        /// What a partner proposes or states becomes part of the record
+        #[arg(long, conflicts_with_all = ["labels", "no_label", "reject"])]
+        accept: bool,
+        /// It does not; `--outcome` says why
+        #[arg(long, conflicts_with_all = ["labels", "no_label"], requires = "outcome")]
+        reject: bool,
         #[command(flatten)]
         acting: Acting,
     },

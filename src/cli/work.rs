@@ -54,11 +54,18 @@ async fn act(gateway: &Gateway, command: WorkCommand, request: &str) -> anyhow::
             outcome,
             labels,
             no_label,
+            accept,
+            reject,
             acting,
         } => match staff(gateway, &acting).await? {
             Err(error) => Err(error),
             Ok(staff) if no_label || !labels.is_empty() => {
                 let settled = gateway.work_settle_labels(&staff, &id, &labels, outcome.as_deref(), request);
+                settled.await.map(|view| view.0)
+            }
+            Ok(staff) if accept || reject => {
+                let outcome = outcome.unwrap_or_default();
+                let settled = gateway.work_decide(&staff, &id, (accept, &outcome), request);
                 settled.await.map(|view| view.0)
             }
             Ok(staff) => gateway

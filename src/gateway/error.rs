@@ -33,6 +33,9 @@ pub enum Error {
     /// The body is of a kind that is not taken: 415.
     #[error("this media type is not taken")]
     MediaType,
+    /// Entries of a transaction that cannot be carried out, with the status of the first.
+    #[error("entries of the transaction are wrong")]
+    Entries(u16, Vec<Issue>),
     /// Someone else was first: 409.
     #[error("the state has changed")]
     Conflict,
@@ -55,6 +58,7 @@ impl Error {
             Error::OutOfScope | Error::Role => 403,
             Error::NotFound => 404,
             Error::NotSupported => 405,
+            Error::Entries(status, _) => *status,
             Error::MediaType => 415,
             Error::Conflict => 409,
             Error::Unprocessable(_) => 422,
@@ -67,7 +71,7 @@ impl Error {
     pub fn issues(self) -> Vec<Issue> {
         let one = |code, details: &str| vec![Issue::error(code, "", details)];
         match self {
-            Error::Invalid(issues) | Error::Unprocessable(issues) => issues,
+            Error::Invalid(issues) | Error::Unprocessable(issues) | Error::Entries(_, issues) => issues,
             Error::Unauthenticated => one(IssueCode::Login, "a valid access token is required"),
             Error::OutOfScope => one(
                 IssueCode::Forbidden,

@@ -12,6 +12,7 @@ use super::emergency::BREAK_GLASS;
 use super::find_person::MATCH;
 use super::parameters::Operation;
 use super::request_more::REQUEST_MORE;
+use super::write::{add_writes, patch_formats, stated_types, system_interactions};
 use crate::auth::{ALGORITHMS, Algorithm};
 
 /// The day this statement's form last changed; its content follows the data sets.
@@ -34,8 +35,11 @@ impl Gateway {
     }
 
     pub fn capability_statement(&self) -> Value {
-        let resources: Vec<Value> = self
-            .served_types()
+        let mut served = self.served_types();
+        for stated in stated_types() {
+            served.entry(stated.to_owned()).or_default();
+        }
+        let resources: Vec<Value> = served
             .into_iter()
             .map(|(t, p)| resource(&t, &p, &self.config.base()))
             .collect();
@@ -49,6 +53,7 @@ impl Gateway {
             "implementation": {"description": format!("Postern at {}", self.config.agency.name), "url": base},
             "fhirVersion": "4.0.1",
             "format": ["json", "xml"],
+            "patchFormat": patch_formats(),
             "rest": [{
                 "mode": "server",
                 "security": {
@@ -63,7 +68,8 @@ impl Gateway {
                             {"url": "revoke", "valueUri": self.revocation_endpoint()}]}],
                     "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token (hl7-b2b)"
                 },
-                "resource": resources
+                "resource": resources,
+                "interaction": system_interactions()
             }]
         })
     }
@@ -143,6 +149,12 @@ fn resource(resource_type: &str, profiles: &[String], base: &str) -> Value {
         "readHistory": false,
         "searchParam": known
     });
+    if profiles.is_empty()
+        && let Some(statement) = statement.as_object_mut()
+    {
+        statement.shift_remove("supportedProfile");
+    }
+    add_writes(resource_type, &mut statement);
     if resource_type == "Patient" {
         statement["operation"] = Value::Array(operations(base));
     }

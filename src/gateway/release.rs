@@ -279,7 +279,7 @@ pub(super) fn contribution(partner: &str, standing: Standing) -> String {
     format!("partner:{partner}/{}", standing.code())
 }
 
-fn contributed(source: &str) -> Option<(&str, Standing)> {
+pub(super) fn contributed(source: &str) -> Option<(&str, Standing)> {
     let (partner, standing) = source.strip_prefix("partner:")?.rsplit_once('/')?;
     Some((partner, Standing::named(standing)?))
 }

@@ -19,13 +19,18 @@ pub enum Door {
     Order,
     /// A sentence of a record, read and judged.
     Label,
+    /// What a partner proposes or states, read and decided.
+    Write,
+    /// Somebody whom a partner refers to the agency.
+    Referral,
 }
 
 impl Door {
     fn roles(self) -> &'static [&'static str] {
         match self {
             Door::Preview => &["clinical", "compliance", OPERATOR],
-            Door::Disclose | Door::Label => &["clinical", "compliance"],
+            Door::Disclose | Door::Label | Door::Write => &["clinical", "compliance"],
+            Door::Referral => &["frontline", "clinical", "compliance"],
             Door::Order => &["compliance"],
         }
     }
@@ -65,7 +70,13 @@ mod tests {
             one.may(door).is_ok()
         };
         assert!(may("compliance", Door::Preview) && may("clinical", Door::Disclose));
-        for door in [Door::Preview, Door::Disclose, Door::Order, Door::Label] {
+        for door in [
+            Door::Preview,
+            Door::Disclose,
+            Door::Order,
+            Door::Label,
+            Door::Write,
+        ] {
             assert!(!may("admin", door) && !may("frontline", door) && !may("", door));
         }
         assert!(!may("clinical", Door::Order) && !may(OPERATOR, Door::Disclose));

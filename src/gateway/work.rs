@@ -9,6 +9,7 @@ use super::caller::ACTIVE;
 use super::label_review::LABEL_SENTENCE;
 use super::roles::Door;
 use super::staff_disclosure::LEGAL_RELEASE;
+use super::write::{CONTRIBUTION, PROPOSAL, PUT_ASIDE, REFERRAL_RECEIVED, is_decided};
 use super::{Error, Gateway};
 use crate::auth::Bearer;
 use crate::store::{Change, Work, WorkFilter, WorkItem};
@@ -34,10 +35,12 @@ pub const TAKEN: &str = "taken";
 pub const SETTLED: &str = "settled";
 
 /// Some items hold what not every role may read or decide: a sentence of a record, an order and what it names.
-fn may_open(staff: &StaffMember, item: &WorkItem) -> Result<(), Error> {
+pub(super) fn may_open(staff: &StaffMember, item: &WorkItem) -> Result<(), Error> {
     match item.kind.as_str() {
         LABEL_SENTENCE => staff.may(Door::Label),
         LEGAL_RELEASE => staff.may(Door::Order),
+        PROPOSAL | CONTRIBUTION | PUT_ASIDE => staff.may(Door::Write),
+        REFERRAL_RECEIVED => staff.may(Door::Referral),
         _ => Ok(()),
     }
 }
@@ -107,7 +110,23 @@ impl Gateway {
         if item.kind == REVIEW {
             shown["read"] = self.read_under(&patient, &shown["about"]["grant"]).await?;
         }
+        if [CONTRIBUTION, REFERRAL_RECEIVED].contains(&item.kind.as_str()) {
+            shown["content"] = self.content_of(&item).await?;
+        }
         Ok(WorkView(shown))
+    }
+
+    /// What a partner states, as it is stored now.
+    async fn content_of(&self, item: &WorkItem) -> Result<Value, Error> {
+        let body: Value = serde_json::from_str(&item.body).unwrap_or(Value::Null);
+        let reference = body["resource"]
+            .as_str()
+            .and_then(|reference| reference.split_once('/'));
+        let (kind, id) = reference.ok_or(Error::Unavailable)?;
+        let row = self.store.resource(kind, id).await?.filter(|row| !row.deleted);
+        Ok(row.map_or(Value::Null, |row| {
+            serde_json::from_str(&row.body).unwrap_or(Value::Null)
+        }))
     }
 
     /// Makes the item this person's own. One that somebody else has is a conflict.
@@ -146,6 +165,14 @@ impl Gateway {
             return Err(Error::Invalid(vec![Issue::error(
                 IssueCode::Required,
                 "labels",
+                details,
+            )]));
+        }
+        if is_decided(&item.kind) {
+            let details = "say whether it is accepted: true, or false with the reason as outcome";
+            return Err(Error::Invalid(vec![Issue::error(
+                IssueCode::Required,
+                "accept",
                 details,
             )]));
         }

@@ -59,6 +59,8 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
             "/fhir/Patient/{id}/%24request-more",
             post(operation::request_more),
         )
+        .route("/fhir", post(write::bundle))
+        .route("/fhir/", post(write::bundle))
         .route("/fhir/{type}", get(fhir::search).post(write::create))
         .route("/fhir/{type}/_search", post(fhir::search_form))
         .route(

@@ -51,7 +51,8 @@ pub async fn take(State(gateway): State<Arc<Gateway>>, facts: Facts, Path(id): P
     answer(taken.await)
 }
 
-/// Body: `{"outcome": "what was decided"}`; for a sentence to be labelled `{"labels": ["SUD"]}`, an empty list for none.
+/// Body: `{"outcome": "what was decided"}`; for a sentence to be labelled `{"labels": ["SUD"]}`, an empty list for none; for what a
+/// partner proposes or states `{"accept": true}`, or `false` with an outcome.
 pub async fn settle(
     State(gateway): State<Arc<Gateway>>,
     facts: Facts,
@@ -64,6 +65,11 @@ pub async fn settle(
         if let Some(labels) = labels(&body["labels"])? {
             let outcome = body["outcome"].as_str();
             let settled = gateway.work_settle_labels(&staff, &id, &labels, outcome, &facts.request);
+            return settled.await.map(|WorkView(item)| item);
+        }
+        if let Some(accept) = body["accept"].as_bool() {
+            let outcome = body["outcome"].as_str().unwrap_or_default();
+            let settled = gateway.work_decide(&staff, &id, (accept, outcome), &facts.request);
             return settled.await.map(|WorkView(item)| item);
         }
         let missing = || {

@@ -79,6 +79,29 @@ pub async fn patch(
     .await
 }
 
+/// `POST /fhir`: a batch or a transaction.
+pub async fn bundle(
+    State(gateway): State<Arc<Gateway>>,
+    facts: Facts,
+    Query(pairs): Query<Pairs>,
+    body: Bytes,
+) -> Response {
+    let Some(format) = wanted(&facts, &pairs) else {
+        return respond::not_acceptable();
+    };
+    let headers = facts.headers.clone();
+    let answered = async {
+        let call = facts.call(&gateway).await?;
+        only_format(&pairs)?;
+        let bundle = resource(&headers, &body)?;
+        gateway.bundle(&call, &bundle, shows(&headers)).await
+    };
+    match answered.await {
+        Ok(reply) => respond::reply(reply, format),
+        Err(error) => respond::error(error, format),
+    }
+}
+
 /// Who may not write is told that before what is wrong with the body.
 async fn run(
     gateway: &Gateway,

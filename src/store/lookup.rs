@@ -1,7 +1,7 @@
 //! Small reads that use cases need beside a person's whole record.
 //! <https://hl7.org/fhir/R4/http.html#read>
 
-use postern_rules::fhir::is_shared;
+use postern_rules::fhir::{Instant, is_shared};
 
 use super::Store;
 use super::engine::args;
@@ -20,6 +20,13 @@ impl Store {
             .await?;
         let Some(row) = row else { return Err(Unavailable) };
         Ok(row.get(0)?)
+    }
+
+    /// The outcome that was kept with a guard's key and still holds at `now`.
+    pub async fn outcome(&self, kind: &str, key: &str, now: Instant) -> Result<Option<Vec<u8>>, Unavailable> {
+        let sql = "SELECT outcome FROM guard WHERE kind = $1 AND key = $2 AND until > $3";
+        let row = self.readers().row(sql, args![kind, key, now.0]).await?;
+        Ok(row.map(|row| row.get(0)).transpose()?.flatten())
     }
 
     /// Whose releases could hold a resource: its own person's; of a shared one the first few of those in which this recipient

@@ -1,6 +1,8 @@
 """What a client found, said line by line; a run with a failure, or one that hangs, ends with exit code 1."""
 
+import contextlib
 import faulthandler
+import pathlib
 import sys
 import traceback
 
@@ -11,10 +13,30 @@ SHOWN = 600
 
 
 class Checks:
-    def __init__(self, client):
+    def __init__(self, client, folder):
         self.client = client
+        self.folder = pathlib.Path(folder)
         self.passed = 0
         self.failures = []
+
+    @contextlib.contextmanager
+    def step(self, name):
+        """What is checked inside is one step of the table that run.sh prints."""
+        before, done = len(self.failures), False
+        try:
+            yield
+            done = True
+        finally:
+            self._note(name, "held" if done and len(self.failures) == before else "FAILED")
+
+    def skipped(self, name, why):
+        """A step that could not be made, said aloud."""
+        print(f"  skipped ({self.client}): {name}: {why}", flush=True)
+        self._note(name, "skipped")
+
+    def _note(self, name, outcome):
+        with (self.folder / "steps.tsv").open("a", encoding="utf-8") as steps:
+            steps.write(f"{self.client}\t{name}\t{outcome}\n")
 
     def that(self, holds, what, found=""):
         """Notes whether `what` holds; `found` is shown only when it does not. Returns `holds`."""
@@ -46,7 +68,7 @@ class Checks:
 def run(client, pull):
     """Runs `pull(checks)` within LIMIT seconds and exits 0 when every check held."""
     faulthandler.dump_traceback_later(LIMIT, exit=True)
-    checks = Checks(client)
+    checks = Checks(client, sys.argv[1])
     try:
         pull(checks)
     except Exception:

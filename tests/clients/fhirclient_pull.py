@@ -26,7 +26,7 @@ def authorized(check, story):
     settings = {
         "app_id": story.client_id("maple-street"),
         "api_base": story.base,
-        "scope": "system/*.rs",
+        "scope": "system/*.cruds",
         "jwt_token": signed,
     }
     client = fhirclient.FHIRClient(settings=settings)
@@ -51,7 +51,55 @@ def model_of(name):
 
 def pull(check):
     story = smart.Story(sys.argv[1])
-    server = authorized(check, story)
+    with check.step("discovery, token"):
+        server = authorized(check, story)
+    with check.step("search, read"):
+        person = pull_person(check, story, server)
+    with check.step("paged search"):
+        paged(check, server, person)
+    with check.step("write, patch"):
+        stated(check, server, person)
+    with check.step("error"):
+        read = functools.partial(CarePlan.read, "00000000000000000000000000000000", server)
+        check.raises(FHIRNotFoundException, read, "an absent plan is fhirclient's not found")
+
+
+def stated(check, server, person):
+    """A statement is made; its change is refused, because fhirclient names no version (`If-Match`) and has no way to."""
+    observation = model_of("Observation")
+    made = observation({
+        "resourceType": "Observation",
+        "status": "final",
+        "identifier": [{"system": "https://ehr.example/observation", "value": "F-1"}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}], "text": "Heart rate"},
+        "subject": {"reference": f"Patient/{person}"},
+        "effectiveDateTime": "2026-11-21",
+        "valueQuantity": {"value": 72, "unit": "/min"},
+    })
+    answer = made.create(server)
+    check.that(answer and answer.get("id"), "a statement is made", answer)
+    read = observation.read(answer["id"], server)
+    check.same(read.valueQuantity.value, 72, "and read again")
+    read.valueQuantity.value = 68
+    error = check.raises(Exception, functools.partial(read.update, server), "a change of no version is refused")
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    check.same(status, 400, "by 400")
+
+
+def paged(check, server, person):
+    """All pages, followed by their links, hold what one page holds."""
+    observation = model_of("Observation")
+
+    def ids(**more):
+        found = observation.where(struct={"patient": person, **more}).perform_resources_iter(server)
+        return [one.id for one in found if isinstance(one, observation)]
+
+    whole = ids()
+    check.that(len(whole) > 3, "there is more than a page of three", len(whole))
+    check.same(ids(_count="3"), whole, "pages of three hold the same, in the same order")
+
+
+def pull_person(check, story, server):
     found = Patient.where(struct={"identifier": story.facts["person"]}).perform_resources(server)
     people = [resource for resource in found if isinstance(resource, Patient)]
     check.same(len(people), 1, "the person is found by identifier")
@@ -81,8 +129,7 @@ def pull(check):
         for reference in plan.goal or []:
             goal = model_of("Goal").read_from(reference.reference, server)
             check.that(goal.lifecycleStatus, "a goal is read by reference")
-    read = functools.partial(CarePlan.read, "00000000000000000000000000000000", server)
-    check.raises(FHIRNotFoundException, read, "an absent plan is fhirclient's not found")
+    return person
 
 
 checks.run("fhirclient", pull)

@@ -8,6 +8,7 @@ import sys
 import uuid
 
 import aiohttp
+import requests
 from fhirpy import AsyncFHIRClient, SyncFHIRClient
 from fhirpy.base.exceptions import AuthorizationError, OperationOutcome, ResourceNotFound
 
@@ -95,6 +96,35 @@ def check_actions(check, client, plan, wanted, what):
     check.same(sorted(task.description for task in tasks), wanted, f"{what}: each action its data set opens is a readable Task, and no other")
 
 
+def check_pages(check, client, person):
+    """All pages, followed by their links, hold what one page holds."""
+    search = client.resources("Observation").search(patient=person)
+    whole = [one.id for one in search.fetch_all()]
+    check.that(len(whole) > 3, "there is more than a page of three", len(whole))
+    check.same([one.id for one in search.limit(3).fetch_all()], whole, "pages of three hold the same, in the same order")
+    first = search.limit(3).fetch_raw()
+    check.that(any(link.relation == "next" for link in first.link), "the first of them names the next")
+
+
+def check_pdf(check, client, person):
+    """The plan as a paper, for systems that only file documents."""
+    step = "plan as PDF"
+    offered = {resource["type"]: resource for resource in client.execute("metadata", method="get")["rest"][0]["resource"]}
+    operations = offered.get("DocumentReference", {}).get("operation", [])
+    if not any(operation["name"] == "docref" for operation in operations):
+        check.skipped(step, "the CapabilityStatement names no $docref")
+        return
+    with check.step(step):
+        documents = client.resources("DocumentReference").search(patient=person).fetch_all()
+        attachments = [content["attachment"] for document in documents for content in document["content"]]
+        papers = [one["url"] for one in attachments if one.get("contentType") == "application/pdf"]
+        check.that(papers, "the plan is there as PDF")
+        for paper in papers:
+            headers = {"Accept": "application/pdf", "Authorization": client.authorization}
+            answer = requests.get(paper, headers=headers, timeout=smart.TIMEOUT)
+            check.that(answer.content.startswith(b"%PDF-"), "a PDF", (answer.status_code, answer.headers))
+
+
 def check_errors(check, story, client):
     absent = str(uuid.uuid4())
     read = client.reference("CarePlan", absent).to_resource
@@ -164,10 +194,16 @@ def check_whole(check, story, partner, person):
 
 def pull(check):
     story = smart.Story(sys.argv[1])
-    client = client_for(story, "maple-street")
-    person = pull_plan(check, story, client)
+    with check.step("discovery, token"):
+        client = client_for(story, "maple-street")
+    with check.step("search, read"):
+        person = pull_plan(check, story, client)
     (story.folder / "person").write_text(person, encoding="ascii")
-    check_errors(check, story, client)
+    with check.step("paged search"):
+        check_pages(check, client, person)
+    check_pdf(check, client, person)
+    with check.step("error"):
+        check_errors(check, story, client)
     check.same(find_person(client, story.facts["refused"]), [], "whoever refused consent is not found")
 
     maple, kinds = check_whole(check, story, "maple-street", person)

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'fhir-kit-client';
 
@@ -32,10 +32,23 @@ function assertion(audience) {
   return `${signed}.${sign('sha384', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
 
-async function askForToken(endpoint, clientAssertion) {
+/** One step of the table that run.sh prints. */
+async function step(name, act) {
+  const note = (outcome) => appendFileSync(file('steps.tsv'), `fhir-kit-client\t${name}\t${outcome}\n`);
+  try {
+    const made = await act();
+    note('held');
+    return made;
+  } catch (error) {
+    note('FAILED');
+    throw error;
+  }
+}
+
+async function askForToken(endpoint, clientAssertion, scope = 'system/*.read') {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',
-    scope: 'system/*.read',
+    scope,
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: clientAssertion,
   });
@@ -45,8 +58,7 @@ async function askForToken(endpoint, clientAssertion) {
 
 const matches = (bundle) => bundle.entry.filter((e) => e.search.mode === 'match').map((e) => e.resource);
 
-async function pull() {
-  const story = read('story.json');
+async function authorized(story) {
   const client = new Client({ baseUrl: story.base });
   const { tokenUrl } = await client.smartAuthMetadata();
   const wellKnown = await client.request('.well-known/smart-configuration');
@@ -57,8 +69,11 @@ async function pull() {
   assert.equal(token.status, 200, `a token: ${JSON.stringify(token.body)}`);
   const again = await askForToken(wellKnown.token_endpoint, signed);
   assert.deepEqual([again.status, again.body.error], [401, 'invalid_client'], 'the same assertion again is refused');
-
   client.bearerToken = token.body.access_token;
+  return client;
+}
+
+async function pullPlan(client, story) {
   const people = matches(await client.search({ resourceType: 'Patient', searchParams: { identifier: story.person } }));
   assert.equal(people.length, 1, 'the person is found by identifier');
   const patient = people[0].id;
@@ -73,21 +88,108 @@ async function pull() {
 
   const plan = await client.read({ resourceType: 'CarePlan', id: crisis.id });
   assert.deepEqual(plan, crisis, 'reading gives what searching gave');
-  assert.match(Client.httpFor(plan).response.headers.get('etag') ?? '', /^W\/"[^"]+"$/, 'a read has an ETag');
+  assert.match(etagOf(plan), /^W\/"[^"]+"$/, 'a read has an ETag');
   const actions = await Promise.all(plan.activity.map((a) => client.resolve({ reference: a.reference.reference })));
   assert.ok(actions.every((a) => a.resourceType === 'Task'), 'its actions are readable Tasks');
   const told = actions.map((action) => action.description).sort();
   assert.deepEqual(told, [...story.crisisActions.riverside].sort(), 'each action for a crisis team, less the withheld');
   const received = JSON.stringify([bundle, plan, actions]);
   assert.deepEqual(story.secret.filter((text) => received.includes(text)), [], 'nothing withheld is in it');
+  return plan;
+}
 
+const etagOf = (resource) => Client.httpFor(resource).response.headers.get('etag') ?? '';
+
+/** All pages, followed by their links, hold what one page holds. */
+async function pages(client, patient) {
+  const search = (more) => client.search({ resourceType: 'Task', searchParams: { patient, ...more } });
+  const whole = matches(await search({})).map((one) => one.id);
+  const paged = [];
+  for (let page = await search({ _count: 2 }); page; page = await client.nextPage({ bundle: page })) {
+    paged.push(...matches(page).map((one) => one.id));
+  }
+  assert.ok(whole.length > 2, 'there is more than a page of two');
+  assert.deepEqual(paged, whole, 'pages of two hold the same, in the same order');
+}
+
+async function errors(client, plan) {
   const absent = client.read({ resourceType: 'CarePlan', id: '0'.repeat(32) });
   await assert.rejects(absent, (e) => e.response.status === 404 && e.response.data.resourceType === 'OperationOutcome');
-  const unknown = client.search({ resourceType: 'CarePlan', searchParams: { patient, 'no-such-parameter': '1' } });
+  const searchParams = { patient: plan.subject.reference, 'no-such-parameter': '1' };
+  const unknown = client.search({ resourceType: 'CarePlan', searchParams });
   await assert.rejects(unknown, (e) => e.response.status === 400, 'an unknown search parameter is refused');
+  const known = client.bearerToken;
   client.bearerToken = 'not-a-token-of-anyone';
-  await assert.rejects(client.read({ resourceType: 'CarePlan', id: crisis.id }), (e) => e.response.status === 401);
-  console.log(`  fhir-kit-client: discovered, authenticated, pulled a plan of ${actions.length} actions`);
+  await assert.rejects(client.read({ resourceType: 'CarePlan', id: plan.id }), (e) => e.response.status === 401);
+  client.bearerToken = known;
+}
+
+async function pull() {
+  const story = read('story.json');
+  const client = await step('discovery, token', () => authorized(story));
+  const plan = await step('search, read', () => pullPlan(client, story));
+  await step('paged search', () => pages(client, plan.subject.reference));
+  await step('error', () => errors(client, plan));
+  await step('write, patch', () => write(client, plan));
+  await step('batch, transaction', () => bundles(client, plan.subject.reference));
+  console.log(`  fhir-kit-client: discovered, authenticated, pulled a plan of ${plan.activity.length} actions, wrote`);
+}
+
+const observation = (patient, number) => ({
+  resourceType: 'Observation',
+  status: 'final',
+  identifier: [{ system: 'https://riverside.example/observation', value: number }],
+  category: [{ coding: [{ system: 'http://terminology.hl7.org/CodeSystem/observation-category', code: 'vital-signs' }] }],
+  code: { coding: [{ system: 'http://loinc.org', code: '8867-4' }], text: 'Heart rate' },
+  subject: { reference: patient },
+  effectiveDateTime: new Date().toISOString(),
+  valueQuantity: { value: 72, unit: '/min', system: 'http://unitsofmeasure.org', code: '/min' },
+});
+
+/** A statement of its own is changed at once; the agency's plan only by a proposal. */
+async function write(client, plan) {
+  const { token_endpoint: endpoint } = await client.request('.well-known/smart-configuration');
+  const token = await askForToken(endpoint, assertion(endpoint), 'system/*.cruds');
+  assert.equal(token.status, 200, `a token that writes: ${JSON.stringify(token.body)}`);
+  client.bearerToken = token.body.access_token;
+  const body = observation(plan.subject.reference, 'K-1');
+  const made = await client.create({ resourceType: 'Observation', body });
+  assert.equal(Client.httpFor(made).response.status, 201, 'a statement is made');
+  const where = { resourceType: 'Observation', id: made.id };
+  const jsonPatch = [{ op: 'replace', path: '/valueQuantity/value', value: 68 }];
+  const under = (version) => ({ headers: { 'If-Match': version, Prefer: 'return=representation' } });
+  const first = etagOf(made);
+  const patched = await client.patch({ ...where, jsonPatch, options: under(first) });
+  assert.equal(patched.valueQuantity.value, 68, 'a patch of the version that was read');
+  const refused = async (sent, status, what) => assert.rejects(sent, (e) => e.response.status === status, what);
+  await refused(client.patch({ ...where, jsonPatch, options: under(first) }), 412, 'not of another version');
+  await refused(client.patch({ ...where, jsonPatch }), 400, 'nor without one');
+  const changed = { ...patched, valueQuantity: { ...patched.valueQuantity, value: 70 } };
+  const put = await client.update({ ...where, body: changed, options: under(etagOf(patched)) });
+  assert.deepEqual((await client.read(where)).valueQuantity, put.valueQuantity, 'an update is what is read then');
+  const condition = { headers: { 'If-None-Exist': 'identifier=https://riverside.example/observation|K-1' } };
+  const again = await client.create({ resourceType: 'Observation', body, options: condition });
+  assert.deepEqual([Client.httpFor(again).response.status, again.id], [200, made.id], 'a condition finds its own');
+  const retitled = [{ op: 'replace', path: '/title', value: 'Another title' }];
+  const about = { resourceType: 'CarePlan', id: plan.id };
+  const asked = await client.patch({ ...about, jsonPatch: retitled, options: under(etagOf(await client.read(about))) });
+  assert.equal(Client.httpFor(asked).response.status, 202, 'the plan is not changed but a change proposed');
+  assert.equal((await client.read(about)).title, plan.title, 'until staff accept it');
+}
+
+async function bundles(client, patient) {
+  const post = (number) => ({ resource: observation(patient, number), request: { method: 'POST', url: 'Observation' } });
+  const absent = { request: { method: 'GET', url: `Observation/${'0'.repeat(32)}` } };
+  const send = (type, entry) => ({ body: { resourceType: 'Bundle', type, entry } });
+  const batch = await client.batch(send('batch', [post('K-2'), absent]));
+  assert.deepEqual(batch.entry.map((one) => one.response.status), ['201', '404'], 'each entry by itself');
+  const all = await client.transaction(send('transaction', [post('K-3'), post('K-4')]));
+  assert.deepEqual(all.entry.map((one) => one.response.status), ['201', '201'], 'all of them');
+  const nobody = { ...post('K-5') };
+  nobody.resource.subject = { reference: `Patient/${'0'.repeat(32)}` };
+  await assert.rejects(client.transaction(send('transaction', [post('K-6'), nobody])), (e) => e.response.status === 422);
+  const searchParams = { patient, identifier: 'https://riverside.example/observation|K-6' };
+  assert.equal((await client.search({ resourceType: 'Observation', searchParams })).total, 0, 'or none');
 }
 
 setTimeout(() => {

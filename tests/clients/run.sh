@@ -95,14 +95,14 @@ for record in care-plan referral consent; do
         step "import of $(basename "$file")" postern import --source hearthstone --record "$record" "$file"
     done
 done
-register() { # ID NAME CLASS NPI
-    postern partner add --id "$1" --name "$2" --class "$3" --npi "$4" --purpose TREAT --scope 'system/*.rs' \
+register() { # ID NAME CLASS NPI SCOPES
+    postern partner add --id "$1" --name "$2" --class "$3" --npi "$4" --purpose TREAT --scope "$5" \
         --jwks "$work/$1.jwks.json" --json >"$work/$1.registered.json" 2>"$work/step.log" ||
         { cat "$work/$1.registered.json" "$work/step.log" >&2; fail "registering $1 failed"; }
 }
-register maple-street "Maple Street Family Medicine" primary-care 1999002011
-register riverside "Riverside Mobile Crisis" crisis-team 1999002029
-register elsewhere "Crisis Team Elsewhere" crisis-team 1999002094
+register maple-street "Maple Street Family Medicine" primary-care 1999002011 'system/*.cruds'
+register riverside "Riverside Mobile Crisis" crisis-team 1999002029 'system/*.cruds'
+register elsewhere "Crisis Team Elsewhere" crisis-team 1999002094 'system/*.rs'
 step "partner list" postern partner list
 for partner in maple-street riverside elsewhere; do
     grep -q "$partner" "$work/step.log" || fail "partner list does not show $partner"
@@ -148,5 +148,7 @@ if [ -s "$work/person" ]; then
     grep -qi "maple" "$work/step.log" || fail "audit list does not name Maple Street, which pulled the plan"
     grep -qi "riverside" "$work/step.log" || fail "audit list does not name Riverside, which pulled the plan"
 fi
+echo "== stock clients: what each of them did"
+awk -F '\t' '{ printf "   %-16s %-20s %s\n", $1, $2, $3 }' "$work/steps.tsv"
 [ -z "$failed" ] || fail "failed:$failed"
-echo "== stock clients: all of them pulled the plan"
+echo "== stock clients: all of them pulled the plan, and wrote"

@@ -33,7 +33,7 @@ pub use people::{DemoRecord, Person, demo_record, records};
 pub use tls::{Authority, Says, Served, Server, written};
 pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};
-pub use writer::JSON_PATCH;
+pub use writer::{JSON_PATCH, creation};
 
 /// Each story once per engine: `sqlite::…` and `postgres::…`.
 macro_rules! stories {

@@ -11,7 +11,7 @@ stories!(
 );
 
 /// Runs SQL beside the gateway, as an operator's accident would.
-async fn accident(world: &World, engine: Engine, sql: &'static str) {
+pub(super) async fn accident(world: &World, engine: Engine, sql: &'static str) {
     if engine == Engine::Postgres {
         crate::postgres::sql(world.url(), sql);
         return;

@@ -15,6 +15,7 @@ mod passes;
 mod planted;
 mod refusals;
 mod thing;
+mod writes;
 
 use tokio::sync::OnceCell;
 
@@ -123,6 +124,7 @@ async fn hold(engine: Engine, make: fn(&[Kept]) -> Thing) {
         true,
     ));
     let found = Figures::of(&turns, &hidden[0], &visible[0]);
+    writes::hold(engine, &thing).await;
     let (busy, asked) = (begun.elapsed(), 5 * found.responses);
     println!(
         "two worlds, {engine:?}, {}: {} turns, {} responses compared, {} differ; {} % answered 2xx; {} % differ where it \

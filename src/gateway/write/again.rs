@@ -35,6 +35,7 @@ impl Gateway {
             return Err(Error::NotFound);
         };
         let release = stage.benches[on.bench].release.clone();
+        let shows = stage.shows(&on, shows);
         let answer = Answer::written(201, release, (kind, id), shows, &call.request);
         let location = answer
             .etag

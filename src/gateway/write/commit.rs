@@ -81,7 +81,13 @@ impl Stage<'_> {
         let who = caller_of(&caller.client, &caller.partner, &self.call.address, person);
         let mut events = Vec::new();
         gateway.with_occasion(self.now.stamp(), &self.call.request, |occasion, salt| {
-            for (number, (interaction, outcome)) in outcomes.iter().enumerate() {
+            // Where one entry is refused, nothing of the others was done.
+            let refused = outcomes
+                .iter()
+                .any(|(_, outcome)| matches!(outcome, Outcome::Refused(..)));
+            let told = outcomes.iter().enumerate();
+            let told = told.filter(|(_, (_, outcome))| !refused || matches!(outcome, Outcome::Refused(..)));
+            for (number, (interaction, outcome)) in told {
                 let salt = gateway.salt(salt, number, 2);
                 events.push(self.event(&who, *interaction, outcome, (occasion, salt)));
             }

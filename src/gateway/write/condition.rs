@@ -1,6 +1,8 @@
 //! `If-None-Exist`: has this writer written such a resource already? Only what it wrote itself and still sees counts: what others
 //! wrote, or what is withheld, never shows in the answer. <https://hl7.org/fhir/R4/http.html#ccreate>
 
+use std::collections::BTreeSet;
+
 use postern_rules::disclosure::Contributed;
 use postern_rules::fhir::element::table;
 use postern_rules::fhir::{Issue, IssueCode, Now};
@@ -34,22 +36,26 @@ impl Gateway {
         Ok(query)
     }
 
-    /// What of the writer's own fits.
-    pub(super) async fn existing(&self, call: &Call, query: &Query, now: &Now) -> Result<Existing, Error> {
+    /// Whose releases could hold what the query's identifiers name.
+    pub(super) async fn people_meant(&self, call: &Call, query: &Query) -> Result<BTreeSet<String>, Error> {
         let caller = &call.caller;
-        let mut people = Vec::new();
+        let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
+        let mut people = BTreeSet::new();
         for (system, value) in query.identifiers() {
-            let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
             let identifier = (system.as_str(), value.as_str());
             let found = self
                 .store
                 .people_identified(reader, query.resource_type, identifier);
             people.extend(found.await?);
         }
-        people.sort();
-        people.dedup();
+        Ok(people)
+    }
+
+    /// What of the writer's own fits.
+    pub(super) async fn existing(&self, call: &Call, query: &Query, now: &Now) -> Result<Existing, Error> {
+        let caller = &call.caller;
         let mut found = Vec::new();
-        for patient in people {
+        for patient in self.people_meant(call, query).await? {
             let bench = self.bench(caller, &patient, (&[], now)).await?;
             found.extend(own_matches(&bench, query, &caller.recipient.id).map(|id| (patient.clone(), id)));
         }

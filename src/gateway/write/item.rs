@@ -3,6 +3,7 @@
 
 use postern_rules::fhir::id::resource_id;
 use postern_rules::fhir::is_shared;
+use postern_rules::log::Digest;
 use postern_rules::write::{Edit, Form, Kind, Proposal, Purpose};
 use serde_json::{Value, json};
 
@@ -28,21 +29,21 @@ impl Stage<'_> {
         outcomes: impl Iterator<Item = &'o Outcome>,
     ) -> Result<(Vec<Work>, Vec<Notice>), Error> {
         let (mut work, mut notices) = (Vec::new(), Vec::new());
-        for (number, outcome) in outcomes.enumerate() {
+        for outcome in outcomes {
             let item = match outcome {
                 Outcome::Created(on) => self.statement(on).await?,
                 Outcome::Updated(on, form) => {
-                    work.extend(self.put_aside(on, form, number));
+                    work.extend(self.put_aside(on, form));
                     match self.is_statement(on) {
                         true => self.statement(on).await?,
                         false => None,
                     }
                 }
-                Outcome::Proposed(on, proposal) => Some(self.proposal(on, proposal, number)),
+                Outcome::Proposed(on, proposal) => self.proposal(on, proposal).await?,
                 _ => None,
             };
             if let Some(item) = item {
-                notices.extend(self.notices(&item.item, number));
+                notices.extend(self.notices(&item.item));
                 work.push(item);
             }
         }
@@ -63,7 +64,8 @@ impl Stage<'_> {
         };
         let expected_state = match gateway.store.work_item(&id).await? {
             None => None,
-            Some(there) if there.state == SETTLED => Some(there.state),
+            // Who has it has read what is no longer said.
+            Some(there) if there.state != OPEN => Some(there.state),
             Some(_) => return Ok(None),
         };
         let referral = Kind::of(&on.resource_type).is_some_and(|kind| kind.purpose == Purpose::Referral);
@@ -72,31 +74,57 @@ impl Stage<'_> {
         Ok(Some(Work { expected_state, item }))
     }
 
-    fn proposal(&self, on: &On, proposal: &Proposal, number: usize) -> Work {
+    /// One item for what is proposed, however often it is said while nobody has decided.
+    async fn proposal(&self, on: &On, proposal: &Proposal) -> Result<Option<Work>, Error> {
+        let edits: Value = proposal.edits.iter().map(Edit::to_json).collect();
+        let (partner, said) = (&self.call.caller.recipient.id, edits.to_string());
+        for time in 0.. {
+            let time = time.to_string();
+            let parts = [PROPOSAL, &on.resource_type, &on.id, partner, &said, &time];
+            let Ok(id) = resource_id(&self.gateway.keys.id, &parts) else {
+                break;
+            };
+            match self.gateway.store.work_item(&id).await? {
+                None => {
+                    let about = self.proposed(on, proposal, edits);
+                    let item = self.item(id, PROPOSAL, on, about);
+                    return Ok(Some(Work {
+                        expected_state: None,
+                        item,
+                    }));
+                }
+                Some(there) if there.state == SETTLED => {}
+                Some(_) => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn proposed(&self, on: &On, proposal: &Proposal, edits: Value) -> Value {
         let words: Vec<String> = proposal.edits.iter().flat_map(Edit::in_words).collect();
-        let edits: Vec<Value> = proposal.edits.iter().map(Edit::to_json).collect();
         let invalid: Vec<String> = proposal.invalid.iter().map(ToString::to_string).collect();
         let release = self.benches[on.bench].release.as_ref();
         let seen = release.and_then(|release| release.version(&on.resource_type, &on.id));
-        let about = json!({"changes": words, "edits": edits, "storedVersion": proposal.version,
-            "releasedVersion": seen, "invalid": invalid});
-        self.new_item(PROPOSAL, on, about, number)
+        let values = proposal.values.iter();
+        let values: Vec<Value> = values
+            .map(|(place, digest)| json!({"place": place, "sha256": Digest(*digest).base64()}))
+            .collect();
+        json!({"changes": words, "edits": edits, "values": values, "storedVersion": proposal.version,
+            "releasedVersion": seen, "invalid": invalid})
     }
 
-    fn put_aside(&self, on: &On, form: &Form, number: usize) -> Option<Work> {
-        let about = json!({"places": form.aside});
-        (!form.aside.is_empty()).then(|| self.new_item(PUT_ASIDE, on, about, number))
-    }
-
-    fn new_item(&self, kind: &str, on: &On, about: Value, number: usize) -> Work {
+    fn put_aside(&self, on: &On, form: &Form) -> Option<Work> {
+        let version = self.benches[on.bench].record.find(&on.resource_type, &on.id);
+        let version = version.map_or(0, |stored| stored.version);
+        let about = format!("{}/{} {version}", on.resource_type, on.id);
         let id = self
             .gateway
             .entropy
-            .id(&format!("{kind} {number} {}", self.call.request));
-        Work {
+            .id(&format!("{PUT_ASIDE} {about} {}", self.call.request));
+        (!form.aside.is_empty()).then(|| Work {
             expected_state: None,
-            item: self.item(id, kind, on, about),
-        }
+            item: self.item(id, PUT_ASIDE, on, json!({"places": form.aside})),
+        })
     }
 
     fn item(&self, id: String, kind: &str, on: &On, mut about: Value) -> WorkItem {
@@ -127,7 +155,7 @@ impl Stage<'_> {
         }
     }
 
-    fn notices(&self, item: &WorkItem, number: usize) -> Vec<Notice> {
+    fn notices(&self, item: &WorkItem) -> Vec<Notice> {
         let partner = &self.call.caller.partner;
         let body = json!({"work": item.id, "partner": partner.id, "partnerName": partner.name}).to_string();
         let addressees = self.gateway.config.agency.notify.iter().enumerate();
@@ -135,7 +163,7 @@ impl Stage<'_> {
             id: self
                 .gateway
                 .entropy
-                .id(&format!("notice {index} {number} {}", self.call.request)),
+                .id(&format!("notice {index} {} {}", item.id, self.call.request)),
             kind: item.kind.clone(),
             addressee: addressee.clone(),
             patient: item.patient.clone(),

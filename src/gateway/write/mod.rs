@@ -9,7 +9,17 @@ mod item;
 mod commit;
 mod again;
 mod single;
+mod decided;
+mod entry;
+mod batch;
+mod resolved;
+mod told;
+mod transaction;
+mod capability;
 
+pub use capability::{add_writes, patch_formats, stated_types, system_interactions};
+pub use decided::is_decided;
+pub(super) use item::{CONTRIBUTION, PROPOSAL, PUT_ASIDE, REFERRAL_RECEIVED};
 pub use single::Written;
 
 use postern_rules::fhir::Value;

@@ -35,16 +35,24 @@ pub(super) enum Round<T> {
 impl Gateway {
     /// Carries out one write and answers it, whatever becomes of it.
     pub async fn write(&self, call: &Call, intent: &Intent, shows: Shows) -> Result<Written, Error> {
+        self.write_entry(call, intent, shows, 0).await
+    }
+
+    /// The same as one entry of several.
+    pub(super) async fn write_entry(
+        &self,
+        call: &Call,
+        intent: &Intent,
+        shows: Shows,
+        number: usize,
+    ) -> Result<Written, Error> {
         let mut call = call.clone();
         for _ in 0..TRIES {
-            match intent.target() {
-                None => self.may_create(&call, intent.resource_type())?,
-                Some(target) => self.may_update(&call, target.resource_type)?,
-            }
+            self.may_write(&call, intent)?;
             let now = self.clock.now();
             let round = match intent.target() {
                 Some(target) => self.change_one(&call, (intent, target), shows, &now).await?,
-                None => self.create_one(&call, intent, shows, &now).await?,
+                None => self.create_one(&call, (intent, number), shows, &now).await?,
             };
             if let Round::Done(written) = round {
                 return Ok(written);
@@ -52,6 +60,13 @@ impl Gateway {
             call = self.again(&call).await?;
         }
         Err(Error::Unavailable)
+    }
+
+    pub(super) fn may_write(&self, call: &Call, intent: &Intent) -> Result<(), Error> {
+        match intent.target() {
+            None => self.may_create(call, intent.resource_type()),
+            Some(target) => self.may_update(call, target.resource_type),
+        }
     }
 
     /// May this caller state resources of this type?
@@ -96,7 +111,7 @@ impl Gateway {
     async fn create_one(
         &self,
         call: &Call,
-        intent: &Intent,
+        (intent, number): (&Intent, usize),
         shows: Shows,
         now: &Now,
     ) -> Result<Round<Written>, Error> {
@@ -133,7 +148,7 @@ impl Gateway {
                 .benches
                 .push(self.bench(&call.caller, &patient, (&[], now)).await?);
         }
-        let id = stage.new_id(kind.resource_type, 0);
+        let id = stage.new_id(kind.resource_type, number);
         let outcome = stage.create(body, &id);
         let made = (kind.resource_type, id.as_str());
         let guard = unless.is_none().then(|| once(call, body, made, now.stamp()));
@@ -152,6 +167,7 @@ impl Gateway {
         for bench in stage.benches.iter_mut().filter(|bench| bench.touched) {
             self.decide_again(&call.caller, bench, stage.now);
         }
+        stage.in_scope(std::iter::once(&outcome))?;
         let answer = answer(&stage, &outcome, shows);
         let location = location(&stage, &outcome, answer.etag.as_deref());
         let outcomes = [(interaction(intent), outcome)];
@@ -192,6 +208,7 @@ fn answer(stage: &Stage<'_>, outcome: &Outcome, shows: Shows) -> Answer {
     let request = stage.call.request.as_str();
     let written = |status, on: &On| {
         let release = stage.benches[on.bench].release.clone();
+        let shows = stage.shows(on, shows);
         Answer::written(status, release, (&on.resource_type, &on.id), shows, request)
     };
     match outcome {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use postern_rules::disclosure::{Contributed, Standing, Stored};
+use postern_rules::disclosure::{Contributed, Shows, Standing, Stored};
 use postern_rules::fhir::id::resource_id;
 use postern_rules::fhir::{Now, Value};
 use postern_rules::write::{
@@ -12,9 +12,10 @@ use postern_rules::write::{
 
 use super::bench::Bench;
 use super::{Intent, Target};
+use crate::auth::Permission;
 use crate::gateway::release::contribution;
 use crate::gateway::statement::identifiers;
-use crate::gateway::{Call, Gateway};
+use crate::gateway::{Call, Error, Gateway};
 use crate::store::{Put, WrittenValue};
 
 /// Everything one request writes, staged.
@@ -78,6 +79,40 @@ impl<'g> Stage<'g> {
         })
     }
 
+    /// Is this permitted by the scopes, which may name a part of a type?
+    pub fn permits(&self, permission: Permission, on: &On) -> bool {
+        let (scopes, kind) = (&self.call.caller.scopes, on.resource_type.as_str());
+        let release = self.benches[on.bench].release.as_ref();
+        let values = release.and_then(|release| release.values(kind, &on.id));
+        values.map_or_else(
+            || scopes.may_all(permission, kind),
+            |values| scopes.permits(permission, kind, values),
+        )
+    }
+
+    /// Is what was made or changed, as it is released now, inside the scopes too?
+    pub fn in_scope<'o>(&self, outcomes: impl Iterator<Item = &'o Outcome>) -> Result<(), Error> {
+        for outcome in outcomes {
+            let permitted = match outcome {
+                Outcome::Created(on) => self.permits(Permission::Create, on),
+                Outcome::Updated(on, _) => self.permits(Permission::Update, on),
+                _ => true,
+            };
+            if !permitted {
+                return Err(Error::OutOfScope);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who may not read it is shown none of it.
+    pub fn shows(&self, on: &On, asked: Shows) -> Shows {
+        match asked {
+            Shows::Representation if !self.permits(Permission::Read, on) => Shows::Minimal,
+            asked => asked,
+        }
+    }
+
     /// The id of the `number`th resource that this request makes.
     pub fn new_id(&self, resource_type: &str, number: usize) -> String {
         let gateway = self.gateway;
@@ -122,7 +157,8 @@ impl<'g> Stage<'g> {
         let Some(target) = intent.target() else {
             return Outcome::Refused(Refused::NotSupported, None);
         };
-        let Some(on) = self.on(target.resource_type, &target.id) else {
+        let on = self.on(target.resource_type, &target.id);
+        let Some(on) = on.filter(|on| self.permits(Permission::Update, on)) else {
             return Outcome::Refused(Refused::NotFound, None);
         };
         let updated = match self.changed(intent, target, &on) {

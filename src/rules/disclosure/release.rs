@@ -261,6 +261,11 @@ impl Release {
         Some(version_id(&self.resources[at].digest))
     }
 
+    /// What a released resource is found by.
+    pub fn values(&self, resource_type: &str, id: &str) -> Option<&Values> {
+        self.find(resource_type, id).map(|at| &self.resources[at].values)
+    }
+
     /// Ids of the resources that a query fits, in the default order.
     pub fn matching(&self, query: &Query) -> Vec<&str> {
         let of_type = self.of_type(query.resource_type).map(|at| &self.resources[at]);

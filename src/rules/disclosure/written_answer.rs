@@ -9,7 +9,8 @@ use serde_json::json;
 use super::answer::{Answer, Subject};
 use super::release::{Release, version_id};
 use crate::fhir::excerpt::write_string;
-use crate::fhir::{Instant, Issue, issue::operation_outcome};
+use crate::fhir::issue::{Severity, operation_outcome};
+use crate::fhir::{Instant, Issue, IssueCode};
 use crate::log::{Digest, digest::hex};
 
 /// What the answer to a write shows (`Prefer: return=…`).
@@ -136,6 +137,46 @@ impl Answer {
 }
 
 impl Part {
+    /// As `Answer::written`.
+    pub fn written(
+        status: u16,
+        release: Option<Arc<Release>>,
+        (resource_type, id): (&str, &str),
+        shows: Shows,
+    ) -> Part {
+        let found = release.and_then(|r| r.find(resource_type, id).map(|at| (r, at)));
+        let Some((release, index)) = found else {
+            return Part::told(status, vec![information(DONE)]);
+        };
+        let one = &release.resources[index];
+        let (etag, last_modified) = (format!("W/\"{}\"", version_id(&one.digest)), one.changed_at);
+        let name = (resource_type.to_owned(), id.to_owned());
+        Part {
+            etag: Some(etag),
+            last_modified: Some(last_modified),
+            outcome: (shows == Shows::Outcome).then(|| vec![information(DONE)]),
+            shown: (shows == Shows::Representation).then_some((release, name.0, name.1)),
+            ..Part::told(status, Vec::new())
+        }
+    }
+
+    /// Staff are asked.
+    pub fn proposed() -> Part {
+        Part::told(202, vec![information(PROPOSED)])
+    }
+
+    /// A status and what is said of it; nothing, where there is nothing to say.
+    pub fn told(status: u16, issues: Vec<Issue>) -> Part {
+        Part {
+            status,
+            etag: None,
+            last_modified: None,
+            location: None,
+            shown: None,
+            outcome: (!issues.is_empty()).then_some(issues),
+        }
+    }
+
     fn response(&self) -> serde_json::Value {
         let mut response = json!({"status": self.status.to_string()});
         if let Some(location) = &self.location {
@@ -159,7 +200,12 @@ fn done() -> String {
 }
 
 fn said(sentence: &str) -> String {
-    let outcome = json!({"resourceType": "OperationOutcome", "issue": [
-        {"severity": "information", "code": "informational", "diagnostics": sentence}]});
-    outcome.to_string()
+    operation_outcome(&[information(sentence)]).to_string()
+}
+
+fn information(sentence: &str) -> Issue {
+    Issue {
+        severity: Severity::Information,
+        ..Issue::error(IssueCode::Informational, "", sentence)
+    }
 }

@@ -15,40 +15,53 @@ pub enum Edit {
         element: String,
         was: Map<String, Value>,
         becomes: Map<String, Value>,
+        /// It stands at the end then: nothing of what was there was seen.
+        anew: bool,
     },
-    /// Items of a list that go, and items that come, each behind an item that is there (first, without one).
+    /// Items of a list that go, and items that come.
     Items {
         element: String,
         gone: Vec<Item>,
-        come: Vec<(Item, Option<Item>)>,
+        come: Vec<Coming>,
+        /// As above.
+        anew: bool,
     },
 }
 
-/// What turns `before` into `after`.
-pub(super) fn edits(of: &'static Type, before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Edit> {
+/// An item that comes, behind one that is there; first, without one.
+pub type Coming = (Item, Option<Item>);
+
+/// What turns `before` into `after`. `anew`: elements that `after` has at its end although `before` had them elsewhere.
+pub(super) fn edits(
+    of: &'static Type,
+    before: &Map<String, Value>,
+    after: &Map<String, Value>,
+    anew: &[String],
+) -> Vec<Edit> {
     let (before, after) = (groups(Some(of), before), groups(Some(of), after));
-    let mut found = Vec::new();
-    for group in &before {
-        found.extend(edit(Some(group), after.iter().find(|one| one.name == group.name)));
-    }
+    let other = |name: &str| before.iter().find(|one| one.name == name);
+    let gone = before
+        .iter()
+        .filter(|group| after.iter().all(|one| one.name != group.name));
+    let mut found: Vec<Edit> = gone.filter_map(|group| edit(Some(group), None, false)).collect();
+    // In the order in which new ones stand at the end.
     for group in &after {
-        if before.iter().all(|one| one.name != group.name) {
-            found.extend(edit(None, Some(group)));
-        }
+        let anew = anew.iter().any(|name| name == group.name);
+        found.extend(edit(other(group.name), Some(group), anew));
     }
     found
 }
 
-fn edit(before: Option<&Group<'_>>, after: Option<&Group<'_>>) -> Option<Edit> {
+fn edit(before: Option<&Group<'_>>, after: Option<&Group<'_>>, anew: bool) -> Option<Edit> {
     let members = |group: Option<&Group<'_>>| group.map(Group::to_map).unwrap_or_default();
     let (was, becomes) = (members(before), members(after));
     let group = before.or(after).filter(|_| was != becomes)?;
     if !group.is_list() {
-        let element = group.name.to_owned();
         return Some(Edit::Set {
-            element,
+            element: group.name.to_owned(),
             was,
             becomes,
+            anew,
         });
     }
     let (own, theirs) = (
@@ -63,15 +76,14 @@ fn edit(before: Option<&Group<'_>>, after: Option<&Group<'_>>) -> Option<Edit> {
         .collect();
     let mut come = Vec::new();
     for (at, item) in theirs.iter().enumerate().filter(|(at, _)| which[*at].is_none()) {
-        come.push((
-            item.clone(),
-            at.checked_sub(1).map(|before| theirs[before].clone()),
-        ));
+        let behind = at.checked_sub(1).map(|before| theirs[before].clone());
+        come.push((item.clone(), behind));
     }
     Some(Edit::Items {
         element: group.key().to_owned(),
         gone,
         come,
+        anew,
     })
 }
 
@@ -100,8 +112,14 @@ pub fn carry_out(
                 element,
                 was,
                 becomes,
-            } => set(of, &mut form, element, (was, becomes)),
-            Edit::Items { element, gone, come } => change_items(of, &mut form, element, (gone, come)),
+                anew,
+            } => set(of, &mut form, element, (was, becomes, *anew)),
+            Edit::Items {
+                element,
+                gone,
+                come,
+                anew,
+            } => change_items(of, &mut form, element, (gone, come, *anew)),
         };
         if done.is_none() {
             moved.push(edit.element().to_owned());
@@ -114,7 +132,7 @@ fn set(
     of: &'static Type,
     form: &mut Map<String, Value>,
     element: &str,
-    (was, becomes): (&Map<String, Value>, &Map<String, Value>),
+    (was, becomes, anew): (&Map<String, Value>, &Map<String, Value>, bool),
 ) -> Option<()> {
     let stands = groups(Some(of), form)
         .iter()
@@ -127,7 +145,7 @@ fn set(
     if stands != *was {
         return None;
     }
-    replace(form, &stands, becomes.clone());
+    replace(form, &stands, becomes.clone(), anew);
     Some(())
 }
 
@@ -135,7 +153,7 @@ fn change_items(
     of: &'static Type,
     form: &mut Map<String, Value>,
     element: &str,
-    (gone, come): (&[Item], &[(Item, Option<Item>)]),
+    (gone, come, anew): (&[Item], &[Coming], bool),
 ) -> Option<()> {
     let list = groups(Some(of), form)
         .into_iter()
@@ -167,19 +185,19 @@ fn change_items(
         .filter(|(_, stays)| *stays)
         .map(|(item, _)| item)
         .collect();
-    replace(form, &stands, members_of(element, &items));
+    replace(form, &stands, members_of(element, &items), anew);
     Some(())
 }
 
-/// New members take the place of the old ones; without old ones they stand at the end.
-fn replace(form: &mut Map<String, Value>, old: &Map<String, Value>, new: Map<String, Value>) {
+/// New members take the place of the old ones; without old ones, or `anew`, they stand at the end.
+fn replace(form: &mut Map<String, Value>, old: &Map<String, Value>, new: Map<String, Value>, anew: bool) {
     let mut new = Some(new);
     let mut rebuilt = Map::new();
     for (name, value) in std::mem::take(form) {
-        if old.contains_key(&name) {
-            rebuilt.extend(new.take().unwrap_or_default());
-        } else {
+        if !old.contains_key(&name) {
             rebuilt.insert(name, value);
+        } else if !anew {
+            rebuilt.extend(new.take().unwrap_or_default());
         }
     }
     rebuilt.extend(new.unwrap_or_default());
@@ -201,14 +219,20 @@ impl Edit {
                 element,
                 was,
                 becomes,
-            } => json!({"element": element, "was": was, "becomes": becomes}),
-            Edit::Items { element, gone, come } => {
+                anew,
+            } => json!({"element": element, "was": was, "becomes": becomes, "anew": anew}),
+            Edit::Items {
+                element,
+                gone,
+                come,
+                anew,
+            } => {
                 let come = come.iter().map(|(one, behind)| match behind {
                     Some(behind) => json!({"item": pair(one), "behind": pair(behind)}),
                     None => json!({"item": pair(one)}),
                 });
                 json!({"element": element, "gone": gone.iter().map(pair).collect::<Vec<_>>(),
-                    "come": come.collect::<Vec<_>>()})
+                    "come": come.collect::<Vec<_>>(), "anew": anew})
             }
         }
     }
@@ -221,6 +245,7 @@ impl Edit {
                 element,
                 was: value["was"].as_object()?.clone(),
                 becomes: value["becomes"].as_object()?.clone(),
+                anew: value["anew"].as_bool()?,
             });
         };
         let come = value["come"].as_array()?.iter().map(|one| {
@@ -234,6 +259,7 @@ impl Edit {
             element,
             gone: gone.iter().map(of_pair).collect::<Option<_>>()?,
             come: come.collect::<Option<_>>()?,
+            anew: value["anew"].as_bool()?,
         })
     }
 
@@ -245,6 +271,7 @@ impl Edit {
                 element,
                 was,
                 becomes,
+                ..
             } => {
                 let told = |members: &Map<String, Value>| match members.is_empty() {
                     true => "nothing".to_owned(),
@@ -252,7 +279,9 @@ impl Edit {
                 };
                 vec![format!("{element}: {} becomes {}", told(was), told(becomes))]
             }
-            Edit::Items { element, gone, come } => {
+            Edit::Items {
+                element, gone, come, ..
+            } => {
                 let lines = gone
                     .iter()
                     .map(|item| format!("{element}: without {}", text(&item.value)));
@@ -299,7 +328,7 @@ mod tests {
         let mut after = plan(json!([{"text": "a"}, {"text": "c"}, {"text": "b2"}]));
         after.insert("title".to_owned(), "Other".into());
         after.insert("intent".to_owned(), "plan".into());
-        let found = edits(of(), &before, &after);
+        let found = edits(of(), &before, &after, &[]);
         let kept: Vec<Edit> = found
             .iter()
             .map(|edit| Edit::from_json(&edit.to_json()).expect("kept"))
@@ -314,7 +343,7 @@ mod tests {
     fn what_changed_elsewhere_meanwhile_stays() {
         let before = plan(json!([{"text": "a"}, {"text": "b"}]));
         let after = plan(json!([{"text": "a"}, {"text": "b"}, {"text": "new"}]));
-        let found = edits(of(), &before, &after);
+        let found = edits(of(), &before, &after, &[]);
         let mut current = plan(json!([{"text": "0"}, {"text": "b"}]));
         current.insert("title".to_owned(), "Renamed".into());
         let there = carry_out(of(), &current, &found).expect("the touched place stands");
@@ -330,7 +359,7 @@ mod tests {
         let before = plan(json!([{"text": "a"}]));
         let mut after = plan(json!([{"text": "changed"}]));
         after.insert("title".to_owned(), "Other".into());
-        let found = edits(of(), &before, &after);
+        let found = edits(of(), &before, &after, &[]);
         let mut current = plan(json!([{"text": "edited by staff"}]));
         current.insert("title".to_owned(), "Renamed".into());
         let moved = carry_out(of(), &current, &found).expect_err("both places changed");

@@ -30,6 +30,8 @@ pub type Written = (String, Value, Value);
 pub(super) struct Found {
     pub aside: Vec<PutAside>,
     pub written: Vec<Written>,
+    /// Elements of the root of which nothing was seen and that are written: they stand at the end now.
+    pub anew: Vec<String>,
 }
 
 /// Where in the resource: for people and labels with indexes, for recognition without.
@@ -70,7 +72,12 @@ fn object(
         let unchanged = after.map_or(before.is_empty(), |after| after.to_map() == before);
         match after {
             _ if unchanged => merged.extend(group.to_map()),
-            Some(_) if before.is_empty() => unseen.push(group),
+            Some(_) if before.is_empty() => {
+                if !at.path.contains('.') {
+                    found.anew.push(group.name.to_owned());
+                }
+                unseen.push(group);
+            }
             after => merged.extend(element((&group, sight), after, at, found)),
         }
     }

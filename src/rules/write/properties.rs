@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::edit::{Edit, carry_out, edits};
 use super::element::{groups, items};
 use super::merge::{Found, merge};
 use crate::disclosure::Sight;
@@ -202,6 +203,26 @@ proptest! {
     fn what_is_released_then_is_what_was_written((stored, wanted) in pairs()) {
         let (merged, found) = carry(&stored, &wanted);
         prop_assert_eq!(released(&merged, &found), wanted);
+    }
+
+    /// Kept as edits and carried out later it is the same; order of what was only moved aside.
+    #[test]
+    fn edits_carried_out_give_the_merged_form((stored, wanted) in pairs()) {
+        let (merged, found) = carry(&stored, &wanted);
+        let edits = edits(of(), &stored, &merged, &found.anew);
+        let kept: Vec<Edit> = edits.iter().map(|edit| Edit::from_json(&edit.to_json()).expect("kept")).collect();
+        let there = carry_out(of(), &stored, &kept).expect("nothing changed meanwhile");
+        let names = |map: &Map<String, Value>| map.keys().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(names(&there), names(&merged));
+        for (name, value) in &there {
+            let sorted = |value: &Value| {
+                let mut items: Vec<String> = value.as_array().into_iter().flatten().map(ToString::to_string).collect();
+                items.sort();
+                items
+            };
+            prop_assert_eq!(sorted(value), sorted(&merged[name]));
+            prop_assert!(value.is_array() || value == &merged[name]);
+        }
     }
 
     /// Byte for byte, order of members too.

@@ -76,7 +76,7 @@ impl Walk<'_, '_> {
                 .map_or(std::slice::from_ref(value), Vec::as_slice);
             for item in items.iter().filter_map(Value::as_object) {
                 match child.type_name {
-                    "Reference" => self.reference(item, &path),
+                    "Reference" => self.reference(item, &path, child.element.targets.as_ref()),
                     "Attachment" => self.attachment(item, &path),
                     "Extension" => self.extension(item, &path),
                     _ => {}
@@ -89,11 +89,20 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn reference(&mut self, reference: &Map<String, Value>, path: &str) {
+    /// `targets`: the types that R4 lets the element refer to; none for any.
+    fn reference(&mut self, reference: &Map<String, Value>, path: &str, targets: &[&str]) {
         let Some(target) = reference.get("reference").and_then(Value::as_str) else {
             return;
         };
-        if !(self.known)(target) && !self.writer.sees(target) {
+        if (self.known)(target) {
+            return;
+        }
+        let kind = target.split_once('/').map_or(target, |(kind, _)| kind);
+        let any = targets.is_empty() || targets.contains(&"Resource");
+        if !any && table().resource(kind).is_some() && !targets.contains(&kind) {
+            let why = format!("must refer to one of {}", targets.join(", "));
+            self.issues.push(Issue::error(IssueCode::Value, path, why));
+        } else if !self.writer.sees(target) {
             self.issues.push(Issue::error(IssueCode::Value, path, NOT_SEEN));
         }
     }

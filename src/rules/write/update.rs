@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::contribution;
 use super::edit::{Edit, edits};
 use super::element::groups;
-use super::merge::{Found, PutAside, differing, merge};
+use super::merge::{Found, PutAside, Written, differing, merge};
 use super::own::{Right, appends, side};
 use super::reference::{make_relative, problems, texts};
 use super::refused::Refused;
@@ -47,6 +47,8 @@ pub struct Proposal {
     /// Version of the stored form the edits were made from.
     pub version: i64,
     pub edits: Vec<Edit>,
+    /// Place and digest of each value that would be the writer's.
+    pub values: Vec<(String, [u8; 32])>,
     /// The form with the edits is no valid R4, by something the writer does not see.
     pub invalid: Vec<Issue>,
 }
@@ -195,14 +197,17 @@ fn carried(
         body = Value::Object(merge::whole_elements(of, &own, &sighted.sight, after, &mut found));
     }
     put_aside(writer, stored, &mut body, &found.aside);
-    let values = found.written.iter();
-    let values = values.map(|(place, value, beside)| (place.clone(), value_digest(value, Some(beside))));
     Form {
-        values: values.collect(),
+        values: values_of(&found.written),
         aside: found.aside.into_iter().map(|one| one.path).collect(),
         changed: Vec::new(),
         body,
     }
+}
+
+fn values_of(written: &[Written]) -> Vec<(String, [u8; 32])> {
+    let digest = |(place, value, beside): &Written| (place.clone(), value_digest(value, Some(beside)));
+    written.iter().map(digest).collect()
 }
 
 fn put_aside(writer: &Writer<'_>, stored: &Stored, body: &mut Value, aside: &[PutAside]) {
@@ -226,7 +231,8 @@ fn propose(
     let becomes = body.as_object().cloned().unwrap_or_default();
     Proposal {
         version: stored.version,
-        edits: edits(of, &own, &becomes),
+        values: values_of(&found.written),
+        edits: edits(of, &own, &becomes, &found.anew),
         invalid: gate::check(&body),
     }
 }

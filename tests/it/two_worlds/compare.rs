@@ -39,7 +39,7 @@ pub fn differs(a: &[Answer], b: &[Answer]) -> bool {
 }
 
 /// What a recipient has of an answer: all of it but the request's id.
-fn told(answer: &Answer, masked: bool) -> (u16, HeaderMap, Vec<u8>) {
+pub fn told(answer: &Answer, masked: bool) -> (u16, HeaderMap, Vec<u8>) {
     let mut headers = answer.headers.clone();
     headers.remove("x-request-id");
     let mut body = answer.body.clone();

@@ -8,6 +8,7 @@ mod elements;
 mod notes;
 mod others;
 mod ties;
+mod written_over;
 
 use serde_json::{Value, json};
 
@@ -26,6 +27,9 @@ pub use notes::{
 };
 pub use others::{consent_about_another, part_2_organization, restriction_about_another};
 pub use ties::{part_2_person, part_2_referral};
+pub use written_over::{
+    Over, hidden_description, hidden_note, hidden_note_beside, hidden_output, hidden_period, hidden_reason,
+};
 
 /// All three partners of the corpus, by their place in it.
 pub const EVERYONE: &[usize] = &[0, 1, 2];
