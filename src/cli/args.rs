@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::sandbox::SandboxArgs;
+
 /// A FHIR R4 gateway for behavioral health: releases what consent, law and purpose allow, and writes it down first.
 #[derive(Parser)]
 #[command(name = "postern", version, arg_required_else_help = true)]
@@ -92,22 +94,6 @@ pub struct DemoArgs {
     /// Repeats a check with the values it used
     #[arg(long, value_name = "NUMBER", requires = "check")]
     pub seed: Option<u64>,
-}
-
-#[derive(Args)]
-pub struct SandboxArgs {
-    /// A registered partner that may come in, under its client id and with its keys; repeatable, one of each class
-    #[arg(long = "partner", required = true, value_name = "NAME")]
-    pub partners: Vec<String>,
-    /// Address and port
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
-    pub listen: String,
-    /// FHIR base as partners type it, when it is not http(s)://<listen>/fhir
-    #[arg(long, value_name = "URL")]
-    pub public_url: Option<String>,
-    /// TLS ends at a proxy in front
-    #[arg(long)]
-    pub behind_proxy: bool,
 }
 
 #[derive(Args)]

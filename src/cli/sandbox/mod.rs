@@ -7,9 +7,9 @@ pub mod seat;
 
 use std::path::Path;
 
+use clap::Args;
 use tokio::sync::watch;
 
-use super::args::SandboxArgs;
 use super::demo::stage::Stage;
 use super::serve;
 use crate::config::Config;
@@ -17,6 +17,22 @@ use crate::{http, worker};
 
 /// The NPI by which the synthetic records name the agency that sends them.
 const AGENCY: &str = "1999001005";
+
+#[derive(Args)]
+pub struct SandboxArgs {
+    /// A registered partner that may come in, under its client id and with its keys; repeatable, one of each class
+    #[arg(long = "partner", required = true, value_name = "NAME")]
+    pub partners: Vec<String>,
+    /// Address and port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    pub listen: String,
+    /// FHIR base as partners type it, when it is not http(s)://<listen>/fhir
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// TLS ends at a proxy in front
+    #[arg(long)]
+    pub behind_proxy: bool,
+}
 
 pub async fn run(file: Option<&Path>, args: SandboxArgs) -> anyhow::Result<u8> {
     let gateway = super::open_founded(file).await?;
