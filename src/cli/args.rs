@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::sandbox::SandboxArgs;
+
 /// A FHIR R4 gateway for behavioral health: releases what consent, law and purpose allow, and writes it down first.
 #[derive(Parser)]
 #[command(name = "postern", version, arg_required_else_help = true)]
@@ -21,6 +23,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Two synthetic agencies, three partners and one plan: watch what each may see
     Demo(DemoArgs),
+    /// Serve invented people to registered partners: where their integration teams try their clients
+    Sandbox(SandboxArgs),
     /// Take in a file of records (JSON or NDJSON)
     Import(ImportArgs),
     /// Convert a record without keeping it: FHIR on standard output
@@ -154,8 +158,22 @@ pub enum PartnerCommand {
     },
     /// Check a registration: state, keys, purposes and their data sets, people whose records name it
     Test(PartnerTestArgs),
+    /// What a partner's team asks for: addresses, client, scopes, test people, requests, errors, contacts, checklist
+    Kit(PartnerKitArgs),
     /// From the next request on, its tokens are worth nothing
     Disable { id: String },
+}
+
+#[derive(Args)]
+pub struct PartnerKitArgs {
+    /// The partner's short name
+    pub id: String,
+    /// Folder to write to; without one everything goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// FHIR base under which the partner reaches your `postern sandbox`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090/fhir")]
+    pub sandbox: String,
 }
 
 #[derive(Args)]

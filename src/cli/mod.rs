@@ -18,6 +18,8 @@ mod backup;
 mod table;
 mod sets;
 pub mod demo;
+mod sandbox;
+pub mod kit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +50,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
     let config = postern.config.as_deref();
     match postern.command {
         Command::Serve(args) => serve::run(config, args).await,
+        Command::Sandbox(args) => sandbox::run(config, args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Import(args) => import::run(config, args).await,
         Command::Convert(args) => convert::run(&args),

@@ -7,7 +7,7 @@ use postern_rules::fhir::json;
 use serde_json::{Value, json};
 
 use super::args::{KeysArgs, PartnerArgs, PartnerCommand, PartnerKeysArgs};
-use super::table;
+use super::{kit, table};
 use crate::auth::{ClientKey, NotFetched, fetch_keys};
 use crate::config::read_input;
 use crate::gateway::{
@@ -22,6 +22,7 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
         PartnerCommand::Keys(args) => change_keys(&gateway, args).await,
         PartnerCommand::List { json } => list(&gateway, json).await,
         PartnerCommand::Test(args) => test(&gateway, &args.id).await,
+        PartnerCommand::Kit(args) => kit::run(&gateway, &args).await,
         PartnerCommand::Disable { id } => disable(&gateway, &id).await,
     };
     super::close(&gateway).await;

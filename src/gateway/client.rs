@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::caller::ACTIVE;
 use super::{Error, Gateway, Partner};
-use crate::auth::{ClientKey, Kept, Scopes, parse_jwks};
+use crate::auth::{ClientKey, Kept, Scopes, hash, parse_jwks};
 use crate::egress::{Egress, Target};
 
 /// What is registered about a client; kept as JSON in the store. It proves itself in exactly one way.
@@ -51,6 +51,14 @@ impl ClientRegistration {
     pub fn with_keys_at(url: String) -> ClientRegistration {
         ClientRegistration {
             jwks_url: Some(url),
+            ..ClientRegistration::default()
+        }
+    }
+
+    /// Of the secret only the SHA-256 is kept.
+    pub fn with_secret(secret: &str) -> ClientRegistration {
+        ClientRegistration {
+            secret_sha256: Some(Digest(hash(secret)).base64()),
             ..ClientRegistration::default()
         }
     }
@@ -191,7 +199,7 @@ impl Gateway {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Algorithm, KeyPair, hash};
+    use crate::auth::{Algorithm, KeyPair};
     use serde_json::json;
 
     #[test]
@@ -200,10 +208,7 @@ mod tests {
         let keys = ClientRegistration::with_keys(json!({"keys": [pair.public_jwk()]}));
         let egress = Egress::loopback();
         assert!(matches!(keys.proof(&egress), Ok(Proof::Keys(_))));
-        let secret = ClientRegistration {
-            secret_sha256: Some(Digest(hash("s")).base64()),
-            ..ClientRegistration::default()
-        };
+        let secret = ClientRegistration::with_secret("s");
         assert!(
             secret
                 .proof(&egress)

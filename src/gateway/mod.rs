@@ -48,6 +48,7 @@ use postern_rules::log::{Digest, Signer, digest::hex};
 use postern_rules::search::CursorKey;
 
 pub use authentication::{ClientForm, TokenError};
+pub use break_glass::{emergency_purpose, is_emergency};
 pub use caller::{ACTIVE, Call, Caller, DISABLED};
 pub use catalog::{CatalogError, Mappings, load as load_catalog, load_mappings};
 pub use client::{ClientRegistration, Proof};

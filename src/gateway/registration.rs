@@ -25,6 +25,18 @@ pub struct Registered {
 impl Gateway {
     /// Registers a partner with one client. All problems at once, as sentences.
     pub async fn add_partner(&self, new: NewPartner, operator: &str) -> Result<Registered, Vec<String>> {
+        let id = &new.partner.id;
+        let client_id = format!("{id}-{}", &self.entropy.id(&format!("client {id}"))[..8]);
+        self.add_partner_as(new, client_id, operator).await
+    }
+
+    /// The same under a client id that it has elsewhere: a sandbox takes its partners from a deployment.
+    pub async fn add_partner_as(
+        &self,
+        new: NewPartner,
+        client_id: String,
+        operator: &str,
+    ) -> Result<Registered, Vec<String>> {
         let (partner, mut client) = (&new.partner, new.client);
         let secret = self.secret_if_wanted(&mut client, &partner.id);
         let classes: Vec<String> = self
@@ -42,11 +54,6 @@ impl Gateway {
         }
         let failed = |error: &dyn std::fmt::Display| vec![error.to_string()];
         let body = serde_json::to_string(partner).map_err(|e| failed(&e))?;
-        let client_id = format!(
-            "{}-{}",
-            partner.id,
-            &self.entropy.id(&format!("client {}", partner.id))[..8]
-        );
         let mut change = Change::at(self.clock.instant());
         change.partners.push((
             0,
@@ -133,7 +140,7 @@ impl Gateway {
 
     /// A client registered without keys gets a secret of 256 bits, of which only the SHA-256 is kept.
     fn secret_if_wanted(&self, client: &mut ClientRegistration, partner: &str) -> Option<String> {
-        if client.jwks.is_some() || client.jwks_url.is_some() {
+        if client.jwks.is_some() || client.jwks_url.is_some() || client.secret_sha256.is_some() {
             return None;
         }
         let secret = self.entropy.token(&format!("client secret {partner}"));

@@ -20,6 +20,7 @@ mod story_http;
 mod story_intake;
 mod story_introspection;
 mod story_keys_by_url;
+mod story_kit;
 mod story_label;
 mod story_match;
 mod story_outage;

@@ -290,6 +290,7 @@ async fn what_is_not_a_key_set_opens_nothing(engine: Engine) {
                 format!("{{\"keys\":[],{}", &set(&[&key]).to_string()[1..]).as_bytes(),
             ),
         ),
+        ("one kid for two keys", kept_for(60, &set(&[&key, &pair("k1")]))),
         ("too large", wrong(200, large.as_bytes())),
         ("a private key", Says::json(&private)),
     ];

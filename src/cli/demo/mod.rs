@@ -1,8 +1,8 @@
 //! `postern demo`: two synthetic agencies, three partners and a stranger, one plan, over real HTTP, in a folder that
 //! goes away. `--check` does it with altered records and consents and holds every answer against them.
 
-mod records;
-mod stage;
+pub(super) mod records;
+pub(super) mod stage;
 mod story;
 mod check;
 

@@ -85,14 +85,8 @@ pub const TYPES: &[&str] = &[
 impl Stage {
     /// Opens on `listen`, or on a free port of this machine when that one is taken.
     pub async fn open(listen: &str) -> anyhow::Result<Stage> {
-        let folder = temporary_folder(&Entropy::System)?;
         let mut config = Config::default();
-        if !config.paths.mappings.is_dir() {
-            bail!("run the demo in the folder of a Postern checkout: there is no mappings/ here");
-        }
         listen.clone_into(&mut config.server.listen);
-        config.store.url = format!("sqlite:{}", folder.path().join("postern.db").display());
-        config.paths.keys = folder.path().join("keys");
         config.agency.name = "Hearthstone and Lantern (synthetic)".to_owned();
         config.agency.npi = "1999001005".to_owned();
         config.agency.phone = "217-555-0100".to_owned();
@@ -104,6 +98,17 @@ impl Stage {
             other => other?,
         };
         config.server.listen = bound.address.to_string();
+        Stage::over(config, bound).await
+    }
+
+    /// By this configuration, on a socket that is open, with a database and keys that go away.
+    pub async fn over(mut config: Config, bound: http::Bound) -> anyhow::Result<Stage> {
+        if !config.paths.mappings.is_dir() {
+            bail!("run it in the folder of a Postern checkout: there is no mappings/ here");
+        }
+        let folder = temporary_folder(&Entropy::System)?;
+        config.store.url = format!("sqlite:{}", folder.path().join("postern.db").display());
+        config.paths.keys = folder.path().join("keys");
         let gateway = super::super::open_with(config, Clock::System, Entropy::System).await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let served = bound.serve(Arc::clone(&gateway), async {
