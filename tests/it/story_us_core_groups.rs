@@ -21,6 +21,7 @@ const WITHOUT_DATA: &[&str] = &[
     "us_core_v610_practitioner_role_validation_test",
     "us_core_v610_questionnaire_response__id_search_test",
     "us_core_v610_questionnaire_response_patient_search_test",
+    "us_core_v610_questionnaire_response_provenance_revinclude_search_test",
     "us_core_v610_questionnaire_response_read_test",
     "us_core_v610_questionnaire_response_validation_test",
 ];

@@ -292,11 +292,14 @@ impl Partner<'_> {
     }
 }
 
-/// The Binaries that a document leads to.
+/// The Binaries that a document of a source leads to. Those of the plan's document are made when they are read: `story_document`
+/// has them.
 fn attached(document: &Value) -> Vec<String> {
     let contents = document["content"].as_array().into_iter().flatten();
     let urls = contents.filter_map(|content| content["attachment"]["url"].as_str());
-    urls.filter_map(|url| url.rfind("Binary/").map(|at| url[at..].to_owned()))
+    let made = |url: &&str| url.ends_with("-html") || url.ends_with("-pdf");
+    urls.filter(|url| !made(url))
+        .filter_map(|url| url.rfind("Binary/").map(|at| url[at..].to_owned()))
         .collect()
 }
 
