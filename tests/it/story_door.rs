@@ -212,18 +212,19 @@ async fn more_than_is_worked_on_at_a_time_is_answered_at_once(engine: Engine) {
     let world = World::configured(engine, &|config| config.limits.in_flight = 1).await;
     let rosa = Person::ROSA;
     let socket = Socket::of(&world).await;
-    let mut slow = socket.connect().await;
     let head = "POST /fhir/Goal/_search HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\npatient=";
-    slow.write_all(head.as_bytes()).await.expect("it takes bytes");
-    // Until the server has begun with it.
     let metadata = "GET /fhir/metadata HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let mut refused = String::new();
+    let (mut slow, mut refused) = (None, String::new());
     for _ in 0..100 {
+        // The one place may have been taken by the request that looks whether it is: then this one is sent again.
+        let mut stream = socket.connect().await;
+        stream.write_all(head.as_bytes()).await.expect("it takes bytes");
+        slow = Some(stream);
+        tokio::time::sleep(Duration::from_millis(20)).await;
         refused = socket.say(metadata, 20).await.unwrap_or_default();
         if refused.starts_with("HTTP/1.1 503") {
             break;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
     assert!(
