@@ -107,7 +107,7 @@ def pull_person(check, story, server):
     check.same(Patient.read(person, server).as_json(), people[0].as_json(), "reading and searching agree")
 
     kinds = [r.type for r in server.capabilityStatement.rest[0].resource
-             if any(parameter.name == "patient" for parameter in r.searchParam)]
+             if any(parameter.name == "patient" for parameter in r.searchParam or [])]
     parsed = 0
     for name in kinds:
         search = model_of(name).where(struct={"patient": person})
