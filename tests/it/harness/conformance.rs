@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use postern_rules::fhir::path::without_indexes;
-use postern_rules::fhir::{Issue, Severity, json};
+use postern_rules::fhir::{Severity, json};
 use postern_rules::log::Digest;
 use postern_rules::validation::{Definitions, Package};
 use serde_json::Value;
@@ -106,12 +106,9 @@ pub fn nonconformities(resource: &Value) -> Vec<Nonconformity> {
         return known.clone();
     }
     let issues = definitions.validate(&plain, &[]);
-    // A claim is about the resource that makes it. What a referred resource can claim depends on what is released of it, and
-    // only in a Bundle is it at hand.
-    let of_another = |issue: &Issue| issue.details.starts_with("must refer to what conforms");
     let errors = issues
         .into_iter()
-        .filter(|issue| issue.severity <= Severity::Error && !of_another(issue));
+        .filter(|issue| issue.severity <= Severity::Error);
     let found: BTreeSet<Nonconformity> = errors
         .map(|issue| {
             let (what, profile) = match issue.details.split_once(" (profile ") {

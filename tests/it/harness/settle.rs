@@ -137,8 +137,16 @@ impl World {
             .resource()
             .filter(|body| body["resourceType"] == "Bundle")
         {
-            // Each entry was held to what it claims by itself; a part claims more than it shows, and what is included is seen
-            // through the references of others, by other guides than its own.
+            // Each entry was held to what it claims by itself; a part is no whole resource, and what is included is seen through the
+            // references of others, by other guides than its own.
+            if let Some(entries) = page["entry"].as_array_mut() {
+                entries.retain(|entry| entry["resource"]["meta"]["tag"][0]["code"] != "SUBSETTED");
+            }
+            if page["entry"].as_array().is_some_and(Vec::is_empty)
+                && let Some(page) = page.as_object_mut()
+            {
+                page.remove("entry");
+            }
             for entry in page["entry"].as_array_mut().into_iter().flatten() {
                 if let Some(meta) = entry.pointer_mut("/resource/meta").and_then(Value::as_object_mut) {
                     meta.remove("profile");

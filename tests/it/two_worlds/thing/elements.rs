@@ -108,7 +108,9 @@ pub fn part_2_counsellor(base: &[Kept]) -> Thing {
             .for_each(|p| remove(p, &["extension"]));
     });
     for reference in [&target, &practitioner] {
-        visible = with_change(&visible, reference, |one| remove(one, &["meta"]));
+        // what it works for labels it as well
+        let telling = ["meta", "organization", "healthcareService", "location"];
+        visible = with_change(&visible, reference, |one| remove(one, &telling));
     }
     let worlds = [base.to_vec(), absent, visible];
     Thing::new("a Part 2 counsellor on the team", "CareTeam", target, worlds)
