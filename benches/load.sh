@@ -65,7 +65,7 @@ stop() { kill "$server"; wait "$server" 2>/dev/null || true; started=""; }
 cold() {
     awk -v at="$served" '{ printf "url = \"%s%s\"\noutput = /dev/null\n", at, $0 }' "$work/read.txt" > "$work/cold"
     before=$(date +%s%N)
-    curl -sf --parallel --parallel-max 16 -H "Authorization: Bearer $token" -K "$work/cold"
+    curl -sSf --no-progress-meter --parallel --parallel-max 16 -H "Authorization: Bearer $token" -K "$work/cold"
     after=$(date +%s%N)
     awk -v n="$(wc -l < "$work/read.txt")" -v ns=$((after - before)) 'BEGIN {
         printf "everybody for the first time: %d reads, %.1f ms each with 16 at once\n", n, ns / 1e6 / n }'
