@@ -22,6 +22,8 @@ pub enum What {
     Pages(Ask),
     /// A read, and the same again with the version it gave.
     Again(Ask),
+    /// A search of papers, and the bytes of every attachment it names.
+    Papers(Ask),
     Token {
         scope: &'static str,
         good: bool,
@@ -37,6 +39,8 @@ pub enum Route {
     Head,
     Page,
     Conditional,
+    /// What is made of a release as a whole: `$everything`, `$all-eltss-careplan`, `$docref`, the papers with their bytes.
+    Whole,
     Match,
     BreakGlass,
     RequestMore,
@@ -47,13 +51,14 @@ pub enum Route {
 
 impl Route {
     /// Those that would show any visible thing; the others show some.
-    pub const TELLING: [Route; 6] = [
+    pub const TELLING: [Route; 7] = [
         Route::Read,
         Route::Search,
         Route::Form,
         Route::Head,
         Route::Page,
         Route::Conditional,
+        Route::Whole,
     ];
 }
 
@@ -69,7 +74,12 @@ pub struct Turn {
 impl std::fmt::Display for Turn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.what {
-            What::Ask(ask) | What::Bare(ask) | What::Emergency(ask) | What::Pages(ask) | What::Again(ask) => {
+            What::Ask(ask)
+            | What::Bare(ask)
+            | What::Emergency(ask)
+            | What::Pages(ask)
+            | What::Again(ask)
+            | What::Papers(ask) => {
                 let (method, path) = (&ask.method, &ask.path);
                 write!(
                     f,
@@ -121,6 +131,7 @@ pub fn corpus(thing: &Thing) -> Vec<Turn> {
         all.around();
         all.pages();
         all.across();
+        all.whole();
         all.operations();
         all.refused();
         all.tokens();
@@ -311,6 +322,26 @@ impl Corpus<'_> {
     fn across(&mut self) {
         for (route, what) in across::asks(self.thing, self.partner) {
             self.add(route, what);
+        }
+    }
+
+    fn whole(&mut self) {
+        let id = &self.thing.person;
+        let everything = format!("/fhir/Patient/{id}/$everything");
+        let papers = format!("/fhir/DocumentReference/$docref?patient={id}");
+        let mut paths = vec![
+            everything.clone(),
+            format!("{everything}?_format=xml"),
+            papers.clone(),
+        ];
+        let plan = self.unlabelled("CarePlan");
+        paths.extend(plan.map(|plan| format!("/fhir/{plan}/$all-eltss-careplan")));
+        let papers = [papers, format!("/fhir/DocumentReference?patient={id}")];
+        for path in paths {
+            self.ask(Route::Whole, Ask::get(&path));
+        }
+        for path in papers {
+            self.add(Route::Whole, What::Papers(Ask::get(&path)));
         }
     }
 

@@ -20,6 +20,7 @@ enum Then {
     Nothing,
     Pages,
     Again,
+    Papers,
 }
 
 struct Prepared {
@@ -91,6 +92,7 @@ fn prepare(partners: &[Partner<'_>], urgent: &str, turn: &Turn, request: String)
         What::Emergency(ask) => (ask.clone(), Then::Nothing, urgent.to_owned()),
         What::Pages(ask) => (ask.clone(), Then::Pages, partner.token.clone()),
         What::Again(ask) => (ask.clone(), Then::Again, partner.token.clone()),
+        What::Papers(ask) => (ask.clone(), Then::Papers, partner.token.clone()),
         What::Bare(ask) => (ask.clone(), Then::Nothing, String::new()),
         What::Token { scope, good } => {
             let mut claims = partner.claims();
@@ -119,6 +121,12 @@ async fn take_turn(door: &Door, prepared: &Prepared) -> Vec<Answer> {
             let again = ask.clone().with("if-none-match", &etag);
             answers.push(send(door, prepared, again, 1).await);
         }
+        Then::Papers => {
+            for path in attachments(&answers[0]) {
+                let paper = Ask::get(&path).with("accept", "*/*");
+                answers.push(send(door, prepared, paper, answers.len()).await);
+            }
+        }
         Then::Pages => {
             while let Some(path) = answers.last().and_then(next_page) {
                 assert!(answers.len() < MOST_PAGES, "{}: no end of pages", ask.path);
@@ -136,6 +144,17 @@ async fn send(door: &Door, prepared: &Prepared, ask: Ask, part: usize) -> Answer
         ask = ask.bearer(&prepared.token);
     }
     door.send(ask).await.expect("the request is HTTP")
+}
+
+/// Where the bytes of what was found are, as far as they are on this server.
+fn attachments(answer: &Answer) -> Vec<String> {
+    let body = answer.json();
+    let entries = body["entry"].as_array().into_iter().flatten();
+    let contents = entries.flat_map(|entry| entry["resource"]["content"].as_array().into_iter().flatten());
+    contents
+        .filter_map(|content| content["attachment"]["url"].as_str())
+        .filter_map(|url| Some(url.strip_prefix("https://postern.test")?.to_owned()))
+        .collect()
 }
 
 /// Where the `next` link leads, on this server.

@@ -76,7 +76,7 @@ fn routes(thing: &Thing) -> Vec<Ask> {
         format!("/fhir/{target}/_history"),
         format!("/fhir/{target}/_history/1"),
         format!("/fhir/{focus}/_history"),
-        format!("/fhir/Patient/{id}/$everything"),
+        format!("/fhir/Patient/{id}/$everything?colour=red"),
         format!("/fhir/Patient/{id}/{focus}"),
         "/fhir/$export".to_owned(),
         "/fhir/$graphql".to_owned(),
@@ -93,7 +93,7 @@ fn routes(thing: &Thing) -> Vec<Ask> {
     .collect()
 }
 
-/// Partners write nothing yet, and never into intake.
+/// Writes of what partners may not write, and of what is there or not without saying which version.
 fn writes(thing: &Thing) -> Vec<Ask> {
     let (focus, target) = (thing.focus, &thing.target);
     let (instance, kind) = (format!("/fhir/{target}"), format!("/fhir/{focus}"));

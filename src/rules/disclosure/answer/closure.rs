@@ -14,6 +14,9 @@ use crate::fhir::{Instant, json as door};
 /// Resources of one answer.
 const MOST: usize = 2_000;
 
+/// The notice has no address of its own; an entry of a collection has to have one, and here always the same.
+const SAID: &str = "urn:uuid:0f6f3a5e-6d0c-4c1b-9c57-3b1d8f0c2a61";
+
 impl Answer {
     /// The plan first, then what it leads to, nearest first; plans that are part of it are led to as well. Absent and withheld
     /// are the same 404; `at`: when it was put together.
@@ -100,7 +103,7 @@ fn collection(release: &Release, places: &[usize], at: Instant, base: &str) -> V
         out.extend_from_slice(&one.body);
         out.extend_from_slice(b"},");
     }
-    let said = json!({"resource": {"resourceType": "OperationOutcome", "issue": [
+    let said = json!({"fullUrl": SAID, "resource": {"resourceType": "OperationOutcome", "issue": [
         {"severity": "information", "code": "informational", "diagnostics": MAY_BE_INCOMPLETE}]}});
     out.extend_from_slice(said.to_string().as_bytes());
     out.extend_from_slice(b"]}");
