@@ -14,6 +14,15 @@ pub const TOKEN: &str = "a-token-of-the-benches";
 /// Rosa, under other ids and another given name, so often, with `size` resources of her own or as many as she has if that is
 /// more; comes out with how many those are.
 pub async fn fill(gateway: &Gateway, people: usize, size: usize) -> usize {
+    fill_of(gateway, 0..people, (size, &[])).await
+}
+
+/// The same for these numbers, of these types only; all, when none is named. Past the mappings, through the store.
+pub async fn fill_of(
+    gateway: &Gateway,
+    people: std::ops::Range<usize>,
+    (size, types): (usize, &[&str]),
+) -> usize {
     let (mappings, _) = rosa::catalog();
     let record = rosa::record(&mappings, size);
     let shared = |body: &Value| put(None, body.to_string(), body);
@@ -23,10 +32,12 @@ pub async fn fill(gateway: &Gateway, people: usize, size: usize) -> usize {
     let own: Vec<(String, String)> = record
         .resources
         .iter()
+        .filter(|one| types.is_empty() || types.contains(&&*one.resource_type))
         .map(|one| (one.id.clone(), one.body.to_string()))
         .collect();
-    for first in (0..people).step_by(64) {
-        let changes = (first..people.min(first + 64)).map(|number| one_more(&own, &record.patient, number));
+    for first in people.clone().step_by(64) {
+        let changes =
+            (first..people.end.min(first + 64)).map(|number| one_more(&own, &record.patient, number));
         let kept = gateway.store.commit_all(Lane::Bulk, changes.collect()).await;
         assert!(kept.iter().all(Result::is_ok));
     }

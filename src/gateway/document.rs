@@ -27,7 +27,7 @@ impl Gateway {
             let people = self
                 .people_of(&call, "DocumentReference", document, trust)
                 .await?;
-            let found = self.find_all(&call, &people, trust, &now).await?;
+            let found = self.find_all(&call, people, trust, &now).await?;
             let permits = |of: &str, values: &Values| scopes.permits(Permission::Read, of, values);
             let base = self.config.base();
             let asking = self.asking(&base, &permits, &call.request);

@@ -241,7 +241,7 @@ impl Gateway {
                 return Err(Error::OutOfScope);
             }
             let people = self.people_of(&call, "CarePlan", plan, trust).await?;
-            let found = self.find_all(&call, &people, trust, &now).await?;
+            let found = self.find_all(&call, people, trust, &now).await?;
             let base = self.config.base();
             let permits =
                 |of: &str, values: &Values| call.caller.scopes.permits(Permission::Read, of, values);

@@ -11,6 +11,8 @@ mod people;
 mod release_cache;
 mod release;
 mod refresh;
+mod named;
+mod across;
 mod pull;
 mod document;
 mod authentication;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use postern_rules::disclosure::{Answer, Asking, Form, Permits, PlanDocument, Reading, Release};
-use postern_rules::fhir::{Instant, Issue, IssueCode, Now, is_shared};
-use postern_rules::search::{Query, Setting, Values, provenance_target};
+use postern_rules::disclosure::{Answer, Asking, Form, Permits, Reading, Release};
+use postern_rules::fhir::{Instant, Issue, Now, is_shared};
+use postern_rules::search::{Query, Setting, Values};
 
 use super::events::Interaction;
+use super::named::belongs_as;
 use super::release::{Found, Trust};
 use super::{Call, Error, Gateway};
 use crate::auth::Permission;
@@ -37,8 +38,8 @@ impl Gateway {
             if !call.caller.scopes.may_read(resource_type) {
                 return Err(Error::OutOfScope);
             }
-            let people = self.people_of(&call, resource_type, id, trust).await?;
-            let found = self.find_all(&call, &people, trust, &now).await?;
+            let named = [(resource_type.to_owned(), id.to_owned())];
+            let found = self.find_holding(&call, &named, trust, &now).await?;
             let scopes = &call.caller.scopes;
             let permits = |of: &str, values: &Values| scopes.permits(Permission::Read, of, values);
             let base = self.config.base();
@@ -65,7 +66,7 @@ impl Gateway {
         Err(Error::Unavailable)
     }
 
-    /// `GET /[type]?…`. Every type but Patient and the shared ones needs `patient`.
+    /// `GET /[type]?…`: about people who are named, or across those whose records are released to the caller.
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Reply, Error> {
         let query = &self.with_pages(call, query)?;
         let (mut call, mut trust) = (call.clone(), Trust::Memory);
@@ -74,12 +75,6 @@ impl Gateway {
             if !call.caller.scopes.may_search(query.resource_type) {
                 return Err(Error::OutOfScope);
             }
-            let people = self.people_searched(&call, query, trust).await?;
-            let found = self.find_all(&call, &people, trust, &now).await?;
-            let releases = found
-                .iter()
-                .filter_map(|f| f.release.as_ref().ok().cloned())
-                .collect();
             let scopes = &call.caller.scopes;
             // What is searched for has to be in the scope of a search; what comes with it, in that of a read.
             let permits = |of: &str, values: &Values| {
@@ -92,8 +87,16 @@ impl Gateway {
                 scopes.permits(permission, of, values)
             };
             let base = self.config.base();
-            let answer = Answer::search(releases, query, &self.asking(&base, &permits, &call.request));
-            if query.patients.is_none() && answer.subjects().is_empty() {
+            let asking = self.asking(&base, &permits, &call.request);
+            let (found, across) = match self.find_named(&call, query, trust, &now).await? {
+                Some(found) => (found, None),
+                None => {
+                    let (found, within) = self.gather(&call, query, &asking, (trust, &now)).await?;
+                    (found, Some(within))
+                }
+            };
+            let answer = Answer::search(releases_of(&found), across.as_ref().unwrap_or(query), &asking);
+            if across.is_none() && query.patients.is_none() && answer.subjects().is_empty() {
                 self.pay_for_a_miss(&call, "", &found, &now).await?;
             }
             if let Some(reply) = self
@@ -144,105 +147,6 @@ impl Gateway {
             .clone()
             .bound(&self.cursors, &caller.client, &caller.purpose, &self.clock.now());
         bound.map_err(|issue| Error::Invalid(vec![issue]))
-    }
-
-    /// Whose release could hold this resource. Unknown ids lead nowhere, like foreign ones. Only who was shown it before
-    /// finds it without a read: so absent, foreign and withheld cost the same.
-    pub(super) async fn people_of(
-        &self,
-        call: &Call,
-        resource_type: &str,
-        id: &str,
-        trust: Trust,
-    ) -> Result<Vec<String>, Error> {
-        let known = self.people.get(&call.caller.recipient.id, resource_type, id);
-        if let (Trust::Memory, Some(patient)) = (trust, known) {
-            return Ok(vec![patient]);
-        }
-        let caller = &call.caller;
-        let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
-        let (resource_type, id) = belongs_as(resource_type, id);
-        let mut people = self.store.people_holding(reader, resource_type, id).await?;
-        // The document of a plan is never stored: its id leads to the person. Asked of every id, so that none differs.
-        if resource_type == "DocumentReference" {
-            let patient = PlanDocument::patient_of(id, reader).unwrap_or_default();
-            people.extend(self.store.people_holding(reader, "Patient", &patient).await?);
-        }
-        Ok(people)
-    }
-
-    /// Nothing is found: the reads of a build are made all the same when none was. What is not there, is another's or is
-    /// withheld takes the same number of reads, whatever is in memory.
-    pub(super) async fn pay_for_a_miss(
-        &self,
-        call: &Call,
-        id: &str,
-        found: &[Found],
-        now: &Now,
-    ) -> Result<(), Error> {
-        if found.iter().any(Found::was_built) {
-            return Ok(());
-        }
-        if found.is_empty() {
-            // What an emergency asks of everyone who is there.
-            self.grant_in_force(&call.caller, id, now).await?;
-        }
-        self.read_as_if_building(&call.caller, id).await
-    }
-
-    async fn people_searched(&self, call: &Call, query: &Query, trust: Trust) -> Result<Vec<String>, Error> {
-        if let Some(patients) = &query.patients {
-            let mut people = patients.clone();
-            people.sort();
-            people.dedup();
-            return Ok(people);
-        }
-        let mut people = Vec::new();
-        let named = query.named();
-        for (of, id) in &named {
-            people.extend(self.people_of(call, of, id, trust).await?);
-        }
-        for (system, value) in query.identifiers() {
-            let caller = &call.caller;
-            let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
-            let identifier = (system.as_str(), value.as_str());
-            let store = &self.store;
-            people.extend(
-                store
-                    .people_identified(reader, query.resource_type, identifier)
-                    .await?,
-            );
-        }
-        if named.is_empty() && query.ids.is_none() && query.identifiers().is_empty() {
-            let details = match query.resource_type {
-                "Patient" => "search Patient by `_id` or `identifier` (system|value)",
-                "Provenance" => "search Provenance by `target` (Type/id), `patient` or `_id`",
-                _ => "this search needs `patient` (or `_id`)",
-            };
-            return Err(Error::Invalid(vec![Issue::error(
-                IssueCode::Required,
-                "",
-                details,
-            )]));
-        }
-        people.sort();
-        people.dedup();
-        Ok(people)
-    }
-
-    /// In order of person, so that two requests never wait for each other's builds.
-    pub(super) async fn find_all(
-        &self,
-        call: &Call,
-        people: &[String],
-        trust: Trust,
-        now: &Now,
-    ) -> Result<Vec<Found>, Error> {
-        let mut found = Vec::with_capacity(people.len());
-        for patient in people {
-            found.push(self.find_release(&call.caller, patient, trust, now).await?);
-        }
-        Ok(found)
     }
 
     /// Records the answer and opens it; `None` when a version moved and the use case has to run again.
@@ -305,10 +209,8 @@ impl Gateway {
     }
 }
 
-/// Whose a Provenance is says the resource it is of; whose another resource is, it says itself.
-fn belongs_as<'a>(resource_type: &'a str, id: &'a str) -> (&'a str, &'a str) {
-    match resource_type {
-        "Provenance" => provenance_target(id).unwrap_or((resource_type, id)),
-        _ => (resource_type, id),
-    }
+/// Those that were found, in order.
+pub(super) fn releases_of(found: &[Found]) -> Vec<Arc<Release>> {
+    let releases = found.iter().filter_map(|found| found.release.as_ref().ok());
+    releases.cloned().collect()
 }

@@ -5,16 +5,16 @@
 //! One process of a deployment does it at a time, by a lease; that saves work, and no more than that: each change checks the
 //! versions it was decided from, so several at once do no harm, and what is lost half way stays due.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use postern_rules::disclosure::{Decision, Moved, Recipient, Record, Shown, decide};
+use postern_rules::disclosure::{self, Recipient, Record, Shown, decide};
 use postern_rules::fhir::{Instant, Now};
 
 use super::break_glass::is_emergency;
 use super::caller::ACTIVE;
-use super::release::{moved_rows, shown};
+use super::release::{rows, shown};
 use super::{Error, Gateway, Partner};
-use crate::store::{Change, Lane, Refreshed, Refused, Released, Sweep, Swept};
+use crate::store::{Change, Lane, Refreshed, Refused, Released, ReleasedRow, Sweep, Swept};
 
 /// People decided in one step.
 const PEOPLE: i64 = 8;
@@ -201,10 +201,7 @@ impl Gateway {
         if record.world != recipients.world {
             return Ok(None);
         }
-        let mut before: BTreeMap<(String, String), Vec<Shown>> = BTreeMap::new();
-        for (release, rows) in self.store.releases_of(patient).await? {
-            before.insert(release, rows.iter().filter_map(shown).collect());
-        }
+        let mut before = self.store.releases_of(patient).await?;
         let now = self.clock.now();
         let mut change = Change::at(now.stamp());
         for (recipient, purposes) in &recipients.list {
@@ -225,31 +222,38 @@ impl Gateway {
         Ok(Some(change))
     }
 
-    /// The rows that one release moves; all of them go where nothing is released any more.
+    /// The rows that one release moves, and those that others keys lead to now; all are gone where nothing is released any more.
     fn moves(
         &self,
         record: &Record,
         (recipient, purpose): (&Recipient, &str),
-        before: &[Shown],
+        before: &[ReleasedRow],
         now: &Now,
     ) -> Vec<Released> {
-        let decided = decide(record, recipient, purpose, &self.rules, now);
-        let moved = decided.map_or_else(
-            |_| gone(before),
-            |decision: Decision| decision.dated(before, now).1,
-        );
-        moved_rows((&recipient.id, purpose), &record.patient, &moved)
+        let whose = (recipient.id.as_str(), purpose);
+        let told: Vec<Shown> = before.iter().filter_map(shown).collect();
+        let Ok(decision) = decide(record, recipient, purpose, &self.rules, now) else {
+            let gone: Vec<_> = told.into_iter().map(|s| (s.resource_type, s.id)).collect();
+            return rows(whose, &record.patient, std::iter::empty(), &gone);
+        };
+        let (release, moved) = decision.dated(&told, now);
+        let kept: HashMap<(&str, &str), &ReleasedRow> = before
+            .iter()
+            .map(|row| ((row.resource_type.as_str(), row.id.as_str()), row))
+            .collect();
+        let differs = |one: &&disclosure::Released| {
+            kept.get(&one.name())
+                .is_none_or(|row| row.digest != one.digest() || row.keyed != one.keys().name)
+        };
+        rows(
+            whose,
+            &record.patient,
+            release.resources().filter(differs),
+            &moved.gone,
+        )
     }
 }
 
 fn people_of(change: &Change) -> Option<String> {
     change.refreshed.first().map(|one| one.patient.clone())
-}
-
-fn gone(before: &[Shown]) -> Moved {
-    let name = |shown: &Shown| (shown.resource_type.clone(), shown.id.clone());
-    Moved {
-        shown: Vec::new(),
-        gone: before.iter().map(name).collect(),
-    }
 }

@@ -1,12 +1,14 @@
 //! One person's release for one caller: from the cache, or loaded, decided and dated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use postern_rules::disclosure::{
-    Grant, Moved, Recipient, Record, Refusal, Release, Shown, Standing, Stored, WrittenValues, decide,
+    Grant, Moved, Recipient, Record, Refusal, Release, Released, Shown, Standing, Stored, WrittenValues,
+    decide,
 };
 use postern_rules::fhir::{Instant, Now, Value, is_shared, json};
+use postern_rules::search::Keys;
 
 use super::release_cache::{Building, Kept, Key};
 use super::{Caller, Error, Gateway};
@@ -22,6 +24,8 @@ pub struct Found {
     /// When the grant ends under which it was decided; such a release is never kept.
     pub ends: Option<Instant>,
     key: Key,
+    /// Not from the cache.
+    built: bool,
     /// Held from building to recording: who waits for the same release finds it in the cache then.
     building: Option<Building>,
 }
@@ -78,6 +82,7 @@ impl Gateway {
             moved: Moved::default(),
             ends: None,
             key: key.clone(),
+            built: false,
             building: None,
         }))
     }
@@ -118,6 +123,7 @@ impl Gateway {
             moved,
             ends,
             key,
+            built: true,
             building: Some(building),
         })
     }
@@ -196,51 +202,71 @@ impl Gateway {
 impl Found {
     /// Was it loaded for this request?
     pub fn was_built(&self) -> bool {
-        self.building.is_some()
+        self.built
     }
 
     /// The rows of `released` this release moves.
     pub fn rows(&self, caller: &Caller) -> Vec<store::Released> {
         let whose = (caller.recipient.id.as_str(), caller.purpose.as_str());
-        moved_rows(whose, &self.patient, &self.moved)
+        let release = self.release.as_deref().ok();
+        moved_rows(whose, &self.patient, (release, &self.moved))
+    }
+
+    /// Lets others build it meanwhile: for who looks at people in no order of theirs, and would wait for builds with one in hand.
+    pub fn let_go(mut self) -> Found {
+        self.building = None;
+        self
     }
 
     /// Keeps a fresh release, now that its dates are recorded, and lets go of who waits for it.
     pub fn keep(self, gateway: &Gateway) {
-        let Some(building) = self.building else { return };
-        if let (Ok(release), None) = (self.release, self.ends) {
+        if let (true, Ok(release), None) = (self.built, self.release, self.ends) {
             let kept = Kept {
                 release,
                 versions: self.versions,
             };
             gateway.releases.keep(self.key, kept);
         }
-        drop(building);
+        drop(self.building);
     }
 }
 
 /// The rows of `released` that a release moves, of this recipient and purpose.
 pub(super) fn moved_rows(
+    whose: (&str, &str),
+    patient: &str,
+    (release, moved): (Option<&Release>, &Moved),
+) -> Vec<store::Released> {
+    let shown: HashSet<(&str, &str)> = moved
+        .shown
+        .iter()
+        .map(|s| (s.resource_type.as_str(), s.id.as_str()))
+        .collect();
+    let release = release.filter(|_| !shown.is_empty());
+    let held = release.into_iter().flat_map(Release::resources);
+    let held = held.filter(|one| shown.contains(&one.name()));
+    rows(whose, patient, held, &moved.gone)
+}
+
+/// Rows of `released` of this recipient and purpose: these of its release, with their keys, and what is gone.
+pub(super) fn rows<'r>(
     (recipient, purpose): (&str, &str),
     patient: &str,
-    moved: &Moved,
+    held: impl Iterator<Item = &'r Released>,
+    gone: &[(String, String)],
 ) -> Vec<store::Released> {
-    let row = |resource_type: &str, id: &str, digest: Option<[u8; 32]>| store::Released {
+    let row = |(resource_type, id): (&str, &str), digest: Option<[u8; 32]>, keys: Keys| store::Released {
         recipient: recipient.to_owned(),
         purpose: purpose.to_owned(),
         patient: patient.to_owned(),
         resource_type: resource_type.to_owned(),
         id: id.to_owned(),
         digest: digest.map(postern_rules::log::Digest),
-        keys: store::Keys::default(),
+        keys,
     };
-    let shown = moved
-        .shown
-        .iter()
-        .map(|s| row(&s.resource_type, &s.id, Some(s.digest)));
-    shown
-        .chain(moved.gone.iter().map(|(t, id)| row(t, id, None)))
-        .collect()
+    let held = held.map(|one| row(one.name(), Some(one.digest()), one.keys()));
+    let gone = gone.iter().map(|(t, id)| row((t, id), None, Keys::default()));
+    held.chain(gone).collect()
 }
 
 /// What a row of `released` says the recipient can see; of what is gone no digest is kept.

@@ -26,6 +26,14 @@ pub enum Order {
     IdLast,
 }
 
+/// Values of one parameter, `[from, to)`.
+#[derive(Clone, Copy)]
+pub struct KeyRange<'a> {
+    pub parameter: &'a str,
+    pub from: &'a [u8],
+    pub to: &'a [u8],
+}
+
 /// Which rows are asked for.
 #[derive(Clone, Copy)]
 pub struct Looking<'a> {
@@ -34,8 +42,8 @@ pub struct Looking<'a> {
     pub resource_type: &'a str,
     /// When it last changed: from this instant on, and before that one.
     pub changed: (Instant, Instant),
-    /// Found by this parameter, with a value in `[from, to)`; none: whatever it is found by.
-    pub key: Option<(&'a str, &'a [u8], &'a [u8])>,
+    /// Found by one of these; none: whatever it is found by.
+    pub key: Option<KeyRange<'a>>,
     pub order: Order,
     /// Only what stands after this place.
     pub after: Option<(Instant, &'a str)>,
@@ -161,7 +169,11 @@ impl Store {
                 ];
                 self.readers().rows(BY_TYPE[shared][order as usize], args).await?
             }
-            Some((parameter, least, below)) => {
+            Some(KeyRange {
+                parameter,
+                from: least,
+                to: below,
+            }) => {
                 let args = args![
                     recipient,
                     purpose,

@@ -5,6 +5,7 @@
 use postern_rules::audit::Event;
 use postern_rules::fhir::Instant;
 use postern_rules::log::Digest;
+use postern_rules::search::Keys;
 
 use super::checkpoint::CheckpointRow;
 use super::grant::{EndedGrant, GrantRow};
@@ -215,15 +216,6 @@ pub struct Released {
     pub digest: Option<Digest>,
     /// What this recipient finds it by.
     pub keys: Keys,
-}
-
-/// Search values that lead to a released resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// Names the list; 0 for none. Equal names are equal lists.
-    pub name: i64,
-    /// Parameter and value, each pair once.
-    pub list: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// A person whose releases were decided for every recipient.

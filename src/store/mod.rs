@@ -32,8 +32,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use audit::AuditEntry;
-pub use candidates::{Candidate, Looking, Order};
-pub use change::{Change, Guard, Keys, Put, Refreshed, Rehomed, Released, Statement, Swept, Work};
+pub use candidates::{Candidate, KeyRange, Looking, Order};
+pub use change::{Change, Guard, Put, Refreshed, Rehomed, Released, Statement, Swept, Work};
 pub use checkpoint::{CheckpointRow, StoredNodes, Unsigned};
 pub use failure::{OpenError, Refused, Unavailable};
 pub use grant::{EndedGrant, GrantRow};

@@ -4,6 +4,7 @@
 mod harness;
 mod postgres;
 mod store;
+mod story_across;
 mod story_bad_input;
 mod story_break_glass;
 mod story_bundle;
@@ -26,6 +27,7 @@ mod story_match;
 mod story_outage;
 mod story_own_keys;
 mod story_part2_whole;
+mod story_poll;
 mod story_preview;
 mod story_proposal;
 mod story_provenance;

@@ -2,10 +2,11 @@
 //! of a generated corpus has the same status, headers and body in both, byte for byte. One difference is a leak.
 //!
 //! Each world is asked twice, cold and warm, and A cold is held against B warm. Pinned so that identity is possible: the
-//! clock, every id and token (from the seed and the request's number). And the corpus has power: in a third world the same
+//! clock, every id and token (from the seed and the request's number), and when the worker refreshes: before each pass. And the corpus has power: in a third world the same
 //! thing is visible, and at least 30 % of the responses are different there.
 //! <https://hl7.org/fhir/R4/security-labels.html>, 42 CFR 2.13(c)
 
+mod across;
 mod compare;
 mod corpus;
 mod emergency;
@@ -101,10 +102,20 @@ async fn hold(engine: Engine, make: fn(&[Kept]) -> Thing) {
     let turns = turns_about(&thing);
     let world = World::holding(engine, &thing.hidden).await;
     let hidden = passes(&world, &turns, &["cold", "warm"]).await;
+    let hidden_rows = world.released().await;
     drop(world);
     let world = World::holding(engine, &thing.absent).await;
     let absent = passes(&world, &turns, &["cold", "warm"]).await;
+    let absent_rows = world.released().await;
     drop(world);
+    assert_eq!(
+        hidden_rows, absent_rows,
+        "{}: what is hidden has a row or a key",
+        thing.name
+    );
+    // Where the whole person is hidden there are none.
+    let keyed = hidden_rows.iter().any(|row| row.contains(" by "));
+    assert!(keyed || thing.least_good < 60, "there are keys");
     let world = World::holding(engine, &thing.visible).await;
     let visible = passes(&world, &turns, &["cold"]).await;
     drop(world);

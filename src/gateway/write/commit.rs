@@ -44,7 +44,7 @@ impl Stage<'_> {
         let whose = (caller.recipient.id.as_str(), caller.purpose.as_str());
         let rows = self.benches.iter();
         change.released = rows
-            .flat_map(|b| moved_rows(whose, &b.patient, &b.moved))
+            .flat_map(|b| moved_rows(whose, &b.patient, (b.release.as_deref(), &b.moved)))
             .collect();
         change.audit = self.events(outcomes, &answer);
         change.answers = vec![answer.digest()];

@@ -89,7 +89,7 @@ impl Gateway {
     ) -> Result<Round<Written>, Error> {
         let (kind, id) = (target.resource_type, target.id.as_str());
         let people = self.people_of(call, kind, id, Trust::Database).await?;
-        let found = self.find_all(call, &people, Trust::Database, now).await?;
+        let found = self.find_all(call, people, Trust::Database, now).await?;
         let there = |f: &crate::gateway::release::Found| f.release.as_ref().is_ok_and(|r| r.holds(kind, id));
         let Some(patient) = found.iter().find(|f| there(f)).map(|f| f.patient.clone()) else {
             // As a read of it: absent, foreign and withheld cost the same and are the same.

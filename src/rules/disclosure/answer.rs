@@ -38,6 +38,7 @@ pub use self::document::{Writing, Written};
 use self::included::{MOST_INCLUDED, included};
 use self::page::Page;
 pub(super) use self::page::Place;
+pub use self::page::fills_page;
 use self::subset::subset;
 use super::Rules;
 use super::provenance::{Made, provenance};

@@ -41,6 +41,7 @@ mod finish_by_value;
 
 pub use answer::{
     Answer, Asking, MAY_BE_INCOMPLETE, NotRecorded, Opened, Permits, Reading, Subject, Writing, Written,
+    fills_page,
 };
 pub use by_staff::{StaffAct, by_staff, purpose_of};
 pub use decide::{Refusal, decide, decide_seeing};

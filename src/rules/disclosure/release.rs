@@ -11,7 +11,7 @@ use super::explain::Withheld;
 use super::plan_document::{PlanDocument, UNDATED};
 use super::relationship::Relationship;
 use crate::fhir::{Instant, Now, Value, json};
-use crate::search::{Query, Values};
+use crate::search::{Keys, Query, Values};
 
 /// What a recipient was shown before: one row of `released`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,6 +277,11 @@ impl Release {
         self.resources.iter().map(Released::reference).collect()
     }
 
+    /// Everything released, in order: for what is kept beside `released`. It opens nothing.
+    pub fn resources(&self) -> impl Iterator<Item = &Released> {
+        self.resources.iter()
+    }
+
     pub fn holds(&self, resource_type: &str, id: &str) -> bool {
         self.find(resource_type, id).is_some()
     }
@@ -332,8 +337,19 @@ impl Release {
 }
 
 impl Released {
-    pub(super) fn name(&self) -> (&str, &str) {
+    /// Type and id.
+    pub fn name(&self) -> (&str, &str) {
         (&self.resource_type, &self.id)
+    }
+
+    /// SHA-256 of the released form.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// What it is found by across people.
+    pub fn keys(&self) -> Keys {
+        self.values.keys()
     }
 
     fn basis_weight(&self) -> usize {

@@ -19,14 +19,16 @@ mod cursor;
 mod query;
 mod take;
 mod selection;
+mod key;
 
 pub use cursor::{CursorKey, Pages};
 pub use date::{Prefix, When};
 pub use extract::{Extractor, provenance_values};
 pub use filter::{Filter, Setting, Test, Wanted, modifiers};
 pub use include::{Include, includes_of, revincludes_of};
+pub use key::{Keys, Lookup, keyed};
 pub use parameter::{Kind, Parameter, parameters, searched_types};
-pub use query::{DEFAULT_COUNT, MOST_COUNT, Query, provenance_id, provenance_target};
+pub use query::{DEFAULT_COUNT, MOST_COUNT, Query, Reach, provenance_id, provenance_target};
 pub use selection::Selection;
 pub use sort::{By, Key, Position, SortBy, compare, is_sorted};
 pub use values::Values;

@@ -1,6 +1,8 @@
 //! One search request: a type, the person it is about, filters, and how the answer is to look.
 //! <https://hl7.org/fhir/R4/search.html>
 
+use std::collections::HashMap;
+
 use super::cursor::{CursorKey, Pages};
 use super::date::When;
 use super::filter::{Filter, Setting, Wanted};
@@ -35,9 +37,20 @@ pub struct Query {
     pub after: Option<Position>,
     /// The cursor that was presented.
     pub cursor: Option<String>,
+    /// Of a search across people, how far its candidates were looked at.
+    pub reach: Option<Reach>,
     pub(super) pages: Option<Pages>,
     /// As understood: what the `self` link states.
     pub applied: Vec<(String, String)>,
+}
+
+/// How far the candidates of a search across people were looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// What stands after this place is not known yet: the page ends there, and the next one goes on. None: all were seen.
+    pub until: Option<Position>,
+    /// Of what is shared, from whose release (a person's id) each is taken, by its own id; others of it are not meant.
+    pub holders: Option<HashMap<String, String>>,
 }
 
 /// Matches on a page when the request says nothing, and at most.
@@ -88,6 +101,7 @@ impl Query {
             left_out: false,
             after: None,
             cursor: None,
+            reach: None,
             pages: None,
             applied: Vec::new(),
         }
@@ -118,6 +132,12 @@ impl Query {
             && self.matches_patient(values)
             && self.filters.iter().all(|filter| filter.matches(values))
             && self.matches_updated(changed_at)
+    }
+
+    /// Is this what the search means, when it stands in the release of this person?
+    pub fn is_taken_from(&self, patient: &str, id: &str) -> bool {
+        let holders = self.reach.as_ref().and_then(|reach| reach.holders.as_ref());
+        holders.is_none_or(|holders| holders.get(id).is_some_and(|holder| holder == patient))
     }
 
     fn matches_patient(&self, values: &Values) -> bool {

@@ -1,9 +1,10 @@
 //! What a search across people looks at: this recipient's rows for this purpose, each once, in the order asked for, page by page.
 //! <https://hl7.org/fhir/R4/http.html#paging>
 
-use postern::store::{Candidate, Change, Keys, Looking, Order, Released, Store};
+use postern::store::{Candidate, Change, KeyRange, Looking, Order, Released, Store};
 use postern_rules::fhir::Instant;
 use postern_rules::log::Digest;
+use postern_rules::search::Keys;
 
 use super::{Home, NOW, on_both};
 
@@ -47,6 +48,10 @@ const ALL: Looking<'_> = Looking {
     limit: 1000,
 };
 
+fn by<'a>(parameter: &'a str, from: &'a [u8], to: &'a [u8]) -> Option<KeyRange<'a>> {
+    Some(KeyRange { parameter, from, to })
+}
+
 async fn ids(store: &Store, looking: Looking<'_>) -> Vec<String> {
     let found = store.candidates(&looking).await.expect("reads");
     found.into_iter().map(|one| one.id).collect()
@@ -86,9 +91,8 @@ async fn pages_over_every_order_are_the_whole(home: Home) {
         )
         .await;
     }
-    let (least, below) = (b"k".as_slice(), b"l".as_slice());
     for order in [Order::Changed, Order::ChangedLast, Order::Id, Order::IdLast] {
-        for key in [None, Some(("name", least, below))] {
+        for key in [None, by("name", b"k", b"l")] {
             let looking = Looking { order, key, ..ALL };
             let whole = store.candidates(&looking).await.expect("reads");
             assert_eq!(whole.len(), ids.len(), "each once, by however many keys");
@@ -141,10 +145,10 @@ async fn rows_of_others_purposes_and_types_are_not_there(home: Home) {
         ],
     )
     .await;
-    let key = Some(("name", b"rosa".as_slice(), b"rosb".as_slice()));
+    let key = by("name", b"rosa", b"rosb");
     assert_eq!(ids(&store, ALL).await, ["own"]);
     assert_eq!(ids(&store, Looking { key, ..ALL }).await, ["own"]);
-    let key = Some(("family", b"rosa".as_slice(), b"rosb".as_slice()));
+    let key = by("family", b"rosa", b"rosb");
     assert_eq!(
         ids(&store, Looking { key, ..ALL }).await,
         [] as [&str; 0],
@@ -164,7 +168,7 @@ async fn what_is_shared_is_found_once(home: Home) {
     }
     let looking = Looking {
         resource_type: "Location",
-        key: Some(("name", b"x".as_slice(), b"y".as_slice())),
+        key: by("name", b"x", b"y"),
         ..ALL
     };
     let found = store.candidates(&looking).await.expect("reads");
@@ -196,7 +200,7 @@ async fn a_key_leads_to_what_begins_so_and_nothing_else(home: Home) {
     let begins = async |text: &str| {
         let (least, mut below) = (text.as_bytes(), text.as_bytes().to_vec());
         below.push(0xff);
-        let key = Some(("name", least, below.as_slice()));
+        let key = by("name", least, &below);
         ids(
             &store,
             Looking {
@@ -226,7 +230,7 @@ async fn what_is_gone_is_found_by_nothing(home: Home) {
     let mut gone = row("p1", "g1", &["rosa"]);
     gone.digest = None;
     release(&store, 1, vec![gone]).await;
-    let key = Some(("name", b"rosa".as_slice(), b"rosb".as_slice()));
+    let key = by("name", b"rosa", b"rosb");
     assert_eq!(ids(&store, ALL).await, ["g2"]);
     assert_eq!(ids(&store, Looking { key, ..ALL }).await, ["g2"]);
 }

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use postern::store::{
-    AccessToken, Change, Guard, Keys, Lane, OpenError, Options, Refused, Released, Store, Versions, Work,
-    WorkItem,
+    AccessToken, Change, Guard, Lane, OpenError, Options, Refused, Released, Store, Versions, Work, WorkItem,
 };
 use postern_rules::log::{Digest, Durable};
+use postern_rules::search::Keys;
 
 use super::{Home, NOW, disclosure, event, on_both, put, together, verified};
 

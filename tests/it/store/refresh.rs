@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use postern::store::{Change, Keys, Lane, Options, Refreshed, Refused, Released, Store, Sweep, Swept};
+use postern::store::{Change, Lane, Options, Refreshed, Refused, Released, Store, Sweep, Swept};
 use postern_rules::fhir::Instant;
 use postern_rules::log::Digest;
+use postern_rules::search::Keys;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use super::{Home, NOW, disclosure, on_both, put, together};

@@ -6,9 +6,9 @@
 use axum::http::Method;
 use serde_json::Value;
 
-use super::emergency;
 use super::refusals::refusals;
 use super::thing::{Thing, last};
+use super::{across, emergency};
 use crate::harness::{Ask, Kept};
 
 pub enum What {
@@ -130,6 +130,7 @@ pub fn corpus(thing: &Thing) -> Vec<Turn> {
         all.reads();
         all.around();
         all.pages();
+        all.across();
         all.whole();
         all.operations();
         all.refused();
@@ -315,6 +316,12 @@ impl Corpus<'_> {
         all.extend([of("Observation", 4), of("Task", 2)]);
         for path in all {
             self.add(Route::Page, What::Pages(Ask::get(&path)));
+        }
+    }
+
+    fn across(&mut self) {
+        for (route, what) in across::asks(self.thing, self.partner) {
+            self.add(route, what);
         }
     }
 

@@ -58,9 +58,12 @@ async fn ask_all(world: &World, partners: &[Partner<'_>], urgent: &str, turns: &
         .collect();
     let door = world.door();
     let mut answers: Pass = vec![Vec::new(); turns.len()];
+    // The worker is driven here and after the openings, and nowhere else: what it has done by then is the same in both worlds.
+    world.refresh().await;
     for (number, _) in turns.iter().enumerate().filter(|(_, turn)| turn.opens) {
         answers[number] = take_turn(&door, &prepared[number]).await;
     }
+    world.refresh().await;
     let prepared = Arc::new(prepared);
     let open: Arc<Vec<usize>> = Arc::new((0..turns.len()).filter(|n| !turns[*n].opens).collect());
     let next = Arc::new(AtomicUsize::new(0));

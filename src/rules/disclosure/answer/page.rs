@@ -79,8 +79,15 @@ impl Release {
 }
 
 impl Page {
-    /// At most `count` matches, after the place where the page before ended.
+    /// At most `count` matches, after the place where the page before ended. Where candidates are known so far only, the next page
+    /// goes on from there.
     pub fn of(releases: &[Arc<Release>], query: &Query, count: usize, asking: &Asking<'_>) -> Page {
+        let page = Page::known(releases, query, count, asking);
+        let next = page.next.or_else(|| until(query).cloned());
+        Page { next, ..page }
+    }
+
+    fn known(releases: &[Arc<Release>], query: &Query, count: usize, asking: &Asking<'_>) -> Page {
         let mut page = Filling::new(query, count);
         if query.resource_type == "Provenance" {
             let made = provenances(releases, query, asking);
@@ -96,6 +103,15 @@ impl Page {
         }
         page.page
     }
+}
+
+/// Do more matches follow on this page, as far as candidates were looked at?
+pub fn fills_page(releases: &[Arc<Release>], query: &Query, asking: &Asking<'_>) -> bool {
+    Page::known(releases, query, query.count, asking).next.is_some()
+}
+
+fn until(query: &Query) -> Option<&Position> {
+    query.reach.as_ref()?.until.as_ref()
 }
 
 /// In each release in the default order.
@@ -115,6 +131,7 @@ fn matches<'m>(
     places.filter_map(|place| {
         let one = &releases[place.release].resources[place.at];
         let fits = query.matches(&one.id, one.changed_at, &one.values)
+            && query.is_taken_from(&releases[place.release].about.patient, &one.id)
             && (asking.permits)(&one.resource_type, &one.values);
         fits.then_some(Match {
             changed_at: one.changed_at,
@@ -203,6 +220,11 @@ impl<'q> Filling<'q> {
 
     /// In order.
     fn take(&mut self, keys: &[Key<&str>], found: &Match<'_>) {
+        let beyond =
+            |until: &Position| compare(&self.query.sort, (keys, found.id), (&until.keys, &until.id)).is_gt();
+        if until(self.query).is_some_and(beyond) {
+            return;
+        }
         self.page.total += 1;
         if self.count == 0 {
             self.page.counted.insert(found.place.release);
