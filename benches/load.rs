@@ -2,6 +2,7 @@
 //! (`stage`), and a bare axum route that answers the same bytes and knows nothing (`bare`). <https://hl7.org/fhir/R4/http.html>
 //!
 //!     load stage FOLDER DATABASE PEOPLE   fills DATABASE; writes keys, configuration, token and the paths to ask for
+//!     load tokens FOLDER COUNT            writes as many token requests, each with an assertion of its own, good for four minutes
 //!     load bare ADDRESS FILE              answers every GET with the bytes of FILE, until it is stopped
 
 #[expect(dead_code, reason = "other benches use more of it")]
@@ -16,10 +17,12 @@ use std::path::Path;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
+use postern::auth::{Algorithm, KeyPair};
 use postern::config::{Clock, Entropy};
 use postern::gateway::Gateway;
 use postern::store::Change;
 use postern_rules::fhir::Value;
+use serde_json::json;
 
 /// How many plans the person with many has.
 const MANY: usize = 50;
@@ -53,6 +56,7 @@ fn main() {
                 count.parse().expect("a number of people"),
             ));
         }
+        ["tokens", folder, count] => tokens(Path::new(folder), count.parse().expect("a number of requests")),
         ["bare", address, file] => runtime.block_on(bare(address, file)),
         _ => eprintln!("this is run by benches/load.sh"),
     }
@@ -75,7 +79,10 @@ async fn stage(folder: &Path, url: &str, count: usize) {
         .await
         .expect("opens");
     people::fill(&gateway, count, 0).await;
-    let (client, _) = people::register(&gateway, rosa::PARTNERS[0]).await;
+    let (client, pair) = people::register(&gateway, rosa::PARTNERS[0]).await;
+    std::fs::write(folder.join("client.key"), pair.pkcs8().expect("a key")).expect("written");
+    let claims = json!({"iss": client, "sub": client, "aud": gateway.token_endpoint()});
+    std::fs::write(folder.join("claims.json"), claims.to_string()).expect("written");
     let issued = Clock::System.instant();
     people::admit(&gateway, rosa::PARTNERS[0].0, &client, issued, ADMITTED).await;
     write_paths(&gateway, folder).await;
@@ -87,6 +94,24 @@ async fn stage(folder: &Path, url: &str, count: usize) {
     std::fs::write(folder.join("postern.toml"), text).expect("written");
     std::fs::write(folder.join("token"), people::TOKEN).expect("written");
     gateway.store.close().await;
+}
+
+fn tokens(folder: &Path, count: usize) {
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("staged");
+    let pair = KeyPair::from_pkcs8(Algorithm::Es384, "bench", &read("client.key")).expect("a key");
+    let mut claims: Value = serde_json::from_slice(&read("claims.json")).expect("JSON");
+    claims["exp"] = (Clock::System.instant().0 / 1_000_000 + 240).into();
+    let mut lines = String::new();
+    for number in 0..count {
+        claims["jti"] = format!("{}-{number}", claims["exp"]).into();
+        let assertion = pair.sign(&pair.header(), &claims).expect("signed");
+        let _ = writeln!(
+            lines,
+            "grant_type=client_credentials&scope=system%2F*.rs&client_assertion_type=\
+             urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={assertion}"
+        );
+    }
+    std::fs::write(folder.join("tokens.txt"), lines).expect("written");
 }
 
 /// `read.txt`: one plan of each person; `many.txt`: the plans of one who has many; `<Type>.txt`: everybody's of a type.

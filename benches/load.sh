@@ -71,6 +71,17 @@ cold() {
         printf "everybody for the first time: %d reads, %.1f ms each with 16 at once\n", n, ns / 1e6 / n }'
 }
 
+# tokens CONNECTIONS: as many requests as there are assertions, each signed beforehand with ES384
+tokens() {
+    "$load" tokens "$work" $((each * 4000))
+    before=$(ticks "$server")
+    figures=$(wrk -t 1 -c "$1" -d "${each}s" -s benches/forms.lua "$served" -- "$work/tokens.txt" | grep '^figures')
+    after=$(ticks "$server")
+    echo "$figures $before $after" | awk -v c="$1" '{
+        if ($6 > 0) { print "errors: " $6 > "/dev/stderr"; exit 1 }
+        printf "tokens for an assertion with ES384, %d connections: %.0f/s, p50 / p99 %.2f / %.2f ms, %.0f CPU µs each: %.0f/s per core\n", c, $2, $3, $4, ($8 - $7) * 10000 / $5, $5 * 100 / ($8 - $7) }'
+}
+
 heading() {
     printf '\n## %s, %s people\n\n' "$1" "$people"
     echo "| what | bytes | connections | bare/s | Postern/s | of bare | p50 / p99 ms | CPU µs | of bare |"
@@ -95,6 +106,7 @@ heading "SQLite, synchronous FULL"
 for c in 1 16 64; do side_by_side "read, of 16 people in turn" hot "$c"; done
 for c in 1 16 64; do side_by_side "read, of everybody in turn" read "$c"; done
 for c in 1 16 64; do side_by_side "search 50 CarePlans" many "$c"; done
+for c in 1 16 64; do tokens "$c"; done
 # everybody in turn, most of them decided anew
 for kind in AllergyIntolerance CarePlan CareTeam Condition Goal MedicationRequest ServiceRequest Task; do
     side_by_side "search $kind of a patient" "$kind" 16

@@ -19,7 +19,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of a page in a new SQLite database.
 const PAGE: u32 = 16 * 1024;
 /// KiB of pages the writer keeps, so that it does not read back from the WAL what it wrote.
-const WRITER_CACHE: &str = "-16384";
+const WRITER_CACHE: &str = "-8192";
 
 /// One value bound to a placeholder.
 #[derive(Clone, Copy)]
