@@ -6,6 +6,7 @@ mod convert;
 mod decide;
 mod import;
 mod partner;
+mod certificates;
 mod keys;
 mod staff;
 mod work;

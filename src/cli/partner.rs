@@ -7,7 +7,7 @@ use postern_rules::fhir::json;
 use serde_json::{Value, json};
 
 use super::args::{KeysArgs, PartnerArgs, PartnerCommand, PartnerKeysArgs};
-use super::{kit, table};
+use super::{certificates, kit, table};
 use crate::auth::{ClientKey, NotFetched, fetch_keys};
 use crate::config::read_input;
 use crate::gateway::{
@@ -20,6 +20,7 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
     let code = match command {
         PartnerCommand::Add(args) => add(&gateway, *args).await,
         PartnerCommand::Keys(args) => change_keys(&gateway, args).await,
+        PartnerCommand::Certificates(args) => certificates::change(&gateway, args).await,
         PartnerCommand::List { json } => list(&gateway, json).await,
         PartnerCommand::Test(args) => test(&gateway, &args.id).await,
         PartnerCommand::Kit(args) => kit::run(&gateway, &args).await,
@@ -32,6 +33,7 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
 async fn add(gateway: &Gateway, args: PartnerArgs) -> anyhow::Result<u8> {
     let client = ClientRegistration {
         interactive: args.interactive,
+        certificates: args.certificates.read()?,
         ..keys(&args.keys)?
     };
     let mut organization = vec![Identifier {
@@ -80,7 +82,7 @@ fn keys(args: &KeysArgs) -> anyhow::Result<ClientRegistration> {
     Ok(ClientRegistration::with_keys(jwks))
 }
 
-fn say_registered(gateway: &Gateway, result: Result<Registered, Vec<String>>, as_json: bool) -> u8 {
+pub fn say_registered(gateway: &Gateway, result: Result<Registered, Vec<String>>, as_json: bool) -> u8 {
     let registered = match result {
         Ok(registered) => registered,
         Err(problems) => {
@@ -168,8 +170,12 @@ fn proof(gateway: &Gateway, client: &Client) -> Result<(String, Proof), String> 
         true => "; people use it",
         false => "",
     };
+    let bound = match registered.certificates.len() {
+        0 => String::new(),
+        _ => format!("; over TLS with {}", registered.certificates_said()),
+    };
     let proof = registered.proof(&gateway.egress)?;
-    Ok((format!("{}{interactive}", proof.described()), proof))
+    Ok((format!("{}{interactive}{bound}", proof.described()), proof))
 }
 
 /// What stands at the address of a client's keys now.

@@ -47,6 +47,7 @@ mod story_statements;
 mod story_staff_disclosure;
 mod story_stranger;
 mod story_ties;
+mod story_tls;
 mod story_token;
 mod story_us_core;
 mod story_us_core_groups;

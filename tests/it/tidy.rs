@@ -37,7 +37,11 @@ const HOMES: &[(&str, &[&str])] = &[
         "aws_lc_rs",
         &["src/auth", "src/egress", "src/config/entropy.rs", "src/main.rs"],
     ),
-    ("rustls", &["src/http", "src/egress", "src/main.rs"]),
+    (
+        "rustls",
+        &["src/http", "src/egress", "src/auth/certificate.rs", "src/main.rs"],
+    ),
+    ("tokio_rustls", &["src/http"]),
     ("governor", &["src/gateway/rate.rs"]),
     ("hyper_util", &["src/http"]),
     ("mimalloc", &["src/main.rs"]),

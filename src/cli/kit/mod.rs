@@ -8,21 +8,33 @@ mod play;
 mod page;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::Args;
 use postern_rules::profile::DataSet;
 use postern_rules::search::parameters;
 use serde_json::{Value, json};
 
-use super::args::PartnerKitArgs;
 use super::demo::stage::Stage;
 use super::sandbox::{self, seat};
-use crate::config::{make_private_folder, new_private};
+use crate::config::{ClientCertificates, make_private_folder, new_private};
 use crate::gateway::{ClientRegistration, Gateway, emergency_purpose, is_emergency};
 use crate::http;
 use play::{Played, Player};
 use sample::Sample;
+
+#[derive(Args)]
+pub struct PartnerKitArgs {
+    /// The partner's short name
+    pub id: String,
+    /// Folder to write to; without one everything goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// FHIR base under which the partner reaches your `postern sandbox`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090/fhir")]
+    pub sandbox: String,
+}
 
 /// The files of a kit: names below its folder, and texts.
 pub struct Kit {
@@ -103,6 +115,7 @@ impl Kit {
             .context("--sandbox is a FHIR base: it ends with /fhir")?;
         let mut config = sandbox::configured(&gateway.config);
         (config.server.tls_certificate, config.server.tls_key) = (None, None);
+        (config.server.client_certificates, config.server.client_ca) = (ClientCertificates::Off, None);
         (config.server.behind_proxy, config.server.client_address_header) = (false, None);
         config.server.public_url.clear();
         (
