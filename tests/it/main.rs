@@ -1,6 +1,7 @@
 //! The one integration binary. What each module shows: `tests/README.md`.
 //! <https://doc.rust-lang.org/cargo/reference/cargo-targets.html#integration-tests>
 
+mod command_line;
 mod harness;
 mod postgres;
 mod store;

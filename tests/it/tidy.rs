@@ -279,3 +279,23 @@ fn planted_leaks_are_in_no_release() {
         .collect();
     assert_eq!(unguarded, Vec::<String>::new());
 }
+
+/// `println!` panics when its reader has gone; `src/cli/say.rs` does not.
+#[test]
+fn commands_outlive_their_readers() {
+    let wrong: Vec<String> = rust_files()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("src/cli/") || path == "src/main.rs")
+        .filter(|(_, text)| {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let mut code = code.map(str::trim_start);
+            code.any(|line| {
+                ["println!(", "print!(", "eprintln!(", "eprint!("]
+                    .iter()
+                    .any(|loud| line.contains(loud))
+            })
+        })
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(wrong, Vec::<String>::new(), "say! and complain! instead");
+}

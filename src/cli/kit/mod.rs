@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::demo::stage::Stage;
 use super::sandbox::{self, seat};
+use crate::cli::say::{complain, say};
 use crate::config::{ClientCertificates, make_private_folder, new_private};
 use crate::gateway::{ClientRegistration, Gateway, emergency_purpose, is_emergency};
 use crate::http;
@@ -100,7 +101,7 @@ pub async fn run(gateway: &Gateway, args: &PartnerKitArgs) -> anyhow::Result<u8>
     }
     page::missing(gateway)
         .iter()
-        .for_each(|what| eprintln!("not configured, and to be filled in by hand: {what}"));
+        .for_each(|what| complain!("not configured, and to be filled in by hand: {what}"));
     Ok(0)
 }
 
@@ -189,7 +190,7 @@ impl Kit {
             let mut file = new_private(&path).with_context(|| path.display().to_string())?;
             file.write_all(text.as_bytes())?;
         }
-        println!(
+        say!(
             "{} files in {}; begin with README.md",
             self.files.len(),
             folder.display()
@@ -199,7 +200,7 @@ impl Kit {
 
     fn say(&self) {
         for (name, text) in &self.files {
-            println!("===== {name} =====\n{text}");
+            say!("===== {name} =====\n{text}");
         }
     }
 }
