@@ -2,6 +2,7 @@
 //! <https://doc.rust-lang.org/cargo/reference/cargo-targets.html#integration-tests>
 
 mod command_line;
+mod fuzz;
 mod harness;
 mod postgres;
 mod store;

@@ -75,7 +75,7 @@ fn files(folder: &Path, suffix: &str) -> Vec<PathBuf> {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.is_dir() {
+            if path.is_dir() && !path.ends_with("target") {
                 open.push(path);
             } else if path.to_string_lossy().ends_with(suffix) {
                 found.push(path);
@@ -209,11 +209,12 @@ fn every_folder_has_a_readme() {
             if !data && !entries.iter().any(|e| e.ends_with("README.md")) {
                 wrong.push(relative(&folder));
             }
-            open.extend(
-                entries
-                    .into_iter()
-                    .filter(|e| e.is_dir() && !e.ends_with("node_modules")),
-            );
+            open.extend(entries.into_iter().filter(|e| {
+                e.is_dir()
+                    && !["node_modules", "target", "corpus"]
+                        .iter()
+                        .any(|data| e.ends_with(data))
+            }));
         }
     }
     wrong.sort();
