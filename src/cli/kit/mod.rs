@@ -3,6 +3,7 @@
 
 mod sample;
 mod requests;
+mod writes;
 mod errors;
 mod play;
 mod page;
@@ -144,6 +145,7 @@ impl Kit {
         seat::seat(stage, std::slice::from_ref(&own)).await?;
         let mut player = Player::new(stage, pair, secret);
         let mut samples = requests::requests(facts, &seat::PEOPLE[0]);
+        samples.extend(writes::writes(facts));
         samples.extend(errors::errors(facts));
         samples.push(requests::revoke());
         let mut played = Vec::new();

@@ -163,7 +163,7 @@ fn test_people(people: &[Seen]) -> String {
 }
 
 fn requests(played: &[(Sample, Played)]) -> String {
-    let mut page = "\n## Requests, in order\n\nEach as HTTP (`requests/*.http`, for editors with a client) and as curl (`requests/*.sh`, with `$token`, `$assertion`, `$patient`).\n\n| files | what | status | in the answer |\n|---|---|---|---|\n".to_owned();
+    let mut page = "\n## Requests, in order\n\nEach as HTTP (`requests/*.http`, for editors with a client) and as curl (`requests/*.sh`, with `$token`, `$assertion`, `$patient`,\nand what an answer before it told of: `{{task}}` is `$task`).\n\n| files | what | status | in the answer |\n|---|---|---|---|\n".to_owned();
     for (at, (sample, answer)) in played.iter().enumerate() {
         let _ = writeln!(
             page,
