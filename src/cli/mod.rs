@@ -1,11 +1,15 @@
 //! The command line: one binary for serving, registering, importing, converting, checking, and the demo.
 
 mod args;
+mod say;
 mod serve;
 mod convert;
+mod validate;
+mod validation_report;
 mod decide;
 mod import;
 mod partner;
+mod certificates;
 mod keys;
 mod staff;
 mod work;
@@ -28,8 +32,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::config::{Clock, Config, Entropy, Keys};
-use crate::gateway::{Gateway, load_catalog};
+use crate::gateway::{Gateway, load_catalog, load_packages};
 use crate::store::{Options, Store};
+use say::{complain, say};
 
 use args::{Command, Postern};
 
@@ -40,7 +45,7 @@ pub async fn run() -> u8 {
     match dispatch(postern).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("postern: {error:#}");
+            complain!("postern: {error:#}");
             2
         }
     }
@@ -55,7 +60,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Import(args) => import::run(config, args).await,
         Command::Convert(args) => convert::run(&args),
         Command::Decide(args) => decide::run(&args),
-        Command::Validate { file } => convert::validate(&file),
+        Command::Validate(args) => validate::run(config, &args),
         Command::Partner(command) => partner::run(config, command).await,
         Command::Keys(command) => keys::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
@@ -133,21 +138,30 @@ pub async fn close(gateway: &Gateway) {
 fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
-    println!(
+    say!(
         "configuration, {} mappings and {} data sets are good",
         mappings.names().len(),
         rules.data_sets.len()
     );
     for loaded in rules.lists.loaded() {
         let list = &loaded.list;
-        println!(
+        say!(
             "code list {} {}: {} codes ({})",
-            list.name, list.version, loaded.codes, loaded.file
+            list.name,
+            list.version,
+            loaded.codes,
+            loaded.file
         );
     }
-    println!("FHIR base: {}", config.base());
+    if config.paths.packages.is_some() {
+        let definitions = load_packages(config.paths.packages.as_deref())?;
+        for package in definitions.packages() {
+            say!("FHIR package {package}");
+        }
+    }
+    say!("FHIR base: {}", config.base());
     if config.agency.responsible.trim().is_empty() {
-        println!(
+        say!(
             "agency.responsible is not set: break-glass events name the agency's privacy official by office alone"
         );
     }
