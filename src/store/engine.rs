@@ -17,7 +17,7 @@ use super::failure::{Damage, damage};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of a page in a new SQLite database.
-const PAGE: u32 = 8 * 1024;
+const PAGE: u32 = 16 * 1024;
 /// KiB of pages the writer keeps, so that it does not read back from the WAL what it wrote.
 const WRITER_CACHE: &str = "-16384";
 
@@ -125,7 +125,11 @@ impl Address {
         match self {
             Address::Sqlite(options) => {
                 keep_private(options.get_filename());
-                let writes = (**options).clone().pragma("cache_size", WRITER_CACHE);
+                // An INSERT of many rows that could fail keeps the pages it changes aside: in a file made and removed for each.
+                let writes = (**options)
+                    .clone()
+                    .pragma("cache_size", WRITER_CACHE)
+                    .pragma("temp_store", "MEMORY");
                 Ok(Conn::Sqlite(writes.connect().await?))
             }
             Address::Postgres(options) => {

@@ -26,6 +26,7 @@ mod parties;
 mod audit;
 mod checkpoint;
 mod upkeep;
+mod wal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

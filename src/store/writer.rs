@@ -11,6 +11,7 @@ use super::change::Change;
 use super::engine::{Address, Conn};
 use super::failure::{Damage, Refused, damage, report};
 use super::transaction::{Failure, Stage, Verdict, write};
+use super::wal::Wal;
 
 /// Most changes of one transaction.
 const BATCH: usize = 64;
@@ -20,8 +21,6 @@ const BULK_PLACES: usize = 8;
 const REPLAYS: u32 = 5;
 /// A PostgreSQL server that does not answer within this is taken as gone.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Roughly how much SQLite's WAL may grow before its pages are moved into the database, in bytes.
-const WAL_BYTES: usize = 8 * 1024 * 1024;
 
 /// How urgent a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,13 +65,13 @@ impl Queue {
         let (ordinary, ordinary_jobs) = mpsc::unbounded_channel();
         let (stop, stopping) = watch::channel(false);
         let writer = Writer {
+            wal: Wal::new(address.clone()),
             address,
             conn: Some(conn),
             urgent: urgent_jobs,
             ordinary: ordinary_jobs,
             stopping,
             on_fatal,
-            in_wal: 0,
         };
         #[expect(clippy::disallowed_methods, reason = "the one task that writes starts here")]
         let task = tokio::spawn(writer.run());
@@ -171,8 +170,7 @@ struct Writer {
     ordinary: mpsc::UnboundedReceiver<Job>,
     stopping: watch::Receiver<bool>,
     on_fatal: OnFatal,
-    /// Bytes recorded since the WAL was last moved.
-    in_wal: usize,
+    wal: Wal,
 }
 
 /// The disk cannot be trusted any more.
@@ -187,6 +185,7 @@ impl Writer {
                 return;
             }
         }
+        self.wal.close().await;
         if let Some(conn) = self.conn.take() {
             conn.close().await;
         }
@@ -225,9 +224,9 @@ impl Writer {
     async fn record(&mut self, jobs: Vec<Job>) -> Result<(), Fatal> {
         match self.attempt(&jobs).await {
             Ok(verdicts) => {
-                self.in_wal += jobs.iter().map(|job| weight(&job.change)).sum::<usize>();
+                let bytes = jobs.iter().map(|job| weight(&job.change)).sum();
                 answer(jobs, verdicts);
-                self.move_wal().await?;
+                self.move_wal(bytes).await?;
             }
             Err(Damage::Fatal) => {
                 let nothing = jobs.iter().map(|_| Err(Refused::Unavailable)).collect();
@@ -286,17 +285,11 @@ impl Writer {
         written.unwrap_or_else(|_| Err(Stage::Inside.failed(sqlx::Error::PoolTimedOut)))
     }
 
-    /// Moves the WAL into the database, after the answers have gone. SQLite would do it within a COMMIT and keep the
-    /// outcome to itself, yet a failed fsync here is as fatal as there.
-    async fn move_wal(&mut self) -> Result<(), Fatal> {
+    async fn move_wal(&mut self, recorded: usize) -> Result<(), Fatal> {
         let Some(conn) = self.conn.as_mut().filter(|conn| !conn.is_postgres()) else {
             return Ok(());
         };
-        if self.in_wal < WAL_BYTES {
-            return Ok(());
-        }
-        self.in_wal = 0;
-        let Err(error) = conn.run("PRAGMA wal_checkpoint(PASSIVE)").await else {
+        let Err(error) = self.wal.recorded(recorded, conn).await else {
             return Ok(());
         };
         report("move the WAL", &error);

@@ -25,12 +25,13 @@ pub struct Event {
     pub columns: Columns,
     /// The `AuditEvent`, as it is kept and served.
     pub body: String,
+    leaf: Digest,
 }
 
 impl Event {
-    /// What goes into the tree.
+    /// What goes into the tree: of the body as it was written, so that whoever appends need not hash.
     pub fn leaf(&self) -> Digest {
-        leaf_hash(self.body.as_bytes())
+        self.leaf
     }
 }
 
@@ -137,10 +138,9 @@ impl Draft<'_> {
             withheld_count: count(self.withheld),
             released_count: count(self.released),
         };
-        Event {
-            columns,
-            body: json.into_string(),
-        }
+        let body = json.into_string();
+        let leaf = leaf_hash(body.as_bytes());
+        Event { columns, body, leaf }
     }
 
     /// What BALP has no place for, in one extension.

@@ -76,7 +76,7 @@ impl Json {
     fn quoted(&mut self, value: &str) {
         self.0.push('"');
         let mut rest = value;
-        while let Some(at) = rest.find(['"', '\\']) {
+        while let Some(at) = rest.bytes().position(|b| b == b'"' || b == b'\\') {
             self.0.push_str(&rest[..at]);
             self.0.push('\\');
             self.0.push_str(&rest[at..=at]);
@@ -87,16 +87,23 @@ impl Json {
     }
 }
 
+/// Printable ASCII, no space at an end or beside another. Most values are, so this is one walk over them.
+fn is_clean(value: &[u8]) -> bool {
+    let mut after_space = true;
+    for byte in value {
+        let is_space = *byte == b' ';
+        if !(b' '..=b'~').contains(byte) || is_space && after_space {
+            return false;
+        }
+        after_space = is_space;
+    }
+    !after_space || value.is_empty()
+}
+
 /// The value as it stands in events and columns: no control characters, each run of white space one space, none at
 /// the ends, at most `LONGEST` characters. Callers choose some of these texts, and FHIR allows no others.
 pub(super) fn clean(value: &str) -> Cow<'_, str> {
-    let plain = |b: &u8| (b' '..=b'~').contains(b);
-    if value.len() <= LONGEST
-        && value.as_bytes().iter().all(plain)
-        && !value.starts_with(' ')
-        && !value.ends_with(' ')
-        && !value.contains("  ")
-    {
+    if value.len() <= LONGEST && is_clean(value.as_bytes()) {
         return Cow::Borrowed(value);
     }
     let spaced = value.chars().map(|c| {
