@@ -113,6 +113,7 @@ pub async fn admit(gateway: &Gateway, partner: &str, client: &str, issued: Insta
         purpose: "TREAT".to_owned(),
         subject: None,
         stated: None,
+        certificate: None,
         issued,
         expires: issued.plus_seconds(seconds),
     });

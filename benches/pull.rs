@@ -130,6 +130,7 @@ async fn fill(gateway: &Gateway) {
         purpose: "TREAT".to_owned(),
         subject: None,
         stated: None,
+        certificate: None,
         issued: rosa::NOW,
         expires: rosa::NOW.plus_seconds(300),
     });

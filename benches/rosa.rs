@@ -40,8 +40,15 @@ const ITEMS: [&str; 7] = [
     "RiskAssessment",
 ];
 
+/// The checkout, also for the crate of fuzz targets, which stands two folders further in.
+fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut above = own.ancestors();
+    above.find(|path| path.join("mappings").is_dir()).unwrap_or(own)
+}
+
 pub fn config() -> Config {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut config = Config::default();
     config.paths.mappings = root.join("mappings");
     config.paths.profiles = root.join("profiles");
@@ -56,7 +63,7 @@ pub fn catalog() -> (Mappings, Rules) {
 }
 
 pub fn read(path: &str) -> Vec<u8> {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path: PathBuf = root().join(path);
     std::fs::read(path).expect("a file of this repository")
 }
 

@@ -128,6 +128,7 @@ impl Client {
             target,
             accept: "application/fhir+json",
             bearer: Some(token),
+            headers: &[],
             body,
             most: MOST_BYTES,
         };
@@ -205,6 +206,7 @@ impl Client {
             target: endpoint,
             accept: "application/json",
             bearer: None,
+            headers: &[],
             body: Body::Form(&form),
             most: MOST_WORDS,
         };

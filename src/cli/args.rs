@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::certificates::{CertificatesArgs, PartnerCertificatesArgs};
+use super::kit::PartnerKitArgs;
 use super::sandbox::SandboxArgs;
 
 /// A FHIR R4 gateway for behavioral health: releases what consent, law and purpose allow, and writes it down first.
@@ -160,20 +162,10 @@ pub enum PartnerCommand {
     Test(PartnerTestArgs),
     /// What a partner's team asks for: addresses, client, scopes, test people, requests, errors, contacts, checklist
     Kit(PartnerKitArgs),
+    /// Bind a partner's client to TLS certificates, in place of those before: its connections show one of them
+    Certificates(PartnerCertificatesArgs),
     /// From the next request on, its tokens are worth nothing
     Disable { id: String },
-}
-
-#[derive(Args)]
-pub struct PartnerKitArgs {
-    /// The partner's short name
-    pub id: String,
-    /// Folder to write to; without one everything goes to standard output
-    #[arg(long, value_name = "DIR")]
-    pub to: Option<PathBuf>,
-    /// FHIR base under which the partner reaches your `postern sandbox`
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090/fhir")]
-    pub sandbox: String,
 }
 
 #[derive(Args)]
@@ -197,6 +189,8 @@ pub struct PartnerArgs {
     pub scope: String,
     #[command(flatten)]
     pub keys: KeysArgs,
+    #[command(flatten)]
+    pub certificates: CertificatesArgs,
     /// People use its client: each token has to name one (hl7-b2b subject_name and subject_id)
     #[arg(long)]
     pub interactive: bool,

@@ -7,6 +7,7 @@ use postern_rules::fhir::json;
 
 use super::args::AuditCommand;
 use super::table;
+use crate::cli::say::say;
 use crate::config::read_input;
 use crate::gateway::{AuditFilter, Gateway};
 use postern_rules::audit::Line;
@@ -37,7 +38,7 @@ async fn verify(gateway: &Gateway, files: &[PathBuf]) -> anyhow::Result<u8> {
     let verification = gateway.verify_log(&anchors).await?;
     let report = verification.report;
     if report.is_clean() {
-        println!(
+        say!(
             "clean: {} entries, root {}, {} checkpoints match, {} entries not yet under a checkpoint",
             report.entries,
             report.root.base64(),
@@ -47,10 +48,10 @@ async fn verify(gateway: &Gateway, files: &[PathBuf]) -> anyhow::Result<u8> {
         return Ok(0);
     }
     if let Some(first) = report.first() {
-        println!("TAMPERED: first bad entry: {first}");
+        say!("TAMPERED: first bad entry: {first}");
     }
-    println!("{} findings; the first {}:", report.count, report.findings.len());
-    report.findings.iter().for_each(|finding| println!("  {finding}"));
+    say!("{} findings; the first {}:", report.count, report.findings.len());
+    report.findings.iter().for_each(|finding| say!("  {finding}"));
     Ok(1)
 }
 

@@ -10,6 +10,7 @@ use postern_rules::log::{Digest, Frontier};
 use serde_json::{Value, json};
 
 use super::args::RestoreArgs;
+use crate::cli::say::{complain, say};
 use crate::config::{self, Clock, Config, Entropy, read_input};
 use crate::store::{BackupError, Options, Store};
 
@@ -41,11 +42,11 @@ pub async fn backup(file: Option<&Path>, to: &Path) -> anyhow::Result<u8> {
             let head = head_of(&to.join(DATABASE)).await?;
             manifest["database"] = json!({"file": DATABASE, "sha256": digest_of(&to.join(DATABASE))?});
             manifest["log"] = json!({"size": head.size(), "root": head.root().base64()});
-            println!("{}: database, keys and {} log entries", to.display(), head.size());
+            say!("{}: database, keys and {} log entries", to.display(), head.size());
         }
         Err(BackupError::NotSqlite) => {
             manifest["log"] = json!({"size": live.size(), "root": live.root().base64()});
-            println!(
+            say!(
                 "{}: keys and checkpoints; copy the PostgreSQL database with pg_dump",
                 to.display()
             );
@@ -72,7 +73,7 @@ pub async fn restore(file: Option<&Path>, args: &RestoreArgs) -> anyhow::Result<
     let Some(found) = check(&config, &args.from).await? else {
         return Ok(1);
     };
-    println!("{}: good, {found} log entries", args.from.display());
+    say!("{}: good, {found} log entries", args.from.display());
     if args.verify {
         return Ok(0);
     }
@@ -89,7 +90,7 @@ pub async fn restore(file: Option<&Path>, args: &RestoreArgs) -> anyhow::Result<
     let bytes = read_input(&args.from.join(DATABASE), LARGEST)?;
     config::write_private(&target, &bytes)?;
     config::copy_folder(&args.from.join(KEYS), &config.paths.keys)?;
-    println!(
+    say!(
         "restored to {} and {}",
         target.display(),
         config.paths.keys.display()
@@ -134,7 +135,7 @@ async fn check(config: &Config, from: &Path) -> anyhow::Result<Option<u64>> {
 }
 
 fn no(why: &str) -> anyhow::Result<Option<u64>> {
-    eprintln!("{why}");
+    complain!("{why}");
     Ok(None)
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::args::ConvertArgs;
 use super::table;
+use crate::cli::say::{complain, say};
 use crate::config::{CatalogFiles, Clock, read_input, read_mapping};
 use crate::gateway::{Mappings, load_mappings};
 
@@ -25,7 +26,7 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
     let mut problems = Vec::new();
     let mappings: Mappings = load_mappings(&files, &root, &mut problems);
     if !problems.is_empty() {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
+        problems.iter().for_each(|problem| complain!("{problem}"));
         return Ok(1);
     }
     let name = mappings
@@ -45,28 +46,26 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
     };
     match mapping.convert(&body, &settings) {
         Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            problems.iter().for_each(|problem| complain!("{problem}"));
             Ok(1)
         }
         Ok(conversion) => {
             let resources = serde_json::to_string_pretty(&Value::Array(conversion.resources.clone()))?;
             table::say(&(resources + "\n"));
             if args.trace {
-                eprintln!("\nmapping {}", conversion.mapping());
+                complain!("\nmapping {}", conversion.mapping());
                 let rows: Vec<Vec<String>> = conversion
                     .trace()
                     .into_iter()
                     .map(|t| vec![t.resource, t.target, t.sources.join(", "), t.line.to_string()])
                     .collect();
-                eprint!(
-                    "{}",
-                    table::render(&["Resource", "Element", "Source field", "Line"], &rows)
-                );
+                let table = table::render(&["Resource", "Element", "Source field", "Line"], &rows);
+                complain!("{}", table.trim_end());
             }
             if args.unmapped {
                 let unmapped = conversion.unmapped();
-                eprintln!("\nsource fields that no expression reads: {}", unmapped.len());
-                unmapped.iter().for_each(|field| eprintln!("  {field}"));
+                complain!("\nsource fields that no expression reads: {}", unmapped.len());
+                unmapped.iter().for_each(|field| complain!("  {field}"));
             }
             Ok(0)
         }
@@ -79,10 +78,10 @@ pub fn validate(file: &Path) -> anyhow::Result<u8> {
     };
     let issues = gate::check(&resource);
     if issues.is_empty() {
-        println!("valid R4");
+        say!("valid R4");
         return Ok(0);
     }
-    issues.iter().for_each(|issue| eprintln!("{issue}"));
+    issues.iter().for_each(|issue| complain!("{issue}"));
     Ok(1)
 }
 
@@ -93,7 +92,7 @@ fn parse(file: &Path) -> anyhow::Result<Option<Value>> {
         Err(issues) => {
             issues
                 .iter()
-                .for_each(|issue| eprintln!("{}: {issue}", file.display()));
+                .for_each(|issue| complain!("{}: {issue}", file.display()));
             Ok(None)
         }
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::args::{DecideArgs, Layers};
 use super::table;
+use crate::cli::say::complain;
 use crate::config::read_input;
 
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -29,7 +30,7 @@ pub fn run(args: &DecideArgs) -> anyhow::Result<u8> {
             }
             Err(problems) => {
                 unreadable = true;
-                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                problems.iter().for_each(|problem| complain!("{problem}"));
             }
         }
     }
@@ -78,7 +79,7 @@ fn differs(file: &Path, case: &Value, answer: &Value) -> bool {
     let differences = expected::differences(case, answer);
     if !differences.is_empty() {
         let name = case["name"].as_str().unwrap_or("(no name)");
-        eprintln!(
+        complain!(
             "{}: {name}: {} not as expected",
             file.display(),
             differences.join(", ")

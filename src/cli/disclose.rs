@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::args::DiscloseArgs;
 use super::preview::staff;
+use crate::cli::say::{complain, say};
 use crate::config::{new_private, read_input};
 use crate::gateway::{Error, Gateway, Made};
 
@@ -33,7 +34,7 @@ pub async fn run(config: Option<&Path>, args: DiscloseArgs) -> anyhow::Result<u8
         Ok(Made::Released(opened)) => {
             out.write_all(&opened.0)?;
             out.sync_all()?;
-            println!(
+            say!(
                 "recorded, and written to {} (readable by you alone)",
                 args.out.display()
             );
@@ -41,25 +42,25 @@ pub async fn run(config: Option<&Path>, args: DiscloseArgs) -> anyhow::Result<u8
         }
         Ok(Made::Waits(told)) => {
             let work = told["work"].as_str().unwrap_or_default();
-            println!(
+            say!(
                 "work item {work}: nothing has left. A second member of staff (role compliance) releases it with"
             );
-            println!("  postern disclose --approve {work} --token-file THEIRS --out FILE");
+            say!("  postern disclose --approve {work} --token-file THEIRS --out FILE");
             Ok(0)
         }
         Err(Error::Conflict) => {
-            eprintln!(
+            complain!(
                 "not released: it takes another person than the first, and an item that is open and not taken by others"
             );
             Ok(1)
         }
         Err(Error::Unauthenticated) => {
-            eprintln!("this token belongs to nobody who may act");
+            complain!("this token belongs to nobody who may act");
             Ok(1)
         }
         Err(error) => {
-            eprintln!("nothing was disclosed:");
-            error.issues().iter().for_each(|issue| eprintln!("  {issue}"));
+            complain!("nothing was disclosed:");
+            error.issues().iter().for_each(|issue| complain!("  {issue}"));
             Ok(1)
         }
     }

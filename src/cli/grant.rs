@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::args::{Acting, GrantCommand};
 use super::{table, work};
+use crate::cli::say::{complain, say};
 use crate::gateway::{Error, Gateway};
 
 pub async fn run(config: Option<&Path>, command: GrantCommand) -> anyhow::Result<u8> {
@@ -20,7 +21,7 @@ pub async fn run(config: Option<&Path>, command: GrantCommand) -> anyhow::Result
             Ok(0)
         }
         Err(error) => {
-            eprintln!("{}", why(&error));
+            complain!("{}", why(&error));
             Ok(1)
         }
     }
@@ -44,7 +45,7 @@ pub async fn notices(config: Option<&Path>, acting: &Acting) -> anyhow::Result<u
             Ok(0)
         }
         Err(error) => {
-            eprintln!("{}", why(&error));
+            complain!("{}", why(&error));
             Ok(1)
         }
     }
@@ -102,7 +103,7 @@ fn show(value: &Value) {
             ],
         );
     } else {
-        println!("{value:#}");
+        say!("{value:#}");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::ImportArgs;
+use crate::cli::say::{complain, say};
 use crate::config::read_input;
 
 const LIMIT: u64 = 1024 * 1024 * 1024;
@@ -19,29 +20,29 @@ pub async fn run(config: Option<&Path>, args: ImportArgs) -> anyhow::Result<u8> 
     let report = match imported {
         Ok(report) => report,
         Err(why) => {
-            eprintln!("{}: {why}", args.file.display());
+            complain!("{}: {why}", args.file.display());
             return Ok(1);
         }
     };
     for line in &report.lines {
         if let Ok(accepted) = &line.result {
             let (written, retired) = (accepted.changed, accepted.retired);
-            println!(
+            say!(
                 "{}:{}: accepted, {written} resources written, {retired} retired",
                 args.file.display(),
                 line.line
             );
             for (what, count) in &accepted.left_out {
-                println!("{}:{}: left out {count} {what}", args.file.display(), line.line);
+                say!("{}:{}: left out {count} {what}", args.file.display(), line.line);
             }
         }
         if let Err(problems) = &line.result {
             problems
                 .iter()
-                .for_each(|problem| eprintln!("{}:{}: {problem}", args.file.display(), line.line));
+                .for_each(|problem| complain!("{}:{}: {problem}", args.file.display(), line.line));
         }
     }
-    println!(
+    say!(
         "{} records: {} accepted ({} resources written), {} rejected",
         report.lines.len(),
         report.accepted(),

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use super::args::KeysCommand;
 use super::table;
 use crate::auth::{Algorithm, stage};
+use crate::cli::say::{complain, say};
 use crate::gateway::Gateway;
 
 pub async fn run(config: Option<&Path>, command: KeysCommand) -> anyhow::Result<u8> {
@@ -33,7 +34,7 @@ fn list(gateway: &Gateway) -> anyhow::Result<u8> {
     };
     let rows: Vec<Vec<String>> = keys.iter().enumerate().map(row).collect();
     table::print(&["Key", "Algorithm", "Now", "Made", "Signs from"], &rows);
-    println!("published at {}", gateway.jwks_address());
+    say!("published at {}", gateway.jwks_address());
     Ok(0)
 }
 
@@ -41,11 +42,11 @@ async fn rotate(gateway: &Gateway, algorithm: &str, at_once: bool) -> anyhow::Re
     let algorithm = Algorithm::named(algorithm).context("algorithm: ES384, RS384, ES256 or RS256")?;
     match gateway.rotate_keys(algorithm, at_once, &super::operator()).await {
         Ok(kid) => {
-            println!("{kid} is made and published at {}", gateway.jwks_address());
+            say!("{kid} is made and published at {}", gateway.jwks_address());
             list(gateway)
         }
         Err(error) => {
-            eprintln!("{error}");
+            complain!("{error}");
             Ok(1)
         }
     }

@@ -1,11 +1,13 @@
 //! The command line: one binary for serving, registering, importing, converting, checking, and the demo.
 
 mod args;
+mod say;
 mod serve;
 mod convert;
 mod decide;
 mod import;
 mod partner;
+mod certificates;
 mod keys;
 mod staff;
 mod work;
@@ -30,6 +32,7 @@ use clap::Parser as _;
 use crate::config::{Clock, Config, Entropy, Keys};
 use crate::gateway::{Gateway, load_catalog};
 use crate::store::{Options, Store};
+use say::{complain, say};
 
 use args::{Command, Postern};
 
@@ -40,7 +43,7 @@ pub async fn run() -> u8 {
     match dispatch(postern).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("postern: {error:#}");
+            complain!("postern: {error:#}");
             2
         }
     }
@@ -133,21 +136,24 @@ pub async fn close(gateway: &Gateway) {
 fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
     let config = Config::load(file)?;
     let (mappings, rules) = load_catalog(&config)?;
-    println!(
+    say!(
         "configuration, {} mappings and {} data sets are good",
         mappings.names().len(),
         rules.data_sets.len()
     );
     for loaded in rules.lists.loaded() {
         let list = &loaded.list;
-        println!(
+        say!(
             "code list {} {}: {} codes ({})",
-            list.name, list.version, loaded.codes, loaded.file
+            list.name,
+            list.version,
+            loaded.codes,
+            loaded.file
         );
     }
-    println!("FHIR base: {}", config.base());
+    say!("FHIR base: {}", config.base());
     if config.agency.responsible.trim().is_empty() {
-        println!(
+        say!(
             "agency.responsible is not set: break-glass events name the agency's privacy official by office alone"
         );
     }

@@ -7,8 +7,9 @@ use postern_rules::fhir::json;
 use serde_json::{Value, json};
 
 use super::args::{KeysArgs, PartnerArgs, PartnerCommand, PartnerKeysArgs};
-use super::{kit, table};
+use super::{certificates, kit, table};
 use crate::auth::{ClientKey, NotFetched, fetch_keys};
+use crate::cli::say::{complain, say};
 use crate::config::read_input;
 use crate::gateway::{
     ClientRegistration, Gateway, Identifier, NPI, NewPartner, Partner, Proof, Registered, URI,
@@ -20,6 +21,7 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
     let code = match command {
         PartnerCommand::Add(args) => add(&gateway, *args).await,
         PartnerCommand::Keys(args) => change_keys(&gateway, args).await,
+        PartnerCommand::Certificates(args) => certificates::change(&gateway, args).await,
         PartnerCommand::List { json } => list(&gateway, json).await,
         PartnerCommand::Test(args) => test(&gateway, &args.id).await,
         PartnerCommand::Kit(args) => kit::run(&gateway, &args).await,
@@ -32,6 +34,7 @@ pub async fn run(config: Option<&Path>, command: PartnerCommand) -> anyhow::Resu
 async fn add(gateway: &Gateway, args: PartnerArgs) -> anyhow::Result<u8> {
     let client = ClientRegistration {
         interactive: args.interactive,
+        certificates: args.certificates.read()?,
         ..keys(&args.keys)?
     };
     let mut organization = vec![Identifier {
@@ -80,11 +83,11 @@ fn keys(args: &KeysArgs) -> anyhow::Result<ClientRegistration> {
     Ok(ClientRegistration::with_keys(jwks))
 }
 
-fn say_registered(gateway: &Gateway, result: Result<Registered, Vec<String>>, as_json: bool) -> u8 {
+pub fn say_registered(gateway: &Gateway, result: Result<Registered, Vec<String>>, as_json: bool) -> u8 {
     let registered = match result {
         Ok(registered) => registered,
         Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            problems.iter().for_each(|problem| complain!("{problem}"));
             return 1;
         }
     };
@@ -95,15 +98,15 @@ fn say_registered(gateway: &Gateway, result: Result<Registered, Vec<String>>, as
         if let Some(secret) = registered.secret {
             said["client_secret"] = secret.into();
         }
-        println!("{said}");
+        say!("{said}");
         return 0;
     }
-    println!("client id       {}", registered.client_id);
-    println!("FHIR base       {base}");
-    println!("token endpoint  {}", registered.token_endpoint);
+    say!("client id       {}", registered.client_id);
+    say!("FHIR base       {base}");
+    say!("token endpoint  {}", registered.token_endpoint);
     if let Some(secret) = registered.secret {
-        println!("client secret   {secret}");
-        eprintln!("the secret is shown this once; whoever has it is this partner: keys are the better way");
+        say!("client secret   {secret}");
+        complain!("the secret is shown this once; whoever has it is this partner: keys are the better way");
     }
     0
 }
@@ -120,7 +123,7 @@ async fn list(gateway: &Gateway, as_json: bool) -> anyhow::Result<u8> {
                     "proof": proofs})
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
+        say!("{}", serde_json::to_string_pretty(&list)?);
         return Ok(0);
     }
     let rows: Vec<Vec<String>> = partners
@@ -168,8 +171,12 @@ fn proof(gateway: &Gateway, client: &Client) -> Result<(String, Proof), String> 
         true => "; people use it",
         false => "",
     };
+    let bound = match registered.certificates.len() {
+        0 => String::new(),
+        _ => format!("; over TLS with {}", registered.certificates_said()),
+    };
     let proof = registered.proof(&gateway.egress)?;
-    Ok((format!("{}{interactive}", proof.described()), proof))
+    Ok((format!("{}{interactive}{bound}", proof.described()), proof))
 }
 
 /// What stands at the address of a client's keys now.
@@ -200,7 +207,7 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
     };
     let mut good = true;
     let mut say = |what: &str, ok: bool, note: String| {
-        println!("{} {what}: {note}", if ok { "ok  " } else { "FAIL" });
+        say!("{} {what}: {note}", if ok { "ok  " } else { "FAIL" });
         good &= ok;
     };
     say("state", state == crate::gateway::ACTIVE, state.clone());
@@ -232,7 +239,7 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
         true,
         format!("{named} records name its organisation; what each releases is decided per request"),
     );
-    println!(
+    say!(
         "     a client proves itself at {} and reads {}",
         gateway.token_endpoint(),
         gateway.config.base()
@@ -243,7 +250,7 @@ async fn test(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
 async fn disable(gateway: &Gateway, id: &str) -> anyhow::Result<u8> {
     match gateway.disable_partner(id, &super::operator()).await {
         Ok(()) => {
-            println!("{id} is disabled: its tokens are refused from now on");
+            say!("{id} is disabled: its tokens are refused from now on");
             Ok(0)
         }
         Err(crate::gateway::Error::NotFound) => bail!("no partner `{id}`"),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::args::PreviewArgs;
 use super::{table, told};
 use crate::auth::bearer;
+use crate::cli::say::complain;
 use crate::config::read_input;
 use crate::gateway::{Error, Gateway, Look, StaffMember};
 
@@ -19,7 +20,7 @@ pub async fn run(config: Option<&Path>, args: PreviewArgs) -> anyhow::Result<u8>
     let look = match look(&args)? {
         Ok(look) => look,
         Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            problems.iter().for_each(|problem| complain!("{problem}"));
             return Ok(1);
         }
     };
@@ -35,7 +36,7 @@ pub async fn run(config: Option<&Path>, args: PreviewArgs) -> anyhow::Result<u8>
         Ok(looked) => table::say(&told::in_words(&looked)),
         Err(Error::Unauthenticated) => return refuse("this token belongs to nobody who may act"),
         Err(error) => {
-            error.issues().iter().for_each(|issue| eprintln!("{issue}"));
+            error.issues().iter().for_each(|issue| complain!("{issue}"));
             return Ok(1);
         }
     }
@@ -43,7 +44,7 @@ pub async fn run(config: Option<&Path>, args: PreviewArgs) -> anyhow::Result<u8>
 }
 
 fn refuse(why: &str) -> anyhow::Result<u8> {
-    eprintln!("{why}");
+    complain!("{why}");
     Ok(1)
 }
 

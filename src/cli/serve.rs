@@ -5,6 +5,7 @@ use std::path::Path;
 use tokio::sync::watch;
 
 use super::args::ServeArgs;
+use crate::cli::say::complain;
 use crate::config::{Clock, Config, Entropy};
 use crate::{http, worker};
 
@@ -20,7 +21,7 @@ pub async fn run(file: Option<&Path>, args: ServeArgs) -> anyhow::Result<u8> {
     }
     let gateway = super::open_with(config, Clock::System, Entropy::System).await?;
     gateway.make_first_key().await?;
-    eprintln!("postern serves {} (stop with Ctrl-C)", gateway.config.base());
+    complain!("postern serves {} (stop with Ctrl-C)", gateway.config.base());
     let (stop, stopped) = watch::channel(false);
     #[expect(clippy::disallowed_methods, reason = "the worker's own task")]
     let working = tokio::spawn(worker::run(gateway.clone(), stopped));

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::args::{SourceCommand, StaffCommand};
 use super::table;
+use crate::cli::say::{complain, say};
 
 pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Result<u8> {
     let gateway = super::open(config).await?;
@@ -16,12 +17,12 @@ pub async fn source(config: Option<&Path>, command: SourceCommand) -> anyhow::Re
                 .iter()
                 .any(|known| known.split('/').next() == Some(&name))
             {
-                eprintln!("note: there is no mapping for `{name}` yet");
+                complain!("note: there is no mapping for `{name}` yet");
             }
             match gateway.add_source(&name, renew, &super::operator()).await {
-                Ok(token) => println!("{token}"),
+                Ok(token) => say!("{token}"),
                 Err(problems) => {
-                    problems.iter().for_each(|problem| eprintln!("{problem}"));
+                    problems.iter().for_each(|problem| complain!("{problem}"));
                     code = 1;
                 }
             }
@@ -56,9 +57,9 @@ pub async fn staff(config: Option<&Path>, command: StaffCommand) -> anyhow::Resu
                 .add_staff(&id, &name, &role, renew, &super::operator())
                 .await
             {
-                Ok(token) => println!("{token}"),
+                Ok(token) => say!("{token}"),
                 Err(problems) => {
-                    problems.iter().for_each(|problem| eprintln!("{problem}"));
+                    problems.iter().for_each(|problem| complain!("{problem}"));
                     code = 1;
                 }
             }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::args::{Acting, WorkCommand};
 use super::table;
 use crate::auth::bearer;
+use crate::cli::say::{complain, say};
 use crate::config::read_input;
 use crate::gateway::{Error, Gateway, StaffMember};
 
@@ -24,14 +25,14 @@ pub async fn run(config: Option<&Path>, command: WorkCommand) -> anyhow::Result<
         Err(Error::Unauthenticated) => refuse("this token belongs to nobody who may act"),
         Err(error) => {
             let issues = error.issues();
-            issues.iter().for_each(|issue| eprintln!("{issue}"));
+            issues.iter().for_each(|issue| complain!("{issue}"));
             Ok(1)
         }
     }
 }
 
 fn refuse(why: &str) -> anyhow::Result<u8> {
-    eprintln!("{why}");
+    complain!("{why}");
     Ok(1)
 }
 
@@ -86,7 +87,7 @@ pub(super) async fn staff(gateway: &Gateway, acting: &Acting) -> anyhow::Result<
 
 fn show(value: &Value) {
     let Some(list) = value["work"].as_array() else {
-        println!("{value:#}");
+        say!("{value:#}");
         return;
     };
     let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();

@@ -52,8 +52,35 @@ pub struct Server {
     /// PEM certificate chain and key; both or neither.
     pub tls_certificate: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    /// May, or must, whoever connects show a certificate of its own? Only with own TLS.
+    pub client_certificates: ClientCertificates,
+    /// PEM file of the authorities whose client certificates are taken; with `client_certificates`.
+    pub client_ca: Option<PathBuf>,
     /// Largest request body, in bytes.
     pub body_limit: usize,
+}
+
+/// Whether connections show a client certificate (mutual TLS). A shown one that does not verify ends the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// None is asked for.
+    #[default]
+    Off,
+    /// One is asked for; who has none may connect all the same.
+    Optional,
+    /// Without one there is no connection, for whatever purpose.
+    Required,
+}
+
+impl Server {
+    /// The file of authorities, where client certificates are asked for.
+    pub fn client_authorities(&self) -> Option<&Path> {
+        match self.client_certificates {
+            ClientCertificates::Off => None,
+            _ => self.client_ca.as_deref(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -167,6 +194,8 @@ impl Default for Server {
             client_address_header: None,
             tls_certificate: None,
             tls_key: None,
+            client_certificates: ClientCertificates::Off,
+            client_ca: None,
             body_limit: 2 * 1024 * 1024,
         }
     }
@@ -241,6 +270,17 @@ impl Config {
         let refuse = |why: &str| Err(ConfigError(why.to_owned()));
         if self.server.tls_certificate.is_some() != self.server.tls_key.is_some() {
             return refuse("server.tls_certificate and server.tls_key belong together: give both or neither");
+        }
+        let asked = self.server.client_certificates != ClientCertificates::Off;
+        if asked != self.server.client_ca.is_some() {
+            return refuse(
+                "server.client_ca and server.client_certificates (optional or required) belong together: give both or neither",
+            );
+        }
+        if asked && self.server.tls_certificate.is_none() {
+            return refuse(
+                "server.client_certificates needs TLS of Postern's own: set server.tls_certificate and server.tls_key",
+            );
         }
         if jiff::tz::TimeZone::get(&self.agency.zone).is_err() {
             return refuse("agency.zone is not an IANA time zone (for example America/Chicago)");
@@ -401,6 +441,25 @@ mod tests {
         let agency = parse(text, "postern.toml", &env).expect("valid").agency;
         let found = [agency.npi, agency.postal_code, agency.phone];
         assert_eq!(found, ["1999001005", "02139", "217-555-0100"]);
+    }
+
+    #[test]
+    fn client_certificates_need_authorities_and_own_tls() {
+        let tls = "tls_certificate = \"c\"\ntls_key = \"k\"\n";
+        let check = |keys: &str| {
+            let config = parse(&format!("[server]\n{keys}"), "postern.toml", &[]).expect("readable");
+            config.check().map_err(|error| error.0)
+        };
+        let asked = "client_certificates = \"optional\"\n";
+        assert_eq!(check(&format!("{tls}{asked}client_ca = \"ca\"\n")), Ok(()));
+        for (keys, named) in [
+            (format!("{tls}{asked}"), "belong together"),
+            (format!("{tls}client_ca = \"ca\"\n"), "belong together"),
+            (format!("{asked}client_ca = \"ca\"\n"), "TLS of Postern's own"),
+        ] {
+            let refused = check(&keys).expect_err("refused");
+            assert!(refused.contains(named), "{refused}");
+        }
     }
 
     #[test]

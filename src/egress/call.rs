@@ -32,6 +32,7 @@ pub enum Method {
     Get,
     Post,
     Put,
+    Patch,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +49,8 @@ pub struct Call<'a> {
     pub target: &'a Target,
     pub accept: &'a str,
     pub bearer: Option<&'a str>,
+    /// Further headers.
+    pub headers: &'a [(&'a str, &'a str)],
     pub body: Body<'a>,
     /// Answers larger than this are not read to their end: bytes.
     pub most: usize,
@@ -60,6 +63,7 @@ impl<'a> Call<'a> {
             target,
             accept,
             bearer: None,
+            headers: &[],
             body: Body::None,
             most,
         }
@@ -147,10 +151,14 @@ impl Egress {
             Method::Get => http.get(url),
             Method::Post => http.post(url),
             Method::Put => http.put(url),
+            Method::Patch => http.patch(url),
         };
         request = request.header(ACCEPT, call.accept);
         if let Some(token) = call.bearer {
             request = request.bearer_auth(token);
+        }
+        for (name, value) in call.headers {
+            request = request.header(*name, *value);
         }
         request = match call.body {
             Body::None => request,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use postern_rules::fhir::{Now, Value};
 
-use super::client::{KnownClient, Proof};
+use super::client::{KnownClient, NotItsCertificate, Proof, bound_to};
 use super::{Attempt, Error, Gateway, Stranger};
-use crate::auth::{ClientSecret, Refused as Unproven, Unverified};
+use crate::auth::{ClientSecret, Refused as Unproven, Thumbprint, Unverified};
 use crate::store::Guard;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -24,6 +24,8 @@ pub struct ClientForm {
     pub client_secret: Option<String>,
     /// The whole header value.
     pub authorization: Option<String>,
+    /// The certificate that its connection shows.
+    pub certificate: Option<Thumbprint>,
 }
 
 /// An OAuth error (RFC 6749 5.2) or a failure of the gateway itself.
@@ -71,6 +73,12 @@ impl From<Unproven> for TokenError {
     }
 }
 
+impl From<NotItsCertificate> for TokenError {
+    fn from(_: NotItsCertificate) -> TokenError {
+        TokenError::invalid_client("the connection shows none of the client's certificates")
+    }
+}
+
 /// A client that has proven itself.
 pub(super) struct Proven {
     pub client: Arc<KnownClient>,
@@ -81,6 +89,8 @@ pub(super) struct Proven {
     pub extensions: Value,
     /// As discovery names the method.
     pub method: &'static str,
+    /// The registered certificate over whose connection it came: what it gets is bound to that.
+    pub certificate: Option<Thumbprint>,
 }
 
 /// One request at these doors: where it came from, and whose it turned out to be.
@@ -212,13 +222,23 @@ impl Gateway {
                 incoming.client = self.client(claimed, fresh).await?;
                 let client = incoming.client.clone();
                 let client = client.ok_or(TokenError::invalid_client("unknown client"))?;
-                self.prove_by_keys(client, &unverified, &now).await
+                let certificate = bound_to(&client.certificates, form.certificate)?;
+                let proven = self.prove_by_keys(client, &unverified, &now).await?;
+                Ok(Proven {
+                    certificate,
+                    ..proven
+                })
             }
             Claimed::Secret(secret, method) => {
                 incoming.client = self.client(&secret.client, fresh).await?;
                 let client = incoming.client.clone();
                 let client = client.ok_or(TokenError::invalid_client("unknown client"))?;
-                self.prove_by_secret(client, &secret, method)
+                let certificate = bound_to(&client.certificates, form.certificate)?;
+                let proven = self.prove_by_secret(client, &secret, method)?;
+                Ok(Proven {
+                    certificate,
+                    ..proven
+                })
             }
         }
     }
@@ -266,6 +286,7 @@ impl Gateway {
             jti: assertion.jti,
             extensions: assertion.extensions,
             method: "private_key_jwt",
+            certificate: None,
         })
     }
 
@@ -291,6 +312,7 @@ impl Gateway {
             jti: String::new(),
             extensions: Value::Null,
             method,
+            certificate: None,
         })
     }
 }

@@ -7,9 +7,10 @@ use postern_rules::disclosure::Recipient;
 use postern_rules::fhir::Instant;
 use postern_rules::profile::Policy;
 
-use super::{Error, Gateway, Partner};
-use crate::auth::{Bearer, Scopes};
-use crate::store::Change;
+use super::client::bound_to;
+use super::{ClientRegistration, Error, Gateway, Partner};
+use crate::auth::{Bearer, Scopes, Thumbprint};
+use crate::store::{Change, TokenUse};
 
 /// A partner's system with a valid token.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Caller {
     /// The person behind the request, where the token states one: name and id.
     pub person: Option<(String, String)>,
     expires: Instant,
+    /// What its connections show: the token is worth nothing over others (RFC 8705 3).
+    certificate: Option<Thumbprint>,
     /// SHA-256 of its token.
     hash: [u8; 32],
     /// The world's version when this was looked up: disabling a partner or a client moves it, and the transaction
@@ -38,6 +41,11 @@ impl Caller {
         change.expects_token = Some(self.hash.to_vec());
     }
 
+    /// May its token come over a connection that shows this certificate?
+    fn may_come_with(&self, shown: Option<Thumbprint>) -> bool {
+        self.certificate.is_none() || self.certificate == shown
+    }
+
     /// A caller that never calls: staff asking what this partner would be shown.
     pub fn preview(partner: &Partner, purpose: &str, policy: &Policy) -> Caller {
         Caller {
@@ -48,6 +56,7 @@ impl Caller {
             purpose: purpose.to_owned(),
             person: None,
             expires: Instant(0),
+            certificate: None,
             hash: [0; 32],
             world: 0,
         }
@@ -93,20 +102,32 @@ impl KnownTokens {
 }
 
 impl Gateway {
-    /// The caller behind a bearer token; an unknown, expired, revoked or disabled one is the same 401.
-    pub async fn caller(&self, bearer: Option<Bearer>) -> Result<Arc<Caller>, Error> {
+    /// The caller behind a bearer token over a connection with this certificate; an unknown, expired, revoked or disabled
+    /// token, or one that is bound to another certificate, is the same 401.
+    pub async fn caller(
+        &self,
+        bearer: Option<Bearer>,
+        shown: Option<Thumbprint>,
+    ) -> Result<Arc<Caller>, Error> {
         let hash = bearer.ok_or(Error::Unauthenticated)?.hash();
-        match self.tokens.get(&hash) {
-            None => self.look_up(hash).await,
-            Some(caller) if self.clock.now().reached(caller.expires) => Err(Error::Unauthenticated),
-            Some(caller) => Ok(caller),
-        }
+        let caller = match self.tokens.get(&hash) {
+            None => self.look_up(hash).await?,
+            Some(caller) if self.clock.now().reached(caller.expires) => return Err(Error::Unauthenticated),
+            Some(caller) => caller,
+        };
+        let good = caller.may_come_with(shown);
+        good.then_some(caller).ok_or(Error::Unauthenticated)
     }
 
     /// The caller behind a token that is known and good: a flood of strangers from its address does not stop it.
-    pub fn remembered_caller(&self, bearer: Option<Bearer>) -> Option<Arc<Caller>> {
+    pub fn remembered_caller(
+        &self,
+        bearer: Option<Bearer>,
+        shown: Option<Thumbprint>,
+    ) -> Option<Arc<Caller>> {
         let caller = self.tokens.get(&bearer?.hash())?;
-        (!self.clock.now().reached(caller.expires)).then_some(caller)
+        let good = caller.may_come_with(shown) && !self.clock.now().reached(caller.expires);
+        good.then_some(caller)
     }
 
     /// The same call, its token looked up again: after a version moved, everything known about it may be old.
@@ -119,8 +140,14 @@ impl Gateway {
     }
 
     /// As `caller`, asking the database whatever is in memory.
-    pub(super) async fn caller_anew(&self, bearer: &Bearer) -> Result<Arc<Caller>, Error> {
-        self.look_up(bearer.hash()).await
+    pub(super) async fn caller_anew(
+        &self,
+        bearer: &Bearer,
+        shown: Option<Thumbprint>,
+    ) -> Result<Arc<Caller>, Error> {
+        let caller = self.look_up(bearer.hash()).await?;
+        let good = caller.may_come_with(shown);
+        good.then_some(caller).ok_or(Error::Unauthenticated)
     }
 
     async fn look_up(&self, hash: [u8; 32]) -> Result<Arc<Caller>, Error> {
@@ -128,6 +155,7 @@ impl Gateway {
         // Read before the token: if anything moves in between, the version kept is too old, not too new.
         let world = self.store.world_version().await?;
         let used = self.store.token(&hash).await?.ok_or(Error::Unauthenticated)?;
+        let certificate = certificate(&used)?;
         let token = used.token;
         if now.reached(token.expires) || used.client_state != ACTIVE || used.partner_state != ACTIVE {
             return Err(Error::Unauthenticated);
@@ -155,12 +183,23 @@ impl Gateway {
             purpose: token.purpose,
             person: person.map(|(name, id)| (name.to_owned(), id.to_owned())),
             expires: token.expires,
+            certificate,
             hash,
             world,
         });
         self.tokens.keep(hash, Arc::clone(&caller));
         Ok(caller)
     }
+}
+
+/// The certificate a token is bound to; it must be one that its client is registered with now.
+pub(super) fn certificate(used: &TokenUse) -> Result<Option<Thumbprint>, Error> {
+    let registered: ClientRegistration =
+        serde_json::from_str(&used.client_body).map_err(|_| Error::Unavailable)?;
+    let bound = used.token.certificate.as_deref().map(Thumbprint::from_bytes);
+    let bound = bound.map(|one| one.ok_or(Error::Unavailable)).transpose()?;
+    bound_to(&registered.certificates, bound).map_err(|_| Error::Unauthenticated)?;
+    Ok(bound)
 }
 
 /// State of a partner, client, source or member of staff that may act.

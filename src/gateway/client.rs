@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::caller::ACTIVE;
 use super::{Error, Gateway, Partner};
-use crate::auth::{ClientKey, Kept, Scopes, hash, parse_jwks};
+use crate::auth::{ClientKey, Kept, Scopes, Thumbprint, hash, parse_jwks};
 use crate::egress::{Egress, Target};
 
 /// What is registered about a client; kept as JSON in the store. It proves itself in exactly one way.
@@ -29,6 +29,9 @@ pub struct ClientRegistration {
     /// SHA-256 of its secret, base64. Weaker than keys: whoever reads it in transit has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_sha256: Option<String>,
+    /// Certificates of which its connections show one, beside that it proves itself. None: it is not asked for one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Thumbprint>,
     /// People use it: each of its tokens names one.
     pub interactive: bool,
 }
@@ -71,6 +74,12 @@ impl ClientRegistration {
         }
     }
 
+    /// Its certificates by their thumbprints, with blanks between; empty when it is asked for none.
+    pub fn certificates_said(&self) -> String {
+        let all: Vec<String> = self.certificates.iter().map(Thumbprint::to_string).collect();
+        all.join(" ")
+    }
+
     /// The same client with other keys, or with none yet.
     pub fn proving_itself_by(self, keys: ClientRegistration) -> ClientRegistration {
         ClientRegistration {
@@ -105,6 +114,21 @@ impl ClientRegistration {
     }
 }
 
+/// The certificate that what is done over this connection is bound to, if any. `Err`: the client is registered with
+/// certificates, and the connection shows none of them.
+pub(super) fn bound_to(
+    registered: &[Thumbprint],
+    shown: Option<Thumbprint>,
+) -> Result<Option<Thumbprint>, NotItsCertificate> {
+    match shown.filter(|one| registered.contains(one)) {
+        None if !registered.is_empty() => Err(NotItsCertificate),
+        bound => Ok(bound),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct NotItsCertificate;
+
 impl Proof {
     /// For operators: which keys with which algorithms; a secret is flagged.
     pub fn described(&self) -> String {
@@ -129,6 +153,8 @@ pub(super) struct KnownClient {
     pub registered: Scopes,
     pub proof: Proof,
     pub interactive: bool,
+    /// Of these its connections show one; none is asked for when there is none.
+    pub certificates: Vec<Thumbprint>,
     /// The world's version when this was read.
     pub world: i64,
 }
@@ -191,6 +217,7 @@ impl Gateway {
             partner,
             proof: client.proof(&self.egress).map_err(|_| Error::Unavailable)?,
             interactive: client.interactive,
+            certificates: client.certificates,
             world,
         }))
     }

@@ -10,7 +10,7 @@ use postern_rules::fhir::Value;
 use serde_json::json;
 
 use super::authentication::{ClientForm, Incoming, TokenError};
-use super::caller::ACTIVE;
+use super::caller::{ACTIVE, certificate};
 use super::pull::TRIES;
 use super::{Error, Gateway, Partner};
 use crate::auth::{Scopes, Stated, bearer, hash};
@@ -115,7 +115,7 @@ impl Gateway {
                 with: None,
             });
         };
-        let caller = match self.caller_anew(&token).await {
+        let caller = match self.caller_anew(&token, form.certificate).await {
             Err(Error::Unauthenticated) => {
                 return Err(TokenError::invalid_client("the bearer's token is not valid"));
             }
@@ -137,7 +137,9 @@ impl Gateway {
         let Some(used) = found.filter(|used| used.token.partner == partner.id) else {
             return Ok(inactive);
         };
-        let gone = self.clock.now().reached(used.token.expires)
+        let certificate = certificate(&used);
+        let gone = certificate.is_err()
+            || self.clock.now().reached(used.token.expires)
             || used.client_state != ACTIVE
             || used.partner_state != ACTIVE
             || !partner.purposes.contains(&used.token.purpose);
@@ -147,7 +149,11 @@ impl Gateway {
         if gone || scopes.is_empty() {
             return Ok(inactive);
         }
-        Ok(claims(&used, &scopes, &self.config.base()))
+        let mut claims = claims(&used, &scopes, &self.config.base());
+        if let Ok(Some(certificate)) = certificate {
+            claims["cnf"] = json!({"x5t#S256": certificate.to_string()});
+        }
+        Ok(claims)
     }
 
     fn answered(

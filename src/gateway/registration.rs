@@ -3,7 +3,7 @@
 use super::caller::{ACTIVE, DISABLED};
 use super::roles::ROLES;
 use super::{ClientRegistration, Error, Gateway, Partner};
-use crate::auth::hash;
+use crate::auth::{Thumbprint, hash};
 use crate::store::{self, Change};
 use postern_rules::audit::{self, Act, Kind};
 use postern_rules::log::Digest;
@@ -80,6 +80,7 @@ impl Gateway {
             ("client", client_id.as_str()),
             ("proves-itself", client.method()),
             ("interactive", if client.interactive { "yes" } else { "no" }),
+            ("certificates-sha256", &client.certificates_said()),
         ];
         self.operate(change, Kind::PartnerAdded, operator, partner, &details)
             .await
@@ -102,6 +103,31 @@ impl Gateway {
         keys: ClientRegistration,
         operator: &str,
     ) -> Result<Registered, Vec<String>> {
+        let changed = |before: ClientRegistration| before.proving_itself_by(keys);
+        self.change_client(id, changed, operator).await
+    }
+
+    /// Binds the partner's client to these certificates in place of those before; to none, and it is asked for none. Over
+    /// connections without one of them nothing of it is answered from the next request on, whatever token it holds.
+    pub async fn change_certificates(
+        &self,
+        id: &str,
+        certificates: Vec<Thumbprint>,
+        operator: &str,
+    ) -> Result<Registered, Vec<String>> {
+        let changed = |before: ClientRegistration| ClientRegistration {
+            certificates,
+            ..before
+        };
+        self.change_client(id, changed, operator).await
+    }
+
+    async fn change_client(
+        &self,
+        id: &str,
+        changed: impl FnOnce(ClientRegistration) -> ClientRegistration,
+        operator: &str,
+    ) -> Result<Registered, Vec<String>> {
         let said = |error: &dyn std::fmt::Display| vec![error.to_string()];
         let row = self.store.partner(id).await.map_err(|e| said(&e))?;
         let (version, row) = row.ok_or_else(|| vec![format!("no partner `{id}`")])?;
@@ -111,7 +137,7 @@ impl Gateway {
             return Err(vec![format!("partner `{id}` has {} clients", clients.len())]);
         };
         let before: ClientRegistration = serde_json::from_str(&row_of_client.body).map_err(|e| said(&e))?;
-        let mut client = before.proving_itself_by(keys);
+        let mut client = changed(before);
         let secret = self.secret_if_wanted(&mut client, id);
         let problems = self.client_problems(&client);
         if !problems.is_empty() {
@@ -127,6 +153,7 @@ impl Gateway {
         let details = [
             ("client", row_of_client.client_id.as_str()),
             ("proves-itself", client.method()),
+            ("certificates-sha256", &client.certificates_said()),
         ];
         self.operate(change, Kind::PartnerChanged, operator, &partner, &details)
             .await
@@ -153,6 +180,12 @@ impl Gateway {
         if client.secret_sha256.is_some() && !self.config.smart.client_secrets {
             problems.push(
                 "keys: a shared secret needs smart.client_secrets = true in the configuration; prefer keys"
+                    .to_owned(),
+            );
+        }
+        if !client.certificates.is_empty() && self.config.server.client_authorities().is_none() {
+            problems.push(
+                "certificate: no connection shows one without server.client_certificates in the configuration"
                     .to_owned(),
             );
         }

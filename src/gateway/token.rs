@@ -116,6 +116,7 @@ impl Gateway {
         change.guards.extend(proven.guard.clone());
         let person = person(&grant.stated);
         let scope = grant.scopes.to_string();
+        let certificate = proven.certificate.map(|one| one.to_string()).unwrap_or_default();
         change.tokens.push(AccessToken {
             hash: hash(&token).to_vec(),
             client: client.id.clone(),
@@ -124,6 +125,7 @@ impl Gateway {
             purpose: grant.purpose.clone(),
             subject: person.as_ref().map(|(name, id)| format!("{name}\n{id}")),
             stated: stated(&grant.stated),
+            certificate: proven.certificate.map(|one| one.bytes().to_vec()),
             issued: at,
             expires: at.plus_seconds(MAX_LIFETIME_SECONDS),
         });
@@ -137,7 +139,7 @@ impl Gateway {
                 jti: &proven.jti,
                 scope: &scope,
                 refused: "",
-                details: &details(proven.method, &grant.stated),
+                details: &details(proven.method, &certificate, &grant.stated),
             };
             change.audit.push(event.event(occasion, salt));
         });
@@ -240,10 +242,11 @@ fn check_person(stated: &Stated, purpose: &str, client: &KnownClient) -> Result<
 }
 
 /// What was stated and how the client proved itself, for the log.
-fn details<'a>(method: &'a str, stated: &'a Stated) -> Vec<(&'a str, &'a str)> {
+fn details<'a>(method: &'a str, certificate: &'a str, stated: &'a Stated) -> Vec<(&'a str, &'a str)> {
     let text = |value: &'a Option<String>| value.as_deref().unwrap_or_default();
     let mut details = vec![
         ("method", method),
+        ("certificate-sha256", certificate),
         ("subject-role", text(&stated.subject_role)),
         ("organization-name", text(&stated.organization_name)),
         ("organization-id", text(&stated.organization_id)),

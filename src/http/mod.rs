@@ -17,6 +17,8 @@ mod staff_view;
 mod health;
 mod serve;
 mod connection;
+mod client_certificate;
+mod tls;
 mod load;
 
 pub use serve::{Bound, ServeError, bind};

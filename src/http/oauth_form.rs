@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::header;
 
 use super::request::Facts;
+use crate::auth::Thumbprint;
 use crate::gateway::{AboutToken, ClientForm};
 
 /// An assertion has at most 16 KiB, a list of scopes 8.
@@ -16,6 +17,7 @@ const MOST_FIELDS: usize = 32;
 pub struct OauthForm {
     fields: BTreeMap<String, String>,
     authorization: Option<String>,
+    certificate: Option<Thumbprint>,
 }
 
 /// Why a body is no form; the caller is told.
@@ -43,7 +45,11 @@ pub fn read(facts: &Facts, body: &[u8]) -> Result<OauthForm, NotAForm> {
         return Err(NotAForm::Media);
     }
     let authorization = facts.header(header::AUTHORIZATION).map(str::to_owned);
-    OauthForm::parse(body, authorization)
+    let form = OauthForm::parse(body, authorization)?;
+    Ok(OauthForm {
+        certificate: facts.certificate,
+        ..form
+    })
 }
 
 impl OauthForm {
@@ -64,6 +70,7 @@ impl OauthForm {
         Ok(OauthForm {
             fields,
             authorization,
+            certificate: None,
         })
     }
 
@@ -79,6 +86,7 @@ impl OauthForm {
             client_id: self.get("client_id"),
             client_secret: self.get("client_secret"),
             authorization: self.authorization.clone(),
+            certificate: self.certificate,
         }
     }
 

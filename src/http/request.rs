@@ -7,8 +7,9 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
+use super::client_certificate::Shown;
 use super::respond::REQUEST_ID;
-use crate::auth::{Bearer, bearer};
+use crate::auth::{Bearer, Thumbprint, bearer};
 use crate::gateway::{Attempt, Call, Error, Gateway, StaffMember, Stranger};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -19,6 +20,8 @@ pub struct Facts {
     pub address: String,
     pub headers: HeaderMap,
     pub line: String,
+    /// The certificate that the connection shows.
+    pub certificate: Option<Thumbprint>,
 }
 
 /// `X-Request-ID` when it is short and plain; else the request gets one of ours.
@@ -40,6 +43,7 @@ impl FromRequestParts<Arc<Gateway>> for Facts {
             address: address(parts, gateway.config.server.client_address_header.as_deref()),
             headers: parts.headers.clone(),
             line: format!("{} {}", parts.method, parts.uri),
+            certificate: parts.extensions.get::<Shown>().and_then(|shown| shown.0),
         })
     }
 }
@@ -122,9 +126,12 @@ impl Facts {
 
     /// The partner behind the token, within its limit.
     pub async fn call(self, gateway: &Gateway) -> Result<Call, Error> {
-        let caller = match gateway.remembered_caller(self.bearer()) {
+        let caller = match gateway.remembered_caller(self.bearer(), self.certificate) {
             Some(caller) => caller,
-            None => self.known(gateway, gateway.caller(self.bearer())).await?,
+            None => {
+                let caller = gateway.caller(self.bearer(), self.certificate);
+                self.known(gateway, caller).await?
+            }
         };
         gateway.count_request(&caller.client)?;
         Ok(Call {

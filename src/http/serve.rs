@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use axum_server::tls_rustls::RustlsAcceptor;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 
+use super::client_certificate::Showing;
 use super::connection::Door;
 use super::router;
+use super::tls::{self, TlsError};
 use crate::config::Limits;
 use crate::gateway::Gateway;
 
@@ -33,8 +35,8 @@ pub enum ServeError {
     Unprotected(SocketAddr),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
-    #[error("TLS certificate or key cannot be used: {0}")]
-    Tls(std::io::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the server stopped: {0}")]
     Stopped(std::io::Error),
 }
@@ -78,7 +80,7 @@ impl Bound {
             stop.await;
             stopping.graceful_shutdown(Some(DRAIN));
         });
-        let tls = tls(&gateway).await?;
+        let tls = tls::configured(&gateway.config.server)?;
         let door = Door::new(&gateway.config);
         let limits = gateway.config.limits.clone();
         let app = router(gateway).into_make_service_with_connect_info::<SocketAddr>();
@@ -90,7 +92,7 @@ impl Bound {
             Some(tls) => {
                 let patience = Duration::from_secs(limits.header_seconds);
                 let tls = RustlsAcceptor::new(tls).handshake_timeout(patience);
-                server.acceptor(tls.acceptor(door)).serve(app).await
+                server.acceptor(Showing(tls.acceptor(door))).serve(app).await
             }
             None => server.acceptor(door).serve(app).await,
         };
@@ -110,17 +112,6 @@ fn limit(builder: &mut Builder<TokioExecutor>, limits: &Limits) {
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADER_LIST_BYTES);
-}
-
-async fn tls(gateway: &Gateway) -> Result<Option<RustlsConfig>, ServeError> {
-    let server = &gateway.config.server;
-    let (Some(certificate), Some(key)) = (&server.tls_certificate, &server.tls_key) else {
-        return Ok(None);
-    };
-    RustlsConfig::from_pem_file(certificate, key)
-        .await
-        .map(Some)
-        .map_err(ServeError::Tls)
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ pub struct AccessToken {
     pub subject: Option<String>,
     /// JSON: what its client stated of purpose, person, organisation and consent.
     pub stated: Option<String>,
+    /// SHA-256 of the certificate that a connection must show beside it.
+    pub certificate: Option<Vec<u8>>,
     pub issued: Instant,
     pub expires: Instant,
 }
@@ -50,6 +52,8 @@ pub struct AccessToken {
 pub struct TokenUse {
     pub token: AccessToken,
     pub client_state: String,
+    /// The registration of its client, JSON.
+    pub client_body: String,
     pub partner_state: String,
 }
 
@@ -87,8 +91,8 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
         }
     }
     for t in &change.tokens {
-        let sql = "INSERT INTO access_token (hash, client, partner, scope, purpose, subject, stated, issued, expires) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let sql = "INSERT INTO access_token (hash, client, partner, scope, purpose, subject, stated, certificate, issued, expires) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         let args = args![
             &t.hash,
             &t.client,
@@ -97,6 +101,7 @@ pub(super) async fn put(conn: &mut Conn, change: &Change) -> Result<(), Stop> {
             &t.purpose,
             &t.subject,
             &t.stated,
+            &t.certificate,
             t.issued.0,
             t.expires.0
         ];
@@ -164,13 +169,15 @@ fn read_token(row: &Row) -> Result<TokenUse, sqlx::Error> {
         purpose: row.get(4)?,
         subject: row.get(5)?,
         stated: row.get(6)?,
-        issued: Instant(row.get(7)?),
-        expires: Instant(row.get(8)?),
+        certificate: row.get(7)?,
+        issued: Instant(row.get(8)?),
+        expires: Instant(row.get(9)?),
     };
     Ok(TokenUse {
         token,
-        client_state: row.get(9)?,
-        partner_state: row.get(10)?,
+        client_state: row.get(10)?,
+        client_body: row.get(11)?,
+        partner_state: row.get(12)?,
     })
 }
 
@@ -224,8 +231,8 @@ impl Store {
 
     /// The access token with this SHA-256.
     pub async fn token(&self, hash: &[u8]) -> Result<Option<TokenUse>, Unavailable> {
-        let sql = "SELECT t.hash, t.client, t.partner, t.scope, t.purpose, t.subject, t.stated, t.issued, t.expires, \
-                   c.state, p.state FROM access_token t JOIN client c ON c.client_id = t.client JOIN partner p ON p.id = t.partner \
+        let sql = "SELECT t.hash, t.client, t.partner, t.scope, t.purpose, t.subject, t.stated, t.certificate, t.issued, \
+                   t.expires, c.state, c.body, p.state FROM access_token t JOIN client c ON c.client_id = t.client JOIN partner p ON p.id = t.partner \
                    WHERE t.hash = $1";
         self.one(sql, args![hash], read_token).await
     }

@@ -6,7 +6,7 @@ use super::engine::{Conn, args, held};
 use super::failure::{Damage, OpenError, damage};
 
 /// The migrations this program knows, oldest first; schema *n* is what the first *n* of them make.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -14,6 +14,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
+    include_str!("schema/0008.sql"),
 ];
 
 /// The schema this program reads and writes.

@@ -32,7 +32,7 @@ pub use partner::{
     registration_of,
 };
 pub use people::{DemoRecord, Person, demo_record, records};
-pub use tls::{Authority, Says, Served, Server, written};
+pub use tls::{Authority, Certificate, Says, Served, Server, written};
 pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};
 pub use writer::{JSON_PATCH, creation};

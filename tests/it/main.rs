@@ -1,6 +1,8 @@
 //! The one integration binary. What each module shows: `tests/README.md`.
 //! <https://doc.rust-lang.org/cargo/reference/cargo-targets.html#integration-tests>
 
+mod command_line;
+mod fuzz;
 mod harness;
 mod postgres;
 mod store;
@@ -47,6 +49,7 @@ mod story_statements;
 mod story_staff_disclosure;
 mod story_stranger;
 mod story_ties;
+mod story_tls;
 mod story_token;
 mod story_us_core;
 mod story_us_core_groups;

@@ -11,6 +11,7 @@ use crate::harness::{Ask, BRIGID, Engine, MAPLE, PRAIRIE, Partner, RIVERSIDE, Wh
 
 stories!(
     each_request_is_answered_as_the_kit_says,
+    who_may_write_is_shown_how_and_each_write_is_answered_as_the_kit_says,
     the_line_of_curl_is_the_same_request,
     the_page_names_what_a_team_asks_for,
     who_has_no_place_among_the_people_gets_no_kit,
@@ -75,9 +76,15 @@ fn from_http(text: &str) -> Written {
 
 /// As a shell reads what stands between double quotes, or in a here-document.
 fn unquoted(text: &str) -> String {
-    let known = ["token", "assertion", "patient", "secret"];
-    let back = |text: String, name: &str| text.replace(&format!("${{{name}}}"), &format!("{{{{{name}}}}}"));
-    known.into_iter().fold(text.to_owned(), back).replace("\\$", "$")
+    let mut parts = text.split("${");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once('}').expect("the name of a variable");
+        let plain = name.bytes().all(|byte| byte.is_ascii_lowercase());
+        assert!(plain, "{name}: no name for a shell");
+        whole.push_str(&format!("{{{{{name}}}}}{rest}"));
+    }
+    whole.replace("\\$", "$")
 }
 
 fn from_curl(text: &str) -> Written {
@@ -112,7 +119,7 @@ fn from_curl(text: &str) -> Written {
 }
 
 impl Written {
-    fn filled(&self, values: &[(&str, &str)]) -> Ask {
+    fn filled(&self, values: &[(String, String)]) -> Ask {
         let fill = |text: &str| {
             let mut text = text.to_owned();
             for (name, value) in values {
@@ -132,24 +139,44 @@ impl Written {
     }
 }
 
+/// As its reader is told: `its id is {{task}}, its ETag {{taskversion}}`.
+fn learns(text: &str) -> Option<String> {
+    let (_, told) = text.lines().nth(1)?.split_once("; its id is {{")?;
+    let (name, rest) = told.split_once("}}, its ETag {{")?;
+    assert_eq!(rest, format!("{name}version}}}}"));
+    Some(name.to_owned())
+}
+
 /// Sends all requests of the kit in order, as its reader would.
 async fn follow(partner: &Partner<'_>, kit: &Kit) {
-    let (mut token, mut patient) = (String::new(), String::new());
+    let (mut token, mut patient, mut learnt) = (String::new(), String::new(), Vec::new());
     let requests = files(kit, ".http");
     assert!(requests.len() > 20, "{}", requests.len());
     for (name, text) in requests {
         let written = from_http(text);
         let assertion = partner.sign(&partner.claims());
-        let values = [
-            ("token", token.as_str()),
-            ("patient", patient.as_str()),
-            ("assertion", assertion.as_str()),
+        let known = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut values = vec![
+            known("token", &token),
+            known("patient", &patient),
+            known("assertion", &assertion),
         ];
+        values.extend(learnt.iter().cloned());
         let answer = partner.world.send(written.filled(&values)).await;
         assert_eq!(answer.status, written.status, "{name}: {}", answer.text());
         let shown = name.replace("requests/", "answers/").replace(".http", ".json");
         let shown: serde_json::Value = serde_json::from_str(file(kit, &shown)).unwrap_or_default();
         assert_eq!(shown["resourceType"], answer.json()["resourceType"], "{name}");
+        if let Some(told) = learns(text) {
+            let body = answer.json();
+            let first = &body["entry"][0]["resource"];
+            let resource = if first.is_object() { first } else { &body };
+            let id = resource["id"].as_str().expect("an id").to_owned();
+            let version = resource["meta"]["versionId"].as_str().expect("a version");
+            learnt.retain(|(known, _): &(String, String)| !known.starts_with(&told));
+            learnt.push((format!("{told}version"), format!("W/\"{version}\"")));
+            learnt.push((told, id));
+        }
         if name.ends_with("3-token.http") {
             answer.json()["access_token"]
                 .as_str()
@@ -175,6 +202,10 @@ async fn each_request_is_answered_as_the_kit_says(engine: Engine) {
         let partner = world.partner(who).await;
         let kit = kit(&partner).await;
         follow(&partner, &kit).await;
+        assert!(
+            !kit.files.iter().any(|(of, _)| of.ends_with("-create.http")),
+            "it only reads"
+        );
         let emergency = who.purposes.contains(&"ETREAT");
         let asks = |name: &str| kit.files.iter().any(|(of, _)| of.ends_with(name));
         assert_eq!(
@@ -184,9 +215,33 @@ async fn each_request_is_answered_as_the_kit_says(engine: Engine) {
     }
 }
 
+async fn who_may_write_is_shown_how_and_each_write_is_answered_as_the_kit_says(engine: Engine) {
+    let world = World::demo(engine).await;
+    let writes = |kit: &Kit, name: &str| {
+        kit.files
+            .iter()
+            .any(|(of, _)| of.ends_with(&format!("-{name}.http")))
+    };
+    for who in [MAPLE, RIVERSIDE, BRIGID] {
+        let partner = world.writer(who).await;
+        let kit = kit(&partner).await;
+        follow(&partner, &kit).await;
+        for name in ["create", "update", "propose", "error-version", "error-stale"] {
+            assert!(writes(&kit, name), "{}: no sample `{name}`", who.id);
+        }
+        assert_eq!(writes(&kit, "patch"), who.id == "maple", "a referral to it");
+        assert_eq!(writes(&kit, "create-task"), writes(&kit, "create-request"));
+        let page = file(&kit, "README.md");
+        assert!(
+            page.contains("staff were asked") && page.contains("If-Match"),
+            "{page}"
+        );
+    }
+}
+
 async fn the_line_of_curl_is_the_same_request(engine: Engine) {
     let world = World::empty(engine).await;
-    let partner = world.partner(RIVERSIDE).await;
+    let partner = world.writer(RIVERSIDE).await;
     let kit = kit(&partner).await;
     for (name, text) in files(&kit, ".sh") {
         let twin = from_http(file(&kit, &name.replace(".sh", ".http")));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::records::{self, DemoRecord, ROSA};
 use super::stage::{Pulled, Stage, Visitor};
+use crate::cli::say::say;
 use crate::config::{Clock, Entropy};
 
 /// The partners' consents in the records, in the order of the stage's partners.
@@ -57,7 +58,7 @@ impl Dice {
 
 pub async fn run(seed: u64) -> anyhow::Result<u8> {
     let dice = Dice(Entropy::Pinned(seed), seed);
-    println!("demo --check, seed {seed}");
+    say!("demo --check, seed {seed}");
     let mut failures: Vec<String> = Vec::new();
     for round in 0..3 {
         let dice = Dice(dice.0.clone(), seed.wrapping_add(round));
@@ -68,8 +69,8 @@ pub async fn run(seed: u64) -> anyhow::Result<u8> {
                 .map(|failure| format!("round {}: {failure}", round + 1)),
         );
     }
-    failures.iter().for_each(|failure| println!("FAIL {failure}"));
-    println!(
+    failures.iter().for_each(|failure| say!("FAIL {failure}"));
+    say!(
         "{}",
         if failures.is_empty() {
             "every answer follows the records and the consents"
@@ -114,7 +115,7 @@ async fn play(dice: &Dice) -> anyhow::Result<Vec<String>> {
         };
         failures.extend(judge(&stage, visitor, &pulled, terms.get(index), &marks));
     }
-    println!("  {}", describe(&terms));
+    say!("  {}", describe(&terms));
     failures.extend(revoke(&stage, &records, &visitors[0], before).await?);
     failures.extend(verify(&stage).await?);
     stage.close().await?;

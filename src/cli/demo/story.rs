@@ -7,6 +7,7 @@ use postern_rules::disclosure::{Seen, Step};
 
 use super::records::{self, ROSA};
 use super::stage::{Pulled, Stage, TYPES, Visitor};
+use crate::cli::say::say;
 use crate::cli::{serve, table};
 use crate::config::Clock;
 use crate::gateway::{AuditFilter, Look, StaffMember};
@@ -75,7 +76,7 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
         let outside = got.outside_profile(&stage.gateway, visitor);
         outside
             .iter()
-            .for_each(|issue| println!("OUTSIDE ITS PROFILE: {issue}"));
+            .for_each(|issue| say!("OUTSIDE ITS PROFILE: {issue}"));
     }
 
     heading("4  Why: what was kept back (staff and the log see this, the recipient never does)");
@@ -93,7 +94,7 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
     revoked.body["status"] = "REVOKED".into();
     stage.import(&revoked).await?;
     let after = pull_all(&visitors[..1]).await?;
-    println!(
+    say!(
         "Maple Street had {} resources; on its next request it gets {}.",
         pulled[0].resources.len(),
         after[0].resources.len()
@@ -112,10 +113,10 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
         .map(|line| line.cells().into_iter().map(str::to_owned).collect())
         .collect();
     table::print(&Line::HEADINGS, &rows);
-    println!("… {} disclosures and refusals about Rosa in all", lines.len());
+    say!("… {} disclosures and refusals about Rosa in all", lines.len());
     stage.gateway.seal().await?;
     let verified = stage.gateway.verify_log(&stage.gateway.anchors()).await?.report;
-    println!(
+    say!(
         "The log {}: {} entries, root {}",
         if verified.is_clean() {
             "verifies"
@@ -127,17 +128,17 @@ pub async fn run(clock: Clock) -> anyhow::Result<u8> {
     );
 
     heading("7  Look around");
-    println!("Serving {base} until Ctrl-C; everything goes away then.");
-    println!("  curl {base}/metadata");
-    println!("  curl {base}/.well-known/smart-configuration");
-    println!("  curl {base}/Patient/{rosa}          (401: no token)");
+    say!("Serving {base} until Ctrl-C; everything goes away then.");
+    say!("  curl {base}/metadata");
+    say!("  curl {base}/.well-known/smart-configuration");
+    say!("  curl {base}/Patient/{rosa}          (401: no token)");
     serve::asked_to_stop().await;
     stage.close().await?;
     Ok(u8::from(!verified.is_clean()))
 }
 
 fn heading(text: &str) {
-    println!("\n── {text} ──\n");
+    say!("\n── {text} ──\n");
 }
 
 async fn pull_all(visitors: &[Visitor]) -> anyhow::Result<Vec<Pulled>> {
@@ -201,7 +202,7 @@ async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::
                 ]);
             }
             Ok(seen) => {
-                println!(
+                say!(
                     "{name}: {} of {} stored elements, data set {}, because of {}",
                     seen.elements_released,
                     seen.elements_stored,
@@ -212,9 +213,9 @@ async fn explain(stage: &Stage, visitors: &[Visitor], patient: &str) -> anyhow::
             }
         }
     }
-    println!();
+    say!();
     table::print(&["Partner", "Withheld", "Rule", "What would release it"], &rows);
-    println!(
+    say!(
         "(whole resources; `postern preview` also shows each element, its label, its provision and the law)"
     );
     Ok(())

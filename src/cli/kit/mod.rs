@@ -3,26 +3,40 @@
 
 mod sample;
 mod requests;
+mod writes;
 mod errors;
 mod play;
 mod page;
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::Args;
 use postern_rules::profile::DataSet;
 use postern_rules::search::parameters;
 use serde_json::{Value, json};
 
-use super::args::PartnerKitArgs;
 use super::demo::stage::Stage;
 use super::sandbox::{self, seat};
-use crate::config::{make_private_folder, new_private};
+use crate::cli::say::{complain, say};
+use crate::config::{ClientCertificates, make_private_folder, new_private};
 use crate::gateway::{ClientRegistration, Gateway, emergency_purpose, is_emergency};
 use crate::http;
 use play::{Played, Player};
 use sample::Sample;
+
+#[derive(Args)]
+pub struct PartnerKitArgs {
+    /// The partner's short name
+    pub id: String,
+    /// Folder to write to; without one everything goes to standard output
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
+    /// FHIR base under which the partner reaches your `postern sandbox`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090/fhir")]
+    pub sandbox: String,
+}
 
 /// The files of a kit: names below its folder, and texts.
 pub struct Kit {
@@ -88,7 +102,7 @@ pub async fn run(gateway: &Gateway, args: &PartnerKitArgs) -> anyhow::Result<u8>
     }
     page::missing(gateway)
         .iter()
-        .for_each(|what| eprintln!("not configured, and to be filled in by hand: {what}"));
+        .for_each(|what| complain!("not configured, and to be filled in by hand: {what}"));
     Ok(0)
 }
 
@@ -103,6 +117,7 @@ impl Kit {
             .context("--sandbox is a FHIR base: it ends with /fhir")?;
         let mut config = sandbox::configured(&gateway.config);
         (config.server.tls_certificate, config.server.tls_key) = (None, None);
+        (config.server.client_certificates, config.server.client_ca) = (ClientCertificates::Off, None);
         (config.server.behind_proxy, config.server.client_address_header) = (false, None);
         config.server.public_url.clear();
         (
@@ -130,6 +145,7 @@ impl Kit {
         seat::seat(stage, std::slice::from_ref(&own)).await?;
         let mut player = Player::new(stage, pair, secret);
         let mut samples = requests::requests(facts, &seat::PEOPLE[0]);
+        samples.extend(writes::writes(facts));
         samples.extend(errors::errors(facts));
         samples.push(requests::revoke());
         let mut played = Vec::new();
@@ -176,7 +192,7 @@ impl Kit {
             let mut file = new_private(&path).with_context(|| path.display().to_string())?;
             file.write_all(text.as_bytes())?;
         }
-        println!(
+        say!(
             "{} files in {}; begin with README.md",
             self.files.len(),
             folder.display()
@@ -186,7 +202,7 @@ impl Kit {
 
     fn say(&self) {
         for (name, text) in &self.files {
-            println!("===== {name} =====\n{text}");
+            say!("===== {name} =====\n{text}");
         }
     }
 }

@@ -116,12 +116,18 @@ fn client(facts: &Facts<'_>) -> String {
         (false, Some(url)) => format!("`private_key_jwt`, keys at {url}"),
         (false, None) => "`private_key_jwt` with the keys you sent".to_owned(),
     };
+    let connection = match facts.seated.client.certificates_said().as_str() {
+        "" => "TLS 1.2 or 1.3".to_owned(),
+        bound => format!(
+            "mutual TLS with your certificate (SHA-256 {bound}); curl: `--cert`, `--key`. Tokens are bound to it (RFC 8705)"
+        ),
+    };
     let person = match facts.named {
         true => "each token names the person who asks: `subject_name` and `subject_id` in `hl7-b2b`",
         false => "`subject_name` and `subject_id` in `hl7-b2b` may name the person who asks",
     };
     format!(
-        "\n## Your client\n\n| | |\n|---|---|\n| client id (sandbox and production) | `{client}` |\n| proves itself by | {proof} |\n| algorithms | RS384, ES384; RS256, ES256 for those that know no better |\n| scopes | `{}` |\n| purposes of use | {}; the first is the default |\n| people | {person} |\n\n`assertion.json` shows header and claims: `exp` at most 300 seconds ahead (60 s of leeway), a `jti` used once. A token lasts\n300 seconds; another purpose needs another token.\n",
+        "\n## Your client\n\n| | |\n|---|---|\n| client id (sandbox and production) | `{client}` |\n| proves itself by | {proof} |\n| connection | {connection} |\n| algorithms | RS384, ES384; RS256, ES256 for those that know no better |\n| scopes | `{}` |\n| purposes of use | {}; the first is the default |\n| people | {person} |\n\n`assertion.json` shows header and claims: `exp` at most 300 seconds ahead (60 s of leeway), a `jti` used once. A token lasts\n300 seconds; another purpose needs another token.\n",
         partner.scopes,
         partner.purposes.join(", ")
     )
@@ -157,7 +163,7 @@ fn test_people(people: &[Seen]) -> String {
 }
 
 fn requests(played: &[(Sample, Played)]) -> String {
-    let mut page = "\n## Requests, in order\n\nEach as HTTP (`requests/*.http`, for editors with a client) and as curl (`requests/*.sh`, with `$token`, `$assertion`, `$patient`).\n\n| files | what | status | in the answer |\n|---|---|---|---|\n".to_owned();
+    let mut page = "\n## Requests, in order\n\nEach as HTTP (`requests/*.http`, for editors with a client) and as curl (`requests/*.sh`, with `$token`, `$assertion`, `$patient`,\nand what an answer before it told of: `{{task}}` is `$task`).\n\n| files | what | status | in the answer |\n|---|---|---|---|\n".to_owned();
     for (at, (sample, answer)) in played.iter().enumerate() {
         let _ = writeln!(
             page,

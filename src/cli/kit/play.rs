@@ -23,6 +23,8 @@ pub struct Player<'s> {
     token: String,
     patient: String,
     secret: String,
+    /// What samples learnt, by name.
+    learnt: Vec<(String, String)>,
 }
 
 /// What came back, as text with the sandbox's address in it.
@@ -40,6 +42,7 @@ impl<'s> Player<'s> {
             token: String::new(),
             patient: String::new(),
             secret: secret.unwrap_or_default(),
+            learnt: Vec::new(),
         }
     }
 
@@ -58,11 +61,17 @@ impl<'s> Player<'s> {
             Some((media, body)) => Some((*media, self.filled(facts, body)?)),
             None => None,
         };
+        let version = match &sample.version {
+            Some(version) => Some(self.filled(facts, version)?),
+            None => None,
+        };
+        let headers = version.as_deref().map(|version| ("if-match", version));
         let call = Call {
             method: sample.method,
             target: &target,
             accept: sample.accept,
             bearer: sample.bearer.then_some(self.token.as_str()),
+            headers: headers.as_slice(),
             body: body.as_ref().map_or(Body::None, |(media, body)| Body::Bytes {
                 media,
                 bytes: body.as_bytes(),
@@ -82,15 +91,15 @@ impl<'s> Player<'s> {
                 sample.status
             );
         }
-        self.learn(&reply.bytes, &sample.name);
+        self.learn(&reply.bytes, sample);
         Ok(Played {
             status: reply.status,
             text: String::from_utf8_lossy(&reply.bytes).into_owned(),
         })
     }
 
-    fn learn(&mut self, bytes: &[u8], name: &str) {
-        let told = json::parse(bytes).unwrap_or(Value::Null);
+    fn learn(&mut self, bytes: &[u8], sample: &Sample) {
+        let (told, name) = (json::parse(bytes).unwrap_or(Value::Null), &sample.name);
         if name == "token"
             && let Some(token) = told["access_token"].as_str()
         {
@@ -101,6 +110,17 @@ impl<'s> Player<'s> {
         {
             id.clone_into(&mut self.patient);
         }
+        let first = &told["entry"][0]["resource"];
+        let resource = if first.is_object() { first } else { &told };
+        let version = &resource["meta"]["versionId"];
+        if let (Some(name), Some(id), Some(version)) =
+            (sample.learns, resource["id"].as_str(), version.as_str())
+        {
+            let version = format!("W/\"{version}\"");
+            self.learnt.retain(|(known, _)| !known.starts_with(name));
+            self.learnt.push((name.to_owned(), id.to_owned()));
+            self.learnt.push((format!("{name}version"), version));
+        }
     }
 
     fn filled(&self, facts: &Facts<'_>, text: &str) -> anyhow::Result<String> {
@@ -108,6 +128,9 @@ impl<'s> Player<'s> {
             .replace("{{token}}", &self.token)
             .replace("{{patient}}", &self.patient)
             .replace("{{secret}}", &self.secret);
+        for (name, value) in &self.learnt {
+            text = text.replace(&format!("{{{{{name}}}}}"), value);
+        }
         if text.contains("{{assertion}}") {
             let seconds = self.stage.gateway.clock.instant().0 / 1_000_000;
             let mut claims = claims(facts, &self.stage.gateway.token_endpoint());

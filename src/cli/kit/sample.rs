@@ -5,6 +5,7 @@ use crate::egress::Method;
 
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const FHIR: &str = "application/fhir+json";
+pub const PATCH: &str = "application/json-patch+json";
 
 pub struct Sample {
     /// Of its files, after its number.
@@ -15,11 +16,15 @@ pub struct Sample {
     pub path: String,
     pub accept: &'static str,
     pub bearer: bool,
+    /// `If-Match`.
+    pub version: Option<String>,
     /// Media type and body.
     pub body: Option<(&'static str, String)>,
     pub status: u16,
     /// What the status means here, or what is in the answer.
     pub tells: String,
+    /// The name under which later samples know the answer's resource, or the first one of a page; its ETag is `…version`.
+    pub learns: Option<&'static str>,
 }
 
 impl Sample {
@@ -31,9 +36,11 @@ impl Sample {
             path: path.to_owned(),
             accept: FHIR,
             bearer: true,
+            version: None,
             body: None,
             status: 200,
             tells: String::new(),
+            learns: None,
         }
     }
 
@@ -42,6 +49,19 @@ impl Sample {
             method: Method::Post,
             body: Some((media, body)),
             ..Sample::get(name, title, path)
+        }
+    }
+
+    /// A write of what is at this address, as it was when it was learnt under this name.
+    pub fn change(method: Method, name: &str, title: &str, path: &str, (of, body): (&str, String)) -> Sample {
+        let media = match method {
+            Method::Patch => PATCH,
+            _ => FHIR,
+        };
+        Sample {
+            method,
+            version: Some(format!("{{{{{of}version}}}}")),
+            ..Sample::post(name, title, path, media, body)
         }
     }
 
@@ -68,11 +88,25 @@ impl Sample {
         }
     }
 
+    /// The same, and what comes back is known as `{{name}}` from here on.
+    pub fn learns(self, name: &'static str) -> Sample {
+        let tells = format!(
+            "{}; its id is {{{{{name}}}}}, its ETag {{{{{name}version}}}}",
+            self.tells
+        );
+        Sample {
+            tells,
+            learns: Some(name),
+            ..self
+        }
+    }
+
     pub fn verb(&self) -> &'static str {
         match self.method {
             Method::Get => "GET",
             Method::Post => "POST",
             Method::Put => "PUT",
+            Method::Patch => "PATCH",
         }
     }
 
@@ -80,6 +114,9 @@ impl Sample {
         let mut headers = vec![format!("Accept: {}", self.accept)];
         if self.bearer {
             headers.push("Authorization: Bearer {{token}}".to_owned());
+        }
+        if let Some(version) = &self.version {
+            headers.push(format!("If-Match: {version}"));
         }
         if let Some((media, _)) = &self.body {
             headers.push(format!("Content-Type: {media}"));
@@ -101,7 +138,7 @@ impl Sample {
         )
     }
 
-    /// The same for a shell that has `$token`, `$assertion`, `$patient`.
+    /// The same for a shell that has `$token`, `$assertion`, `$patient`, and what samples before it told of.
     pub fn curl(&self, root: &str) -> String {
         let mut text = format!(
             "# {}\n# Expect {}: {}\ncurl -s -X {} \"{}\"",
@@ -128,7 +165,22 @@ impl Sample {
 }
 
 /// What the reader of a sample knows by then.
-const KNOWN: [&str; 4] = ["token", "assertion", "patient", "secret"];
+const KNOWN: [&str; 14] = [
+    "token",
+    "assertion",
+    "patient",
+    "secret",
+    "statement",
+    "statementversion",
+    "request",
+    "requestversion",
+    "task",
+    "taskversion",
+    "plan",
+    "planversion",
+    "referral",
+    "referralversion",
+];
 
 /// `{{token}}` becomes `${token}`; what else a shell would read in double quotes or a here-document is kept from it. No sample
 /// holds a backslash or a backquote.

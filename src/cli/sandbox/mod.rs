@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::demo::stage::Stage;
 use super::serve;
+use crate::cli::say::say;
 use crate::config::Config;
 use crate::{http, worker};
 
@@ -71,14 +72,14 @@ pub fn configured(config: &Config) -> Config {
 
 fn say(stage: &Stage, partners: &[seat::Seated]) {
     let base = stage.gateway.config.base();
-    println!("sandbox at {base} (stop with Ctrl-C; everything goes away then)");
+    say!("sandbox at {base} (stop with Ctrl-C; everything goes away then)");
     for one in partners {
-        println!(
+        say!(
             "{}: client {}, in the place of {}",
             one.partner.id,
             one.client_id,
             seat::place_of(&one.partner.class).unwrap_or("nobody")
         );
     }
-    println!("people: {}", seat::PEOPLE.map(|person| person.name).join(", "));
+    say!("people: {}", seat::PEOPLE.map(|person| person.name).join(", "));
 }

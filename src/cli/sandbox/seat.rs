@@ -87,6 +87,12 @@ pub fn place_of(class: &str) -> Option<&'static str> {
     place.map(|(_, _, name)| *name)
 }
 
+/// The number of the referral by which the agency's records send the first of the test people to such a partner.
+pub fn referral_to(class: &str) -> Option<(&'static str, &'static str)> {
+    let referral = ("https://hearthstone.example/ids/referral", "R-26-00417");
+    (class == "primary-care").then_some(referral)
+}
+
 /// Takes the synthetic records in, with these partners in their places, and registers them under their own client ids.
 pub async fn seat(stage: &Stage, partners: &[Seated]) -> anyhow::Result<()> {
     let mut records = records::load(&stage.gateway.config, stage.gateway.clock.instant())?;

@@ -16,7 +16,7 @@ impl Gateway {
             "permission-v2",
             "client-confidential-symmetric",
         ];
-        json!({
+        let mut told = json!({
             "token_endpoint": self.token_endpoint(),
             "introspection_endpoint": self.introspection_endpoint(),
             "revocation_endpoint": self.revocation_endpoint(),
@@ -27,7 +27,12 @@ impl Gateway {
             "response_types_supported": ["token"],
             "code_challenge_methods_supported": ["S256"],
             "capabilities": capabilities[..if secrets { 4 } else { 3 }]
-        })
+        });
+        // RFC 8705 3.3.
+        if self.config.server.client_authorities().is_some() {
+            told["tls_client_certificate_bound_access_tokens"] = true.into();
+        }
+        told
     }
 
     fn scopes_supported(&self) -> Vec<String> {

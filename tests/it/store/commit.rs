@@ -205,6 +205,7 @@ fn token_of_nobody() -> AccessToken {
         purpose: String::new(),
         subject: None,
         stated: None,
+        certificate: None,
         issued: NOW,
         expires: NOW,
     }

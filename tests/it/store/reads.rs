@@ -270,6 +270,7 @@ async fn parties_are_found(home: Home) {
         purpose: "TREAT".to_owned(),
         subject: None,
         stated: None,
+        certificate: Some(vec![5; 32]),
         issued: NOW,
         expires: NOW.plus_seconds(300),
     };
