@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::certificates::{CertificatesArgs, PartnerCertificatesArgs};
 use super::kit::PartnerKitArgs;
 use super::sandbox::SandboxArgs;
+use super::validate::ValidateArgs;
 
 /// A FHIR R4 gateway for behavioral health: releases what consent, law and purpose allow, and writes it down first.
 #[derive(Parser)]
@@ -33,8 +34,8 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Decide portable consent cases: one JSON line for each
     Decide(DecideArgs),
-    /// Check a FHIR resource (JSON) against R4
-    Validate { file: PathBuf },
+    /// Check FHIR resources against R4, the loaded packages and this deployment's profiles: exit 0 valid, 1 not, 2 unreadable
+    Validate(ValidateArgs),
     /// Register and manage partners
     #[command(subcommand)]
     Partner(PartnerCommand),

@@ -1,15 +1,15 @@
-//! `postern convert`: try a mapping on a record. `postern validate`: hold a resource against R4. Nothing is kept.
+//! `postern convert`: try a mapping on a record. Nothing is kept.
 
 use std::path::Path;
 
 use anyhow::Context as _;
-use postern_rules::fhir::{Instant, gate, json};
+use postern_rules::fhir::{Instant, json};
 use postern_rules::mapping::Settings;
 use serde_json::Value;
 
 use super::args::ConvertArgs;
 use super::table;
-use crate::cli::say::{complain, say};
+use crate::cli::say::complain;
 use crate::config::{CatalogFiles, Clock, read_input, read_mapping};
 use crate::gateway::{Mappings, load_mappings};
 
@@ -70,19 +70,6 @@ pub fn run(args: &ConvertArgs) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
-}
-
-pub fn validate(file: &Path) -> anyhow::Result<u8> {
-    let Some(resource) = parse(file)? else {
-        return Ok(1);
-    };
-    let issues = gate::check(&resource);
-    if issues.is_empty() {
-        say!("valid R4");
-        return Ok(0);
-    }
-    issues.iter().for_each(|issue| complain!("{issue}"));
-    Ok(1)
 }
 
 fn parse(file: &Path) -> anyhow::Result<Option<Value>> {

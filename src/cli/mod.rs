@@ -4,6 +4,8 @@ mod args;
 mod say;
 mod serve;
 mod convert;
+mod validate;
+mod validation_report;
 mod decide;
 mod import;
 mod partner;
@@ -30,7 +32,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::config::{Clock, Config, Entropy, Keys};
-use crate::gateway::{Gateway, load_catalog};
+use crate::gateway::{Gateway, load_catalog, load_packages};
 use crate::store::{Options, Store};
 use say::{complain, say};
 
@@ -58,7 +60,7 @@ async fn dispatch(postern: Postern) -> anyhow::Result<u8> {
         Command::Import(args) => import::run(config, args).await,
         Command::Convert(args) => convert::run(&args),
         Command::Decide(args) => decide::run(&args),
-        Command::Validate { file } => convert::validate(&file),
+        Command::Validate(args) => validate::run(config, &args),
         Command::Partner(command) => partner::run(config, command).await,
         Command::Keys(command) => keys::run(config, command).await,
         Command::Source(command) => staff::source(config, command).await,
@@ -150,6 +152,12 @@ fn check_config(file: Option<&Path>, sets: bool) -> anyhow::Result<u8> {
             loaded.codes,
             loaded.file
         );
+    }
+    if config.paths.packages.is_some() {
+        let definitions = load_packages(config.paths.packages.as_deref())?;
+        for package in definitions.packages() {
+            say!("FHIR package {package}");
+        }
     }
     say!("FHIR base: {}", config.base());
     if config.agency.responsible.trim().is_empty() {

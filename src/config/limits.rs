@@ -19,6 +19,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests worked on at a time; further ones are answered 503 at once.
     pub in_flight: usize,
+    /// Resources that `$validate` checks at a time; eight times as many may wait, further ones are answered 503 at once.
+    pub validations: usize,
     /// Requests a client may make in a minute on the average; 0: as many as it likes.
     pub requests_per_minute: u32,
     /// Requests a client may make at once, before the average counts.
@@ -37,6 +39,7 @@ impl Default for Limits {
             connections: 2048,
             connections_per_address: 256,
             in_flight: 512,
+            validations: 2,
             requests_per_minute: 12_000,
             burst: 1_000,
             strangers_per_minute: 120,
@@ -56,8 +59,16 @@ impl Limits {
                 "limits.idle_seconds is more than limits.request_seconds: a client that waits for an answer is silent",
             );
         }
-        if self.connections == 0 || self.connections_per_address == 0 || self.in_flight == 0 {
-            return Some("limits.connections, connections_per_address and in_flight are 1 or more");
+        let places = [
+            self.connections,
+            self.connections_per_address,
+            self.in_flight,
+            self.validations,
+        ];
+        if places.contains(&0) {
+            return Some(
+                "limits.connections, connections_per_address, in_flight and validations are 1 or more",
+            );
         }
         if self.requests_per_minute > 0 && self.burst == 0 {
             return Some("limits.burst is 1 or more where limits.requests_per_minute is");

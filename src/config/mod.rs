@@ -7,6 +7,8 @@ mod clock;
 mod entropy;
 mod files;
 mod keys;
+mod package_archive;
+mod packages;
 mod limits;
 
 pub use clock::Clock;
@@ -17,6 +19,7 @@ pub use files::{
 };
 pub use keys::{Keys, delete_own_key, read_own_keys, write_own_key};
 pub use limits::Limits;
+pub use packages::{TakesFiles, list_packages, package_name, read_package};
 
 use std::path::{Path, PathBuf};
 
@@ -99,6 +102,8 @@ pub struct Paths {
     pub profiles: PathBuf,
     /// Further code lists: a file, or a folder of `*.tsv`, in the form of `src/rules/label/codes.tsv`.
     pub codes: Option<PathBuf>,
+    /// FHIR packages to validate by: a folder of them, as folders of JSON or npm-format `.tgz`.
+    pub packages: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -216,6 +221,7 @@ impl Default for Paths {
             mappings: "mappings".into(),
             profiles: "profiles".into(),
             codes: None,
+            packages: None,
         }
     }
 }

@@ -38,6 +38,8 @@ mod label_review;
 mod registration;
 mod own_keys;
 mod log;
+mod packages;
+mod validate;
 mod metadata;
 mod rate;
 mod strangers;
@@ -48,6 +50,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use postern_rules::disclosure::Rules;
 use postern_rules::log::{Digest, Signer, digest::hex};
 use postern_rules::search::CursorKey;
+use postern_rules::validation::Definitions;
 
 pub use authentication::{ClientForm, TokenError};
 pub use break_glass::{emergency_purpose, is_emergency};
@@ -63,6 +66,7 @@ pub use import::{ImportLine, ImportReport};
 pub use intake::{Accepted, Intake, Rejected};
 pub use introspection::AboutToken;
 pub use log::{AuditFilter, Verification};
+pub use packages::{load_packages, validated};
 pub use partner::{Identifier, NPI, Partner, is_npi};
 pub use pull::Reply;
 pub use refresh::Step;
@@ -70,6 +74,8 @@ pub use registration::{NewPartner, Registered};
 pub use staff_disclosure::Made;
 pub use strangers::{Attempt, Stranger};
 pub use token::{TokenRequest, TokenResponse, URI, WRITABLE};
+use validate::Checking;
+pub use validate::{ToValidate, read_validation};
 pub use work::{StaffMember, WorkView};
 pub use write::{Intent, Target, Written};
 
@@ -84,6 +90,9 @@ pub struct Gateway {
     pub store: Store,
     pub rules: Rules,
     pub mappings: Mappings,
+    /// What `$validate` holds resources to, beside R4 and our own closed profiles.
+    pub definitions: Arc<Definitions>,
+    checking: Checking,
     pub clock: Clock,
     pub entropy: Entropy,
     keys: Keys,
@@ -105,7 +114,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// `catalog` comes from [`load_catalog`]. Fails when the log's origin cannot name a signer, or the agency's number is none.
+    /// `catalog` comes from [`load_catalog`]; packages are read here. Fails when one of them is not in order, the log's origin cannot name a signer, or the agency's number is none.
     pub fn new(
         config: Config,
         store: Store,
@@ -115,6 +124,7 @@ impl Gateway {
         entropy: Entropy,
     ) -> Result<Arc<Gateway>, CatalogError> {
         let (mappings, mut rules) = catalog;
+        let definitions = load_packages(config.paths.packages.as_deref())?;
         let agency = agency::organization(&config.agency, &keys.id);
         rules.answer_as(agency.map_err(|why| CatalogError(vec![why]))?, config.base());
         let signer = Signer::new(&config.log.origin, &keys.log)
@@ -129,6 +139,7 @@ impl Gateway {
             clients: client::KnownClients::default(),
             tokens: caller::KnownTokens::default(),
             people: people::People::default(),
+            checking: Checking::new(config.limits.validations),
             rates: rate::Rates::new(&config.limits, &clock),
             strangers: strangers::Strangers::default(),
             requests: AtomicU64::new(0),
@@ -137,6 +148,7 @@ impl Gateway {
             store,
             rules,
             mappings,
+            definitions: Arc::new(definitions),
             clock,
             entropy,
             keys,

@@ -8,6 +8,7 @@ mod request;
 mod oauth_form;
 mod fhir;
 mod operation;
+mod validate;
 mod write;
 mod wanted;
 mod smart;
@@ -75,6 +76,10 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
             "/fhir/Patient/{id}/%24request-more",
             post(operation::request_more),
         )
+        .route("/fhir/{type}/$validate", post(validate::of_type))
+        .route("/fhir/{type}/%24validate", post(validate::of_type))
+        .route("/fhir/{type}/{id}/$validate", post(validate::of_instance))
+        .route("/fhir/{type}/{id}/%24validate", post(validate::of_instance))
         .route("/fhir/Patient/{id}/$everything", asked(wanted::everything))
         .route("/fhir/Patient/{id}/%24everything", asked(wanted::everything))
         .route("/fhir/DocumentReference/$docref", asked(wanted::documents))

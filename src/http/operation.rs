@@ -76,6 +76,7 @@ async fn run(
     }
 }
 
+/// A body as the client says it is written.
 pub(super) fn parse(facts: &Facts, body: &[u8]) -> Result<Value, Error> {
     let media = facts.header(header::CONTENT_TYPE).unwrap_or_default();
     let parsed = if media.contains("xml") {

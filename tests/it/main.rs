@@ -53,6 +53,7 @@ mod story_tls;
 mod story_token;
 mod story_us_core;
 mod story_us_core_groups;
+mod story_validate;
 mod tidy;
 mod traces;
 mod two_worlds;

@@ -14,7 +14,7 @@ fn segment() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => prop::sample::select(vec![
             "fhir", "Patient", "CarePlan", "Condition", "_search", "metadata", "StructureDefinition", "auth", "token", "intake",
-            "hearthstone", "care-plan", "staff", "work", "ROSA", "SECRET", "..", ".", "", "$everything", "_history", "livez",
+            "hearthstone", "care-plan", "staff", "work", "ROSA", "SECRET", "..", ".", "", "$everything", "$validate", "_history", "livez",
         ]).prop_map(str::to_owned),
         1 => "[ -~]{0,12}".prop_map(|s| form_urlencoded::byte_serialize(s.as_bytes()).collect()),
         1 => "\\PC{0,6}".prop_map(|s| form_urlencoded::byte_serialize(s.as_bytes()).collect()),

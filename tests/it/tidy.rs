@@ -48,6 +48,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["src/cli", "src/main.rs"]),
     ("anyhow", &["src/main.rs", "src/cli"]),
     ("toml", &["src/config"]),
+    ("flate2", &["src/config"]),
+    ("tar", &["src/config"]),
     ("fhirbolt", &["src/rules/fhir"]),
     ("saphyr_parser", &["src/rules/mapping"]),
     ("ed25519_dalek", &["src/rules/log"]),

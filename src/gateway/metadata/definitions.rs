@@ -41,6 +41,11 @@ const OPERATIONS: [&Operation; 6] = [
     &ALL_ELTSS,
 ];
 
+/// R4's own definition, of every type.
+const VALIDATE: &str = "http://hl7.org/fhir/OperationDefinition/Resource-validate";
+const ABOUT_VALIDATE: &str =
+    "Checks what is sent by R4, the guides loaded here and our own profiles; nothing stored is looked at";
+
 /// Those on this type.
 pub(super) fn operations(resource_type: &str, base: &str) -> Vec<Value> {
     let own = OPERATIONS
@@ -49,5 +54,6 @@ pub(super) fn operations(resource_type: &str, base: &str) -> Vec<Value> {
     let listed = own.map(|operation| {
         json!({"name": operation.code, "definition": operation.canonical(base), "documentation": operation.about})
     });
-    listed.collect()
+    let validate = json!({"name": "validate", "definition": VALIDATE, "documentation": ABOUT_VALIDATE});
+    listed.chain([validate]).collect()
 }

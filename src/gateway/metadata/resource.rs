@@ -43,10 +43,7 @@ pub(super) fn resource(resource_type: &str, profiles: &[String], base: &str) -> 
         statement["extension"] = Value::Array(combinations);
     }
     add_writes(resource_type, &mut statement);
-    let operations = operations(resource_type, base);
-    if !operations.is_empty() {
-        statement["operation"] = Value::Array(operations);
-    }
+    statement["operation"] = Value::Array(operations(resource_type, base));
     statement
 }
 

@@ -223,7 +223,7 @@ fn every_event(occasion: &Occasion<'_>, caller: &Caller<'_>, text: &str) -> Vec<
         };
         events.push(act.event(occasion, salt));
     }
-    for kind in [Kind::BreakGlass, Kind::RequestMore] {
+    for kind in [Kind::BreakGlass, Kind::RequestMore, Kind::Validation] {
         let details = [("nature", text), ("affiliation", "x"), ("blank", "")];
         let reason = if patient.is_empty() { "nobody meant" } else { "" };
         let outcome = Outcome::Success;

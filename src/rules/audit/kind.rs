@@ -46,10 +46,12 @@ pub enum Kind {
     GrantEnded,
     /// A recipient asked staff for more than its data set.
     RequestMore,
+    /// A partner had a resource checked; nothing of anybody was looked at.
+    Validation,
     Started,
 }
 
-const KINDS: [(Kind, &str); 29] = [
+const KINDS: [(Kind, &str); 30] = [
     (Kind::Read, "read"),
     (Kind::Query, "query"),
     (Kind::Create, "create"),
@@ -78,6 +80,7 @@ const KINDS: [(Kind, &str); 29] = [
     (Kind::BreakGlass, "break-glass"),
     (Kind::GrantEnded, "grant-ended"),
     (Kind::RequestMore, "request-more"),
+    (Kind::Validation, "validation"),
     (Kind::Started, "started"),
 ];
 

@@ -1,5 +1,5 @@
-//! A partner called an operation that changes what it may see, or asks staff for something: break-glass, request for
-//! more. What is read afterwards has events of its own.
+//! A partner called an operation that changes what it may see, asks staff for something, or has something checked:
+//! break-glass, request for more, validation. What is read afterwards has events of its own.
 //! <https://hl7.org/fhir/R4/operations.html>, 42 CFR 2.51(c): personnel and affiliation, who discloses, date and time, nature
 
 use super::draft::{DECISION, Draft, Event, Occasion, detail, transaction};
@@ -11,7 +11,7 @@ use super::party::{Caller, DESTINATION, SOURCE};
 /// One call of an operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation<'a> {
-    /// `BreakGlass` or `RequestMore`.
+    /// `BreakGlass`, `RequestMore` or `Validation`.
     pub kind: Kind,
     /// Its `person` is who asks, as the call itself states.
     pub caller: &'a Caller<'a>,

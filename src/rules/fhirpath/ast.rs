@@ -127,4 +127,10 @@ pub(super) enum Operator {
     GreaterOrEqual,
     Plus,
     Minus,
+    /// `&`: an absent part is an empty text (Invariant, like those below)
+    Join,
+    Times,
+    Divide,
+    Div,
+    Mod,
 }

@@ -54,18 +54,49 @@ impl<'a> Evaluator<'_, 'a> {
             (Function::IsDistinct, _) => {
                 bool_item(self.distinct(receiver.to_vec(), at)?.len() == receiver.len())
             }
-            (Function::AllTrue, _) => {
-                let mut all = true;
-                for item in receiver {
-                    match item.scalar() {
-                        Scalar::Bool(b) => all &= b,
-                        _ => return Err(wrong(item, "allTrue() needs booleans", at)),
-                    }
+            (Function::AllTrue | Function::AllFalse | Function::AnyTrue | Function::AnyFalse, _) => {
+                self.truths(call.function, receiver, at)
+            }
+            (Function::Tail, _) => Ok(receiver.get(1..).unwrap_or_default().to_vec()),
+            (Function::Skip | Function::Take, [count]) => {
+                let count = self.integer(&self.expr(count, focus)?, "a number of items", at)?;
+                let count = usize::try_from(count.unwrap_or(0).max(0))
+                    .unwrap_or(usize::MAX)
+                    .min(receiver.len());
+                let (taken, left) = receiver.split_at(count);
+                Ok(if call.function == Function::Take {
+                    taken
+                } else {
+                    left
                 }
-                bool_item(all)
+                .to_vec())
+            }
+            (Function::Combine | Function::Union, [other]) => {
+                let both: Items<'a> = receiver.iter().cloned().chain(self.expr(other, focus)?).collect();
+                self.check_size(both.len(), at)?;
+                if call.function == Function::Union {
+                    return self.distinct(both, at);
+                }
+                Ok(both)
+            }
+            (Function::Exclude, [other]) => {
+                let other = self.expr(other, focus)?;
+                self.but_for(receiver, &other, at)
+            }
+            (Function::SubsetOf, [other]) => {
+                let other = self.expr(other, focus)?;
+                bool_item(self.but_for(receiver, &other, at)?.is_empty())
+            }
+            (Function::SupersetOf, [other]) => {
+                let other = self.expr(other, focus)?;
+                bool_item(self.but_for(&other, receiver, at)?.is_empty())
             }
             (Function::Not, _) => Ok(self
-                .truth(receiver, at)?
+                .truth(
+                    self.one(receiver, "the value before not()", at)?
+                        .map_or(&[], std::slice::from_ref),
+                    at,
+                )?
                 .map(|b| Item::Bool(!b))
                 .into_iter()
                 .collect()),
@@ -175,6 +206,31 @@ impl<'a> Evaluator<'_, 'a> {
             }
         }
         Ok(false)
+    }
+
+    fn truths(&self, function: Function, receiver: &[Item<'a>], at: usize) -> Outcome<'a> {
+        let wanted = matches!(function, Function::AllTrue | Function::AnyTrue);
+        let all = matches!(function, Function::AllTrue | Function::AllFalse);
+        let mut found = all;
+        for item in receiver {
+            match item.scalar() {
+                Scalar::Bool(b) if all => found &= b == wanted,
+                Scalar::Bool(b) => found |= b == wanted,
+                _ => return Err(wrong(item, &format!("{}() needs booleans", function.name()), at)),
+            }
+        }
+        Ok(vec![Item::Bool(found)])
+    }
+
+    /// Those of the left that are not among the right.
+    fn but_for(&self, left: &[Item<'a>], right: &[Item<'a>], at: usize) -> Outcome<'a> {
+        let mut out = Vec::new();
+        for item in left {
+            if !self.holds(right, item, at)? {
+                out.push(item.clone());
+            }
+        }
+        Ok(out)
     }
 
     fn intersect(&self, left: &[Item<'a>], right: &[Item<'a>], at: usize) -> Outcome<'a> {

@@ -16,19 +16,70 @@ impl<'a> Evaluator<'_, 'a> {
         if matches!(item, Item::Delete) {
             return Ok(vec![Item::Delete]);
         }
-        let found = match call.function {
-            Function::ToText => match item.string() {
-                Some(text) => Some(Item::Text(text)),
-                None => item
-                    .to_text()
-                    .map(|text| Item::Text(Cow::Owned(text.into_owned()))),
-            },
-            Function::ToInteger => to_integer(&item.scalar()),
-            Function::ToDecimal => to_decimal(&item.scalar()),
-            Function::ToDate => moment(&item.scalar()).map(|m| Item::Moment(m.to_date())),
-            _ => moment(&item.scalar()).map(|m| Item::Moment(m.to_date_time())),
+        use Function as F;
+        let (function, asked) = match call.function {
+            F::ConvertsToText => (F::ToText, true),
+            F::ConvertsToInteger => (F::ToInteger, true),
+            F::ConvertsToDecimal => (F::ToDecimal, true),
+            F::ConvertsToDate => (F::ToDate, true),
+            F::ConvertsToDateTime => (F::ToDateTime, true),
+            F::ConvertsToBoolean => (F::ToBoolean, true),
+            F::ConvertsToTime => (F::ToTime, true),
+            function => (function, false),
         };
+        let found = converted(function, item);
+        if asked {
+            return Ok(vec![Item::Bool(found.is_some())]);
+        }
         Ok(found.into_iter().collect())
+    }
+
+    /// `today()` and `now()`: the instant that the caller states.
+    pub(super) fn present(&self, call: &'a Call) -> Outcome<'a> {
+        let stated = self.scope.now.and_then(|now| Temporal::date_time(&now.to_fhir()));
+        let now = stated.ok_or_else(|| super::eval::missing(call.at))?;
+        let found = if call.function == Function::Today {
+            now.to_date()
+        } else {
+            now
+        };
+        Ok(vec![Item::Moment(found)])
+    }
+}
+
+fn converted<'a>(function: Function, item: &Item<'a>) -> Option<Item<'a>> {
+    match function {
+        Function::ToText => match item.string() {
+            Some(text) => Some(Item::Text(text)),
+            None => item
+                .to_text()
+                .map(|text| Item::Text(Cow::Owned(text.into_owned()))),
+        },
+        Function::ToInteger => to_integer(&item.scalar()),
+        Function::ToDecimal => to_decimal(&item.scalar()),
+        Function::ToDate => moment(&item.scalar()).map(|m| Item::Moment(m.to_date())),
+        Function::ToBoolean => to_boolean(&item.scalar()).map(Item::Bool),
+        Function::ToTime => match item.scalar() {
+            Scalar::Moment(moment) if moment.kind == TemporalKind::Time => Some(Item::Moment(moment)),
+            Scalar::Text(text, _) => Temporal::time(text).map(Item::Moment),
+            _ => None,
+        },
+        _ => moment(&item.scalar()).map(|m| Item::Moment(m.to_date_time())),
+    }
+}
+
+fn to_boolean(scalar: &Scalar<'_>) -> Option<bool> {
+    match scalar {
+        Scalar::Bool(b) => Some(*b),
+        Scalar::Integer(n @ (0 | 1)) => Some(*n == 1),
+        Scalar::Decimal("1.0") => Some(true),
+        Scalar::Decimal("0.0") => Some(false),
+        Scalar::Text(text, _) => match text.to_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "1" | "1.0" => Some(true),
+            "false" | "f" | "no" | "n" | "0" | "0.0" => Some(false),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

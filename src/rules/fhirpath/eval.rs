@@ -76,8 +76,8 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     fn whole(&self, value: &'a Value, out: &mut Items<'a>) -> Result<(), EvalError> {
         let of = match (self.dialect, self.scope.input_type) {
             (Dialect::Mapping, _) => None,
-            (Dialect::Search, Some(name)) if std::ptr::eq(value, self.input) => FhirType::named(name),
-            (Dialect::Search, _) => FhirType::of_resource(value),
+            (_, Some(name)) if std::ptr::eq(value, self.input) => FhirType::named(name),
+            _ => FhirType::of_resource(value),
         };
         if of.is_some() {
             out.push(Item::Node(Node {
@@ -92,17 +92,16 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     }
 
     pub(super) fn charge(&self, steps: usize, at: usize) -> Result<(), EvalError> {
-        match self.steps.get().checked_sub(steps) {
-            Some(left) => {
-                self.steps.set(left);
-                Ok(())
-            }
-            None => Err(EvalError::new(
-                EvalCode::Limit,
-                at,
-                "this takes more than 1 000 000 steps on this input",
-            )),
+        let over = |limit| EvalError::new(EvalCode::Limit, at, limit);
+        if let Some(shared) = self.scope.steps {
+            let left = shared.get().checked_sub(steps);
+            shared.set(left.unwrap_or_default());
+            left.ok_or_else(|| over("all expressions together take too many steps on this input"))?;
         }
+        let left = self.steps.get().checked_sub(steps);
+        let too_many = || over("this takes more than 1 000 000 steps on this input");
+        self.steps.set(left.ok_or_else(too_many)?);
+        Ok(())
     }
 
     pub(super) fn check_size(&self, items: usize, at: usize) -> Result<(), EvalError> {
@@ -156,7 +155,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
                 match test {
                     TypeTest::Is => self.type_is(&found, wanted, *at),
                     // R4's own search parameters apply the operator to repeating elements
-                    TypeTest::As if self.dialect == Dialect::Search => Ok(only(found, wanted)),
+                    TypeTest::As if self.dialect.is_typed() => Ok(only(found, wanted)),
                     TypeTest::As => self.type_as(found, wanted, *at),
                 }
             }
@@ -290,8 +289,12 @@ impl<'s, 'a> Evaluator<'s, 'a> {
         }
     }
 
-    /// Three-valued truth: a single value that is no boolean counts as true.
+    /// Three-valued truth: a single value that is no boolean counts as true. In invariants several do, too: US Core's pd-1
+    /// says `telecom or endpoint` of lists.
     pub(super) fn truth(&self, items: &[Item<'a>], at: usize) -> Result<Option<bool>, EvalError> {
+        if self.dialect == Dialect::Invariant && items.len() > 1 {
+            return Ok(Some(true));
+        }
         let item = self.one(items, "a condition", at)?;
         Ok(item.map(|item| !matches!(item.scalar(), Scalar::Bool(false))))
     }
@@ -325,7 +328,7 @@ impl<'s, 'a> Evaluator<'s, 'a> {
     pub(super) fn type_is(&self, items: &[Item<'a>], wanted: &TypeName, at: usize) -> Outcome<'a> {
         let item = self.one(items, "the left side of 'is'", at)?;
         Ok(item
-            .map(|item| Item::Bool(types::is(item, wanted)))
+            .map(|item| Item::Bool(types::is(item, wanted, self.dialect)))
             .into_iter()
             .collect())
     }
@@ -356,6 +359,17 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             | F::Distinct
             | F::All
             | F::AllTrue
+            | F::AllFalse
+            | F::AnyTrue
+            | F::AnyFalse
+            | F::Tail
+            | F::Skip
+            | F::Take
+            | F::Combine
+            | F::Union
+            | F::Exclude
+            | F::SubsetOf
+            | F::SupersetOf
             | F::Intersect
             | F::IsDistinct
             | F::Not
@@ -366,13 +380,28 @@ impl<'s, 'a> Evaluator<'s, 'a> {
             | F::Descendants
             | F::Extension
             | F::HasValue
+            | F::HtmlChecks
+            | F::MemberOf
+            | F::ConformsTo
             | F::Resolve
             | F::Is
             | F::As
             | F::OfType => self.tree(call, receiver, focus),
-            F::ToText | F::ToInteger | F::ToDecimal | F::ToDate | F::ToDateTime => {
-                self.convert(call, receiver)
-            }
+            F::ToText
+            | F::ToInteger
+            | F::ToDecimal
+            | F::ToDate
+            | F::ToDateTime
+            | F::ToBoolean
+            | F::ToTime
+            | F::ConvertsToText
+            | F::ConvertsToInteger
+            | F::ConvertsToDecimal
+            | F::ConvertsToDate
+            | F::ConvertsToDateTime
+            | F::ConvertsToBoolean
+            | F::ConvertsToTime => self.convert(call, receiver),
+            F::Today | F::Now => self.present(call),
             _ => self.text(call, receiver, focus),
         }
     }
@@ -415,7 +444,7 @@ pub(super) fn wrong(item: &Item<'_>, what: &str, at: usize) -> EvalError {
     EvalError::new(EvalCode::Type, at, format!("{what}: found {}", item.kind()))
 }
 
-fn missing(at: usize) -> EvalError {
+pub(super) fn missing(at: usize) -> EvalError {
     EvalError::new(
         EvalCode::Missing,
         at,

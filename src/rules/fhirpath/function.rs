@@ -7,6 +7,7 @@ use super::Dialect;
 pub(super) enum Place {
     Both,
     SearchOnly,
+    InvariantOnly,
     /// answered by the caller's `Host`; mappings only
     Host,
 }
@@ -66,6 +67,33 @@ functions! {
     IsDistinct "isDistinct" 0 0 SearchOnly;
     Repeat "repeat" 1 1 SearchOnly;
     Trace "trace" 1 2 SearchOnly;
+    AllFalse "allFalse" 0 0 InvariantOnly;
+    AnyTrue "anyTrue" 0 0 InvariantOnly;
+    AnyFalse "anyFalse" 0 0 InvariantOnly;
+    Tail "tail" 0 0 InvariantOnly;
+    Skip "skip" 1 1 InvariantOnly;
+    Take "take" 1 1 InvariantOnly;
+    Combine "combine" 1 1 InvariantOnly;
+    Union "union" 1 1 InvariantOnly;
+    Exclude "exclude" 1 1 InvariantOnly;
+    SubsetOf "subsetOf" 1 1 InvariantOnly;
+    SupersetOf "supersetOf" 1 1 InvariantOnly;
+    IndexOf "indexOf" 1 1 InvariantOnly;
+    ReplaceMatches "replaceMatches" 2 2 InvariantOnly;
+    ToBoolean "toBoolean" 0 0 InvariantOnly;
+    ToTime "toTime" 0 0 InvariantOnly;
+    ConvertsToText "convertsToString" 0 0 InvariantOnly;
+    ConvertsToInteger "convertsToInteger" 0 0 InvariantOnly;
+    ConvertsToDecimal "convertsToDecimal" 0 0 InvariantOnly;
+    ConvertsToDate "convertsToDate" 0 0 InvariantOnly;
+    ConvertsToDateTime "convertsToDateTime" 0 0 InvariantOnly;
+    ConvertsToBoolean "convertsToBoolean" 0 0 InvariantOnly;
+    ConvertsToTime "convertsToTime" 0 0 InvariantOnly;
+    Today "today" 0 0 InvariantOnly;
+    Now "now" 0 0 InvariantOnly;
+    HtmlChecks "htmlChecks" 0 0 InvariantOnly;
+    MemberOf "memberOf" 1 1 InvariantOnly;
+    ConformsTo "conformsTo" 1 1 InvariantOnly;
     Code "code" 1 1 Host;
     Coding "coding" 1 1 Host;
     Id "id" 0 8 Host;
@@ -102,7 +130,8 @@ impl Function {
     pub fn exists_in(self, dialect: Dialect) -> bool {
         match self.place() {
             Place::Both => true,
-            Place::SearchOnly => dialect == Dialect::Search,
+            Place::SearchOnly => dialect != Dialect::Mapping,
+            Place::InvariantOnly => dialect == Dialect::Invariant,
             Place::Host => dialect == Dialect::Mapping,
         }
     }

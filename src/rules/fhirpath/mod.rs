@@ -4,6 +4,7 @@
 //! `Expression::parse` refuses everything outside the language at once; `evaluate` runs over borrowed JSON
 //! within fixed limits and never panics. `README.md` in this folder lists the language.
 
+mod arithmetic;
 mod ast;
 mod collection;
 mod compare;
@@ -47,8 +48,17 @@ use serde_json::Value;
 pub enum Dialect {
     /// Mappings: source records without types, host functions.
     Mapping,
-    /// Search parameters and invariants: FHIR types, choice elements, extensions, references.
+    /// Search parameters: FHIR types, choice elements, extensions, references.
     Search,
+    /// Invariants of definitions, written by others: all of Search, arithmetic, and what HL7's own invariants use.
+    Invariant,
+}
+
+impl Dialect {
+    /// Are values FHIR elements, of known types?
+    fn is_typed(self) -> bool {
+        self != Dialect::Mapping
+    }
 }
 
 /// A parsed expression: made once, shared between threads, evaluated often.
@@ -74,7 +84,7 @@ impl Expression {
     }
 
     /// Evaluates over `input`. The result borrows from input, scope and expression.
-    /// In the Search dialect `input` is a resource, or what `scope.input_type` says.
+    /// In the dialects Search and Invariant `input` is a resource, or what `scope.input_type` says.
     /// Limits: 1 000 000 steps, 100 000 items in a collection, 1 MiB in a made text.
     pub fn evaluate<'a>(&'a self, input: &'a Value, scope: &Scope<'a>) -> Result<Vec<Item<'a>>, EvalError> {
         eval::Evaluator::new(self, input, scope).run(&self.ast)

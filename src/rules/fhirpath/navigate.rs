@@ -245,7 +245,7 @@ impl<'a> Evaluator<'_, 'a> {
             return Item::Delete;
         }
         let open = of.is_none_or(|of| of.name == "Resource");
-        if self.dialect == Dialect::Search && open && value.is_object() {
+        if self.dialect.is_typed() && open && value.is_object() {
             let of = FhirType::of_resource(value);
             return Item::Node(Node {
                 value,

@@ -4,7 +4,7 @@
 use super::ast::{Expr, Operator};
 use super::eval::{Evaluator, Focus, Outcome, wrong};
 use super::item::{Item, Quantity, Scalar};
-use super::{EvalCode, EvalError};
+use super::{Dialect, EvalCode, EvalError};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -65,6 +65,10 @@ impl<'a> Evaluator<'_, 'a> {
             Operator::In => self.contains(&b, &a, at)?,
             Operator::Contains => self.contains(&a, &b, at)?,
             Operator::Plus | Operator::Minus => return self.add(operator, &a, &b, at),
+            Operator::Join => return self.join_texts(&a, &b, at),
+            Operator::Times | Operator::Divide | Operator::Div | Operator::Mod => {
+                return self.arithmetic(operator, &a, &b, at);
+            }
             _ => self.ordered(operator, &a, &b, at)?,
         };
         Ok(truth.map(Item::Bool).into_iter().collect())
@@ -105,6 +109,9 @@ impl<'a> Evaluator<'_, 'a> {
             return Ok(vec![Item::Text(Cow::Owned(format!("{x}{y}")))]);
         }
         use Scalar::{Decimal, Integer, Moment};
+        if self.dialect == Dialect::Invariant && !matches!(left.scalar(), Moment(_)) {
+            return self.arithmetic(operator, a, b, at);
+        }
         match (left.scalar(), right.scalar()) {
             (Integer(x), Integer(y)) => {
                 let sum = if operator == Operator::Plus {

@@ -64,6 +64,7 @@ impl Parser<'_> {
             Some(found) => {
                 let message = match found.place() {
                     Place::Host => format!("{name}() exists in mappings only"),
+                    Place::InvariantOnly => format!("{name}() exists in invariants only"),
                     _ => format!("{name}() exists in search expressions and invariants, not in mappings"),
                 };
                 Err(SyntaxError::new(at, message))

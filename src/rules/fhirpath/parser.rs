@@ -173,7 +173,7 @@ impl Parser<'_> {
         let right = self.expression(power)?;
         let adds = matches!(operator, Operator::Plus | Operator::Minus);
         let decimal = |e: &Expr| matches!(e, Expr::Literal(Literal::Decimal(_)));
-        if adds && (decimal(&left.expr) || decimal(&right.expr)) {
+        if adds && self.dialect != Dialect::Invariant && (decimal(&left.expr) || decimal(&right.expr)) {
             let message =
                 "decimals are never added or subtracted: their digits and precision belong to the source";
             return Err(SyntaxError::new(at, message));
@@ -231,6 +231,11 @@ impl Parser<'_> {
             "as" => (8, Infix::Type(TypeTest::As)),
             "+" => (9, Op(Operator::Plus)),
             "-" => (9, Op(Operator::Minus)),
+            "&" if self.dialect == Dialect::Invariant => (9, Op(Operator::Join)),
+            "*" if self.dialect == Dialect::Invariant => (10, Op(Operator::Times)),
+            "/" if self.dialect == Dialect::Invariant => (10, Op(Operator::Divide)),
+            "div" if self.dialect == Dialect::Invariant => (10, Op(Operator::Div)),
+            "mod" if self.dialect == Dialect::Invariant => (10, Op(Operator::Mod)),
             "&" => return self.refuse(
                 "'&' is not used here, it hides what is missing: use '+', which is empty if a part is empty",
             ),
@@ -443,7 +448,7 @@ impl Parser<'_> {
         if self.names.contains(&name.as_str()) {
             return Ok(Variable::Named(name));
         }
-        let search = self.dialect == Dialect::Search;
+        let search = self.dialect.is_typed();
         Ok(match name.as_str() {
             "source" => Variable::Source,
             "row" => Variable::Row,

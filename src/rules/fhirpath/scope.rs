@@ -4,7 +4,7 @@
 use super::{EvalError, Item};
 use crate::fhir::Instant;
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 /// Functions and references that only the caller can answer.
@@ -21,6 +21,16 @@ pub trait Host {
 
     /// `resolve()`: the resource a literal reference names, if the caller has it.
     fn resolve(&self, _reference: &str) -> Option<&Value> {
+        None
+    }
+
+    /// `memberOf(url)`: is this code, Coding or concept in a value set? `None` where that cannot be told.
+    fn is_member(&self, _item: &Item<'_>, _value_set: &str) -> Option<bool> {
+        None
+    }
+
+    /// `conformsTo(url)`: does this resource conform to a profile? `None` where the profile is not known.
+    fn conforms(&self, _item: &Item<'_>, _profile: &str) -> Option<bool> {
         None
     }
 }
@@ -46,6 +56,8 @@ pub struct Scope<'a> {
     pub named: Vec<(&'a str, Vec<Item<'a>>)>,
     pub host: Option<&'a dyn Host>,
     pub recorder: Option<&'a Recorder>,
+    /// Steps left to everything that is evaluated with it, beside the limit of each evaluation.
+    pub steps: Option<&'a Cell<usize>>,
     /// type or element path of the input where it is not a resource: `HumanName`, `Patient.contact` (Search)
     pub input_type: Option<&'a str>,
     /// Unknown members of typed nodes and paths about other resource types are empty, not errors (Search).

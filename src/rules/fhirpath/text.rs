@@ -31,6 +31,7 @@ impl<'a> Evaluator<'_, 'a> {
             Function::Length => Ok(vec![Item::Integer(text.chars().count() as i64)]),
             Function::Substring => self.substring(text, call, focus),
             Function::Replace => self.replace(&text, call, focus),
+            Function::ReplaceMatches => self.replace_matches(&text, call, focus),
             _ => {
                 let Some(argument) = self.argument(call, 0, focus)? else {
                     return Ok(Vec::new());
@@ -41,6 +42,10 @@ impl<'a> Evaluator<'_, 'a> {
                     Function::EndsWith => text.ends_with(needle),
                     Function::Contains => text.contains(needle),
                     Function::Matches => self.matches(&text, needle, call)?,
+                    Function::IndexOf => {
+                        let found = text.find(needle).map(|at| text[..at].chars().count() as i64);
+                        return Ok(vec![Item::Integer(found.unwrap_or(-1))]);
+                    }
                     Function::Split => return self.split(&text, needle, at),
                     _ => return Ok(Vec::new()),
                 };
@@ -117,6 +122,31 @@ impl<'a> Evaluator<'_, 'a> {
         self.check_text(length, call.at)?;
         self.charge(length / 64, call.at)?;
         Ok(vec![Item::Text(Cow::Owned(text.replace(old.as_ref(), &new)))])
+    }
+
+    /// `$1` and `$name` in the new text stand for what the pattern's groups found.
+    fn replace_matches(&self, text: &str, call: &'a Call, focus: Focus<'_, 'a>) -> Outcome<'a> {
+        let (Some(old), Some(new)) = (self.argument(call, 0, focus)?, self.argument(call, 1, focus)?) else {
+            return Ok(Vec::new());
+        };
+        if old.is_empty() {
+            return Ok(vec![Item::Text(Cow::Owned(text.to_owned()))]);
+        }
+        self.charge(COMPILING + text.len() / 8, call.at)?;
+        let compiled = pattern::compile(&old, pattern::MADE);
+        let compiled = compiled.map_err(|message| EvalError::new(EvalCode::Type, call.at, message))?;
+        let mut out = String::new();
+        let mut from = 0;
+        for found in compiled.captures_iter(text) {
+            let whole = found.get_match();
+            out.push_str(&text[from..whole.start()]);
+            found.expand(&new, &mut out);
+            from = whole.end();
+            self.check_text(out.len(), call.at)?;
+        }
+        out.push_str(&text[from..]);
+        self.check_text(out.len(), call.at)?;
+        Ok(vec![Item::Text(Cow::Owned(out))])
     }
 
     fn split(&self, text: &str, separator: &str, at: usize) -> Outcome<'a> {

@@ -1,12 +1,12 @@
 //! Functions that know FHIR's trees: children, extensions, references, types.
 //! <https://hl7.org/fhir/R4/fhirpath.html#functions>, <http://hl7.org/fhirpath/N1/#tree-navigation>
 
-use super::EvalError;
 use super::ast::Call;
 use super::eval::{Evaluator, Focus, Items, Outcome, only};
 use super::function::Function;
 use super::item::Item;
 use super::types::{self, FhirType};
+use super::{EvalCode, EvalError};
 use serde_json::{Value, json};
 
 impl<'a> Evaluator<'_, 'a> {
@@ -49,6 +49,16 @@ impl<'a> Evaluator<'_, 'a> {
                     self.extension(item, &url, at, &mut out)?;
                 }
             }
+            (Function::HtmlChecks, _) => {
+                let divs = receiver.iter().filter_map(Item::string);
+                let mut sound = true;
+                for div in divs {
+                    self.charge(div.len() / 8, at)?;
+                    sound &= crate::fhir::primitive::check("xhtml", &Value::String(div.into_owned())).is_ok();
+                }
+                out.push(Item::Bool(sound));
+            }
+            (Function::MemberOf | Function::ConformsTo, _) => return self.asked(call, receiver, focus),
             (Function::HasValue, _) => {
                 let single = if let [item] = receiver { Some(item) } else { None };
                 let has = single.is_some_and(|item| match item.value() {
@@ -66,6 +76,31 @@ impl<'a> Evaluator<'_, 'a> {
             }
         }
         Ok(out)
+    }
+
+    /// What only the host can tell; what it cannot tell is no answer.
+    fn asked(&self, call: &'a Call, receiver: &[Item<'a>], focus: Focus<'_, 'a>) -> Outcome<'a> {
+        let at = call.at;
+        let Some(item) = self.one(receiver, call.function.name(), at)? else {
+            return Ok(Vec::new());
+        };
+        let argument = call.args.first().map(|url| self.expr(url, focus)).transpose()?;
+        let Some(url) = self.text_of(&argument.unwrap_or_default(), call.function.name(), at)? else {
+            return Ok(Vec::new());
+        };
+        self.charge(1000, at)?;
+        let told = self.scope.host.and_then(|host| match call.function {
+            Function::MemberOf => host.is_member(item, &url),
+            _ => host.conforms(item, &url),
+        });
+        let unknown = || {
+            EvalError::new(
+                EvalCode::Unsupported,
+                at,
+                "what this asks about is not known here",
+            )
+        };
+        told.map(|holds| vec![Item::Bool(holds)]).ok_or_else(unknown)
     }
 
     /// Every member of the item, in document order.

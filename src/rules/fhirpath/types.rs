@@ -1,6 +1,7 @@
 //! Which type a value has and what `is`, `as` and `ofType` say about it.
 //! <https://hl7.org/fhir/R4/fhirpath.html#types>, <http://hl7.org/fhirpath/N1/#types>
 
+use super::Dialect;
 use super::ast::{Space, TypeName};
 use super::item::{Item, Node, integer_of};
 use super::temporal::{Temporal, TemporalKind};
@@ -142,9 +143,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     SYSTEM.into_iter().chain(FREQUENT).chain(table().resource_types())
 }
 
-/// `is`: of the type or of one derived from it.
-pub(super) fn is(item: &Item<'_>, wanted: &TypeName) -> bool {
-    judge(item, wanted, |found, name| found.is_a(name))
+/// `is`: of the type or of one derived from it. Invariants write `is Boolean` and `is DateTime` of FHIR's own primitives.
+pub(super) fn is(item: &Item<'_>, wanted: &TypeName, dialect: Dialect) -> bool {
+    let named = |found: FhirType, name: &str| {
+        dialect == Dialect::Invariant && SYSTEM.contains(&name) && found.name.eq_ignore_ascii_case(name)
+    };
+    judge(item, wanted, |found, name| found.is_a(name) || named(found, name))
 }
 
 /// `as` and `ofType`: exactly of the type, or derived from one that has no values of its own.

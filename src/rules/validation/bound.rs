@@ -22,7 +22,10 @@ impl<'v> Walk<'v> {
         if strength == Strength::Loose {
             return;
         }
-        let Some(codings) = codings(spot) else { return };
+        let Some(codings) = codings(spot.value, spot.type_name) else {
+            return;
+        };
+        self.spend(4 * codings.len());
         if codings.is_empty() {
             return self.no_code(spot, strength, value_set);
         }
@@ -71,7 +74,11 @@ impl<'v> Walk<'v> {
 
     /// Does it have a code of the set? `None`: that cannot be told.
     pub(super) fn has_code_of(&self, spot: Spot<'v>, value_set: &str) -> Option<bool> {
-        let found = codings(spot)?;
+        self.is_code_of(spot.value, spot.type_name, value_set)
+    }
+
+    pub(super) fn is_code_of(&self, value: &Value, type_name: &str, value_set: &str) -> Option<bool> {
+        let found = codings(value, type_name)?;
         let held = found
             .iter()
             .map(|(system, code)| self.definitions.holds(value_set, *system, code));
@@ -97,19 +104,19 @@ fn best(held: impl Iterator<Item = Held>) -> Held {
 
 /// System and code of what can be bound; a code without a system for `code`, `string` and `uri`, whose set implies it.
 /// `None`: it is of no such type.
-fn codings(spot: Spot<'_>) -> Option<Vec<(Option<&str>, &str)>> {
+fn codings<'v>(value: &'v Value, type_name: &str) -> Option<Vec<(Option<&'v str>, &'v str)>> {
     let coding = |value| pair(value, "code");
-    Some(match spot.type_name {
+    Some(match type_name {
         "code" | "string" | "uri" | "url" | "id" | "markdown" | "canonical" => {
-            spot.value.as_str().map(|code| (None, code)).into_iter().collect()
+            value.as_str().map(|code| (None, code)).into_iter().collect()
         }
-        "Coding" => coding(spot.value).into_iter().collect(),
+        "Coding" => coding(value).into_iter().collect(),
         "CodeableConcept" => {
-            let list = spot.value.get("coding").and_then(Value::as_array);
+            let list = value.get("coding").and_then(Value::as_array);
             list.into_iter().flatten().filter_map(coding).collect()
         }
-        "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" => pair(spot.value, "code")
-            .or_else(|| pair(spot.value, "unit"))
+        "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" => pair(value, "code")
+            .or_else(|| pair(value, "unit"))
             .into_iter()
             .collect(),
         _ => return None,

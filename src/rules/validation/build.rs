@@ -19,7 +19,18 @@ pub(super) enum Unusable {
     Circular,
     /// It has an element that its type does not have.
     NoElement(Box<str>),
+    /// It asks for more than a tree may hold, or rests on too long a chain of others.
+    TooLarge,
 }
+
+/// Profiles under way at once, one resting on the next. Guides have six.
+const MOST_OPEN: usize = 16;
+/// Elements of a path.
+const LONGEST_PATH: usize = 32;
+/// Elements of a tree, one below another.
+const DEEPEST: usize = 96;
+/// Elements of a tree. What is copied from others counts: a few lines can ask for a million.
+const MOST_NODES: usize = 100_000;
 
 pub(super) type Built = Result<Arc<Node>, Unusable>;
 
@@ -28,6 +39,8 @@ pub(super) struct Builder<'d> {
     definitions: &'d Definitions,
     /// Those under way, by position.
     open: Vec<usize>,
+    /// Elements that the tree under way may still copy.
+    left: usize,
 }
 
 impl<'d> Builder<'d> {
@@ -35,6 +48,7 @@ impl<'d> Builder<'d> {
         Builder {
             definitions,
             open: Vec::new(),
+            left: MOST_NODES,
         }
     }
 
@@ -45,8 +59,13 @@ impl<'d> Builder<'d> {
         if self.open.contains(&at) {
             return Err(Unusable::Circular);
         }
+        if self.open.len() >= MOST_OPEN {
+            return Err(Unusable::TooLarge);
+        }
         self.open.push(at);
+        let around = std::mem::replace(&mut self.left, MOST_NODES);
         let built = self.tree(self.definitions.structure(at)).map(Arc::new);
+        self.left = around;
         self.open.pop();
         self.definitions.keep(at, &built);
         built
@@ -63,7 +82,17 @@ impl<'d> Builder<'d> {
             }
         }
         root.prune(structure.of);
+        if root.depth() > DEEPEST {
+            return Err(Unusable::TooLarge);
+        }
         Ok(root)
+    }
+
+    /// Is there room for a copy of so many elements?
+    fn copied(&mut self, elements: usize) -> Result<(), Unusable> {
+        let left = self.left.checked_sub(elements);
+        self.left = left.ok_or(Unusable::TooLarge)?;
+        Ok(())
     }
 
     fn base(&mut self, structure: &Structure) -> Result<Node, Unusable> {
@@ -71,7 +100,11 @@ impl<'d> Builder<'d> {
             return Ok(Node::root());
         };
         match self.definitions.find(base) {
-            Some(at) => self.build(at).map(|tree| Node::clone(&tree)),
+            Some(at) => {
+                let tree = self.build(at)?;
+                self.copied(tree.extent())?;
+                Ok(Node::clone(&tree))
+            }
             None if core_type(base).is_some_and(|name| table().any(name).is_some()) => Ok(Node::root()),
             None => Err(Unusable::NoBase(base.clone())),
         }
@@ -85,10 +118,13 @@ impl<'d> Builder<'d> {
         structure: &Structure,
         steps: &[Step],
     ) -> Result<Option<&'n mut Node>, Unusable> {
+        if steps.len() > LONGEST_PATH {
+            return Err(Unusable::TooLarge);
+        }
         let (mut here, mut content) = (root, table().any(structure.of));
         for step in steps {
             if !structure.is_snapshot {
-                self.open_profile(here);
+                self.open_profile(here)?;
             }
             if &*step.name == "value" && here.types.len() == 1 && is_primitive(here.types[0].code) {
                 return Ok(None);
@@ -97,6 +133,7 @@ impl<'d> Builder<'d> {
             let (name, slice) = plain(content, step).ok_or_else(unknown)?;
             here = child(here, content, name).ok_or_else(unknown)?;
             if let Some(slice) = slice {
+                self.copied(copied_for(here, slice, structure.is_snapshot))?;
                 here = sliced(here, slice, structure.is_snapshot);
             }
             content = here.content();
@@ -105,18 +142,22 @@ impl<'d> Builder<'d> {
     }
 
     /// What stands below an element of one profile begins with what that profile says.
-    fn open_profile(&mut self, node: &mut Node) {
-        let [rule] = node.types.as_slice() else { return };
+    fn open_profile(&mut self, node: &mut Node) -> Result<(), Unusable> {
+        let [rule] = node.types.as_slice() else {
+            return Ok(());
+        };
         let [profile] = rule.profiles.as_slice() else {
-            return;
+            return Ok(());
         };
         if !node.children.is_empty() {
-            return;
+            return Ok(());
         }
         let tree = self.definitions.find(profile).and_then(|at| self.build(at).ok());
         if let Some(tree) = tree {
+            self.copied(tree.extent())?;
             node.children.clone_from(&tree.children);
         }
+        Ok(())
     }
 }
 
@@ -140,6 +181,19 @@ fn child<'n>(node: &'n mut Node, content: Option<&'static Type>, name: &str) -> 
         }
     };
     Some(&mut node.children[at])
+}
+
+/// How many elements `sliced` copies.
+fn copied_for(node: &Node, name: &str, fresh: bool) -> usize {
+    let find = |name: &str| node.slices.iter().find(|slice| *slice.name == *name);
+    if fresh || find(name).is_some() {
+        return 1;
+    }
+    let within = name.rsplit_once('/').and_then(|(above, _)| find(above));
+    within.map_or_else(
+        || 1 + node.children.iter().map(Node::extent).sum::<usize>(),
+        |above| above.node.extent(),
+    )
 }
 
 /// A new slice begins as the element it is a slice of, optional; `a/b` as the slice `a`.

@@ -99,6 +99,11 @@ impl Definitions {
         self.find(canonical).is_some()
     }
 
+    /// Addresses of every profile and extension that is loaded.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.structures.all.iter().map(|structure| &*structure.url)
+    }
+
     /// The type that a loaded profile constrains.
     pub fn type_of(&self, canonical: &str) -> Option<&'static str> {
         self.find(canonical).map(|at| self.structure(at).of)
@@ -121,7 +126,6 @@ impl Definitions {
         &self.structures.all[at]
     }
 
-    #[cfg(test)]
     pub(super) fn structures(&self) -> &[Structure] {
         &self.structures.all
     }

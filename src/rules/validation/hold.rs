@@ -10,6 +10,7 @@ use super::rule::{Demand, TypeRule};
 use super::spot::{Spot, of_element};
 use super::tree::Node;
 use super::walk::{Place, Walk};
+use super::work::{ELSEWHERE, extent};
 use crate::fhir::element::{Element, Type};
 use crate::fhir::{IssueCode, Severity};
 use crate::fhirpath::{Temporal, compare_digits};
@@ -43,8 +44,35 @@ impl<'v> Walk<'v> {
         self.profile = before;
     }
 
+    /// Holds it to a profile that somebody else keeps: once, however often it is claimed.
+    pub(super) fn held_elsewhere(&mut self, url: &str, spot: Spot<'v>) -> bool {
+        let key = (std::ptr::from_ref(spot.value).addr(), url.to_owned());
+        if self.held_beside.contains(&key) || self.work.is_spent() {
+            return true;
+        }
+        let Some(issues) = self.elsewhere.and_then(|elsewhere| elsewhere(url, spot.value)) else {
+            return false;
+        };
+        self.held_beside.insert(key);
+        self.spend(ELSEWHERE * extent(spot.value));
+        let here = self.path();
+        for issue in issues {
+            let below = issue.expression.strip_prefix(spot.type_name).unwrap_or_default();
+            self.report_as(
+                format!("{here}{below}"),
+                issue.severity,
+                issue.code,
+                issue.details,
+            );
+        }
+        true
+    }
+
     /// Does it conform? What is being asked already counts as conforming: two that refer to each other may both be right.
     pub(super) fn conforms(&mut self, at: usize, spot: Spot<'v>) -> bool {
+        if self.is_deep() {
+            return true;
+        }
         let key = (std::ptr::from_ref(spot.value).addr(), at);
         if let Some(known) = self.asked.get(&key) {
             return *known;
@@ -102,13 +130,16 @@ impl<'v> Walk<'v> {
         let Some(element) = node.element.and_then(|e| of.element(e.name)) else {
             return;
         };
-        if self.quiet && self.failed {
+        if self.quiet && self.failed || !self.spend(1) || self.is_deep() {
             return;
         }
         let spots = of_element(map, of, element);
         self.places.push(Place::Name(element.stem()));
         self.count(node, element, spots.len());
         for spot in &spots {
+            if !self.spend(2) {
+                break;
+            }
             self.at(*spot, |walk| walk.value(node, *spot));
         }
         self.slices(node, element, &spots);

@@ -39,6 +39,10 @@ impl Invariant {
         })
     }
 
+    pub(super) fn expression_text(&self) -> &str {
+        &self.expression
+    }
+
     /// `None`: it uses what the language here leaves out.
     pub(super) fn expression(&self) -> Option<&Expression> {
         self.parsed.get_or_init(|| parse(&self.expression)).as_ref()
@@ -46,7 +50,13 @@ impl Invariant {
 }
 
 fn parse(expression: &str) -> Option<Expression> {
-    Expression::parse(expression, Dialect::Search).ok()
+    Expression::parse(expression, Dialect::Invariant).ok()
+}
+
+/// What of an expression lies outside the language.
+pub(super) fn refusal(expression: &str) -> Option<String> {
+    let read = Expression::parse(expression, Dialect::Invariant);
+    read.err().map(|error| error.to_string())
 }
 
 /// Invariants of R4 that the gate holds a resource to already.
@@ -93,7 +103,7 @@ impl<'v> Walk<'v> {
         }
     }
 
-    /// `None`: it is outside the language, or an error.
+    /// `None`: it is outside the language, or an error. Where no work is left it counts as true: the list says that then.
     fn evaluate(&self, invariant: &Invariant, spot: Spot<'v>) -> Option<bool> {
         let expression = invariant.expression()?;
         let around = Around(self);
@@ -101,12 +111,14 @@ impl<'v> Walk<'v> {
             resource: Some(self.frame.resource),
             root_resource: Some(self.frame.root),
             host: Some(&around),
+            steps: Some(&self.work.left),
             ..Scope::default()
         };
-        let found = expression
-            .evaluate_at(spot.item(), self.frame.resource, &scope)
-            .ok()?;
-        Some(match found.as_slice() {
+        let found = expression.evaluate_at(spot.item(), self.frame.resource, &scope);
+        if self.work.is_spent() {
+            return Some(true);
+        }
+        Some(match found.ok()?.as_slice() {
             [one] => !is_false(one),
             _ => true,
         })

@@ -9,6 +9,7 @@ mod build;
 mod bundle;
 mod canonical;
 mod code_list;
+mod coverage;
 mod definitions;
 mod extension;
 mod hold;
@@ -24,10 +25,12 @@ mod structure;
 mod told;
 mod tree;
 mod walk;
+mod work;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use coverage::Coverage;
 pub use definitions::Definitions;
 pub use package::{Package, PackageProblem, PackageReader};
 
@@ -37,24 +40,43 @@ use crate::fhir::{Issue, IssueCode, gate};
 use spot::Spot;
 use walk::{Place, Walk};
 
+/// What a profile that is kept elsewhere says of a resource; `None` where it is not known there either. Paths begin with
+/// the type.
+pub type Elsewhere<'e> = dyn Fn(&str, &Value) -> Option<Vec<Issue>> + 'e;
+
 impl Definitions {
     /// Everything wrong with a resource, by R4, by the profiles it claims and by these; and as information, what could not
     /// be checked. Errors make it invalid, warnings do not. A profile that is not loaded is an information.
     pub fn validate(&self, resource: &Value, profiles: &[&str]) -> Vec<Issue> {
+        self.validate_beside(resource, profiles, &|_, _| None)
+    }
+
+    /// The same, with profiles that are kept elsewhere for those that are not loaded.
+    pub fn validate_beside(
+        &self,
+        resource: &Value,
+        profiles: &[&str],
+        elsewhere: &Elsewhere<'_>,
+    ) -> Vec<Issue> {
         let mut issues = gate::check(resource);
         let Some(spot) = Spot::resource(resource) else {
             return issues;
         };
         let mut walk = Walk::new(self, resource);
+        walk.elsewhere = Some(elsewhere);
         walk.places.push(Place::Name(spot.type_name));
         walk.resource(spot);
-        for url in profiles {
+        for (at, url) in profiles.iter().enumerate() {
             match self.find(url) {
                 Some(at) => walk.hold(at, spot),
                 None if canonical::core_type(url) == Some(spot.type_name) => {}
+                None if walk.held_elsewhere(url, spot) => {}
                 None => walk.note(
                     IssueCode::NotFound,
-                    format_args!("is not checked: a profile asked for is not loaded"),
+                    format_args!(
+                        "is not checked by profile {} of those asked for: it is not loaded",
+                        at + 1
+                    ),
                 ),
             }
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::code_list::{CodeSystem, ValueSet};
 use super::structure::Structure;
+use crate::fhir::element::table;
 use crate::fhir::json;
 
 /// Everything in a package that validation can be asked for. Made by `Package::reader`.
@@ -79,7 +80,25 @@ impl Package {
     }
 }
 
+/// Definitions, by the type that the name of a file begins with.
+const DEFINITIONS: [&str; 5] = [
+    "StructureDefinition",
+    "ValueSet",
+    "CodeSystem",
+    "ConceptMap",
+    "SearchParameter",
+];
+
 impl PackageReader {
+    /// Can a file of this name hold a definition? Packages name files `Type-id.json`; what is named otherwise may.
+    pub fn wants(file: &str) -> bool {
+        let name = file.rsplit('/').next().unwrap_or_default();
+        let Some((before, _)) = name.split_once('-') else {
+            return true;
+        };
+        DEFINITIONS.contains(&before) || table().resource(before).is_none()
+    }
+
     /// Reads profiles from their differentials even where they carry a snapshot.
     pub fn from_differentials(mut self) -> PackageReader {
         self.differentials = true;

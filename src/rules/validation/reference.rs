@@ -52,6 +52,7 @@ impl<'v> Walk<'v> {
                 return Some(self.frame.root);
             }
             let contained = self.frame.root.get("contained")?.as_array()?;
+            self.spend(contained.len() / 4);
             return contained
                 .iter()
                 .find(|one| one.get("id").is_some_and(|v| v == id));
@@ -206,5 +207,21 @@ impl Host for Around<'_, '_> {
 
     fn resolve(&self, reference: &str) -> Option<&Value> {
         self.0.lookup(reference)
+    }
+
+    fn is_member(&self, item: &Item<'_>, value_set: &str) -> Option<bool> {
+        let Item::Node(node) = item else { return None };
+        self.0.is_code_of(node.value(), node.type_name()?, value_set)
+    }
+
+    fn conforms(&self, item: &Item<'_>, profile: &str) -> Option<bool> {
+        let Item::Node(node) = item else { return None };
+        let spot = Spot::resource(node.value())?;
+        if core_type(profile) == Some(spot.type_name) {
+            return Some(true);
+        }
+        let at = self.0.definitions.find(profile)?;
+        let mut walk = self.0.within(node.value());
+        (!walk.is_deep()).then(|| walk.conforms(at, spot))
     }
 }

@@ -1,6 +1,8 @@
 //! R4's own rules for a resource, beyond its shape: bindings, invariants, references, extensions, contained resources,
 //! and the profiles it claims. <https://hl7.org/fhir/R4/validation.html>
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::bundle::base_of;
@@ -10,9 +12,6 @@ use super::walk::{Frame, Place, Walk};
 use crate::fhir::constraint::{ancestor, stated_at};
 use crate::fhir::element::{Child, Type, table};
 use crate::fhir::{IssueCode, Severity};
-
-/// Nothing that passed the door is nested deeper.
-const DEEPEST: usize = 256;
 
 impl<'v> Walk<'v> {
     /// A resource of a known type, wherever it stands. What is of no known type the gate has refused.
@@ -35,12 +34,12 @@ impl<'v> Walk<'v> {
 
     /// Elements of a resource, datatype or backbone element, in the order in which they stand.
     fn members(&mut self, of: &'static Type, holder: Option<Child>, map: &'v Map<String, Value>) {
-        if self.places.len() > DEEPEST {
+        if self.is_deep() {
             return;
         }
         let mut spots = Vec::new();
         for key in map.keys() {
-            if self.is_full() {
+            if self.is_full() || !self.spend(1) {
                 return;
             }
             let plain = key.strip_prefix('_');
@@ -53,6 +52,9 @@ impl<'v> Walk<'v> {
             of_key(map, name, child, &mut spots);
             self.places.push(Place::Name(child.element.stem()));
             for spot in &spots {
+                if !self.spend(8) {
+                    break;
+                }
                 self.places.extend(spot.index.map(Place::Index));
                 self.element(of, holder, map, *spot);
                 self.places
@@ -132,9 +134,9 @@ impl<'v> Walk<'v> {
             .and_then(Value::as_array)
             .into_iter()
             .flatten();
-        let ids: Vec<&Value> = list.filter_map(|one| one.get("id")).collect();
-        let twice = ids.iter().enumerate().any(|(at, id)| ids[..at].contains(id));
-        if twice {
+        let mut seen = HashSet::new();
+        let mut ids = list.filter_map(|one| one.get("id")?.as_str());
+        if !ids.all(|id| seen.insert(id)) {
             let what = format_args!("must have different ids");
             self.report_at("contained", Severity::Error, IssueCode::Duplicate, what);
         }
@@ -168,6 +170,7 @@ impl<'v> Walk<'v> {
             match self.definitions.find(url) {
                 Some(found) => self.hold(found, spot),
                 None if super::canonical::core_type(url) == Some(spot.type_name) => {}
+                None if self.held_elsewhere(url, spot) => {}
                 None => {
                     self.places
                         .extend([Place::Name("meta"), Place::Name("profile"), Place::Index(at)]);

@@ -225,7 +225,12 @@ fn has_url(node: &Node, url: &str) -> bool {
 impl<'v> Walk<'v> {
     pub(super) fn fits(&mut self, slice: &Slice, slicing: &Slicing, spot: Spot<'v>) -> Fit {
         let mut all = Fit::Yes;
-        for told in signs(self.definitions, slicing, &slice.node) {
+        if !self.spend(8) {
+            return Fit::Unknown;
+        }
+        let signs = signs(self.definitions, slicing, &slice.node);
+        self.spend(signs.len());
+        for told in signs {
             match self.has(&told, spot) {
                 Fit::Yes => {}
                 Fit::No => return Fit::No,

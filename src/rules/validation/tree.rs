@@ -41,6 +41,21 @@ pub(super) struct Slice {
 }
 
 impl Node {
+    /// Elements in it, slices among them, itself counted.
+    pub(super) fn extent(&self) -> usize {
+        1 + self.below().map(Node::extent).sum::<usize>()
+    }
+
+    /// Elements one below another.
+    pub(super) fn depth(&self) -> usize {
+        1 + self.below().map(Node::depth).max().unwrap_or_default()
+    }
+
+    fn below(&self) -> impl Iterator<Item = &Node> {
+        let slices = self.slices.iter().map(|slice| &slice.node);
+        self.children.iter().chain(slices)
+    }
+
     pub(super) fn root() -> Node {
         Node {
             element: None,

@@ -10,8 +10,10 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::Elsewhere;
 use super::bundle::Index;
 use super::definitions::Definitions;
+use super::work::Work;
 use crate::fhir::path::{push_index, push_name};
 use crate::fhir::{Issue, IssueCode, Severity};
 
@@ -44,11 +46,17 @@ pub(super) struct Walk<'v> {
     pub frame: Frame<'v>,
     /// The profile whose rules are being held; none for R4's own.
     pub profile: Option<&'v str>,
+    pub elsewhere: Option<&'v Elsewhere<'v>>,
+    pub work: Rc<Work>,
+    /// How deep the walk around this one stands.
+    pub outer: usize,
     /// Only whether there is an error is asked: nothing is listed.
     pub quiet: bool,
     pub failed: bool,
     /// What was held against which profile already, by address and position.
     pub held: HashSet<(usize, usize)>,
+    /// The same, of profiles that are kept elsewhere.
+    pub held_beside: HashSet<(usize, String)>,
     /// The same where it was only asked; what is being asked counts as conformant.
     pub asked: HashMap<(usize, usize), bool>,
     issues: Vec<Issue>,
@@ -72,9 +80,13 @@ impl<'v> Walk<'v> {
                 depth: 1,
             },
             profile: None,
+            elsewhere: None,
+            work: Work::new(),
+            outer: 0,
             quiet: false,
             failed: false,
             held: HashSet::new(),
+            held_beside: HashSet::new(),
             asked: HashMap::new(),
             issues: Vec::new(),
             counts: [0; 3],
@@ -97,13 +109,23 @@ impl<'v> Walk<'v> {
             self.failed |= severity <= Severity::Error;
             return;
         }
+        let expression = self.path();
+        self.report_as(expression, severity, code, what.to_string());
+    }
+
+    /// At a place that is already written.
+    pub(super) fn report_as(
+        &mut self,
+        expression: String,
+        severity: Severity,
+        code: IssueCode,
+        mut details: String,
+    ) {
         let counted = severity.max(Severity::Error) as usize - Severity::Error as usize;
         if self.counts[counted] >= MAX_ISSUES {
             self.more = self.more.min(severity);
             return;
         }
-        let expression = self.path();
-        let mut details = what.to_string();
         if !self.told.insert((expression.clone(), details.clone())) {
             return;
         }
@@ -139,8 +161,9 @@ impl<'v> Walk<'v> {
         self.places = places;
     }
 
+    /// Is there nothing more to be found out?
     pub(super) fn is_full(&self) -> bool {
-        self.more <= Severity::Error
+        self.more <= Severity::Error || self.work.is_spent()
     }
 
     /// Is what follows an error? Nothing is listed meanwhile.
@@ -165,15 +188,25 @@ impl<'v> Walk<'v> {
     }
 
     pub(super) fn finish(mut self) -> Vec<Issue> {
-        if self.more < Severity::Information {
+        let mut whole = |severity, code, details: String| {
             self.issues.push(Issue {
-                severity: self.more,
-                code: IssueCode::TooLong,
+                severity,
+                code,
                 expression: String::new(),
-                details: format!(
-                    "there are more problems; the first {MAX_ISSUES} of each severity are listed"
-                ),
+                details,
             });
+        };
+        if self.more < Severity::Information {
+            let what = format!("there are more problems; the first {MAX_ISSUES} of each severity are listed");
+            whole(self.more, IssueCode::TooLong, what);
+        }
+        if self.work.is_spent() {
+            let what = "is not checked to the end: that takes more work than one resource may cost";
+            whole(Severity::Error, IssueCode::TooCostly, what.to_owned());
+        }
+        if self.work.too_deep.get() {
+            let what = "references lead too deep: what lies at their end is not held to profiles";
+            whole(Severity::Information, IssueCode::TooCostly, what.to_owned());
         }
         self.issues
     }

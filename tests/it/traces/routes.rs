@@ -149,7 +149,7 @@ enum Gives {
     AboutPeople,
     /// What is the same for everyone.
     Open,
-    /// To a partner's system: about its own tokens.
+    /// To a partner's system: about its own tokens, and about what it sends to be checked.
     ToClients,
     /// To an internal source: counts of what it sent itself.
     ToSources,
@@ -178,6 +178,10 @@ const ROUTES: &[(&str, Gives)] = &[
     ("/fhir/Patient/%24break-glass", Gives::AboutPeople),
     ("/fhir/Patient/{id}/$request-more", Gives::AboutPeople),
     ("/fhir/Patient/{id}/%24request-more", Gives::AboutPeople),
+    ("/fhir/{type}/$validate", Gives::ToClients),
+    ("/fhir/{type}/%24validate", Gives::ToClients),
+    ("/fhir/{type}/{id}/$validate", Gives::ToClients),
+    ("/fhir/{type}/{id}/%24validate", Gives::ToClients),
     ("/fhir/Patient/{id}/$everything", Gives::AboutPeople),
     ("/fhir/Patient/{id}/%24everything", Gives::AboutPeople),
     ("/fhir/DocumentReference/$docref", Gives::AboutPeople),
@@ -221,7 +225,12 @@ pub async fn s13_every_route_passes_the_choke_point(engine: Engine) {
         "name a new route in ROUTES, with what it gives out"
     );
     // Handlers of partners have no other way to bytes about a person: an opened answer is what they get.
-    for handler in ["src/http/fhir.rs", "src/http/operation.rs", "src/http/wanted.rs"] {
+    for handler in [
+        "src/http/fhir.rs",
+        "src/http/operation.rs",
+        "src/http/validate.rs",
+        "src/http/wanted.rs",
+    ] {
         assert!(
             !source(handler).contains("store"),
             "{handler} asks use cases, never the database"

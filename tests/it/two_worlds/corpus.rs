@@ -391,6 +391,9 @@ impl Corpus<'_> {
 
     fn refused(&mut self) {
         let partner = self.partner;
+        for ask in emergency::validations(self.thing) {
+            self.ask(Route::Open, ask);
+        }
         // Each partner asks a third of them, so that refusals do not outweigh what can tell something.
         for (_, ask) in refusals(self.thing)
             .into_iter()

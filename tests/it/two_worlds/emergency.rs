@@ -1,4 +1,4 @@
-//! `$match`, `$break-glass` and `$request-more`: each tells no more of who is here than a read does. 42 CFR 2.51,
+//! `$match`, `$break-glass`, `$request-more` and `$validate`: each tells no more of who is here than a read does. 42 CFR 2.51,
 //! <https://hl7.org/fhir/R4/patient-operation-match.html>
 
 use serde_json::{Value, json};
@@ -60,6 +60,18 @@ pub fn calls(thing: &Thing) -> Vec<Ask> {
     let mut all: Vec<Ask> = stated(thing).into_iter().map(whole).collect();
     all.push(operation(path, &stated(thing)[..1]));
     all
+}
+
+/// What is hidden sent to be checked, and something at the address of what is hidden: nobody looks whether it is there.
+pub fn validations(thing: &Thing) -> Vec<Ask> {
+    let person = person(thing);
+    let ask =
+        |path: String| Ask::post(&path, person.to_string()).with("content-type", "application/fhir+json");
+    vec![
+        ask("/fhir/Patient/$validate?mode=create".to_owned()),
+        ask(format!("/fhir/Patient/{}/$validate?mode=update", thing.person)),
+        ask(format!("/fhir/{}/$validate", thing.target)),
+    ]
 }
 
 pub fn more(path: &str) -> Ask {

@@ -25,7 +25,7 @@ const LARGEST: usize = 1_000_000;
 const KNOWN: &str = include_str!("known.tsv");
 
 /// Resources of the official examples and of the guides', by folder and name.
-fn examples() -> Vec<(String, Value)> {
+pub(super) fn examples() -> Vec<(String, Value)> {
     let mut folders: Vec<PathBuf> = packages::r4().into_iter().collect();
     if let Some(shared) = packages::shared("examples") {
         folders.extend(

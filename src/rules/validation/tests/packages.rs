@@ -79,10 +79,10 @@ pub(super) fn load(differentials: bool) -> Option<Definitions> {
 /// R4's own profiles and extensions, where `tests/r4-examples.sh` has put them.
 pub(super) fn r4() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let places = [
-        root.join("target/r4-examples/package"),
-        "/work/target/r4-examples/package".into(),
-    ];
+    // Beside what is built, wherever that is.
+    let built = option_env!("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let places = [built, root.join("target"), "/work/target".into()];
+    let places = places.map(|place| place.join("r4-examples/package"));
     places.into_iter().find(|place| place.is_dir())
 }
 
