@@ -69,6 +69,8 @@ const LONGEST: usize = 200;
 /// Longest free text.
 const LONGEST_NARRATIVE: usize = 2000;
 
+const MOST_PARAMETERS: usize = 100;
+
 impl Operation {
     /// What the table takes out of this body, and everything wrong with it.
     pub fn read<'a>(&self, body: &'a Value) -> (Given<'a>, Vec<Issue>) {
@@ -85,6 +87,11 @@ impl Operation {
             .as_array()
             .map(Vec::as_slice)
             .unwrap_or_default();
+        if list.len() > MOST_PARAMETERS {
+            let why = format!("at most {MOST_PARAMETERS} parameters in one request");
+            problems.push(Issue::error(IssueCode::TooCostly, "Parameters.parameter", why));
+            return (given, problems);
+        }
         for (index, one) in list.iter().enumerate() {
             let at = format!("Parameters.parameter[{index}]");
             let Some(known) = self.takes.iter().find(|known| one["name"] == known.name) else {

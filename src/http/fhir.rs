@@ -55,7 +55,9 @@ pub async fn concept_map(
     let Some(format) = wanted(&facts, &[]) else {
         return respond::not_acceptable();
     };
-    match facts.call(&gateway).await.map(|_| gateway.concept_map(&id)) {
+    // Nothing is recorded of it, so nothing else would notice that the token was taken back.
+    let call = async { gateway.again(&facts.call(&gateway).await?).await };
+    match call.await.map(|_| gateway.concept_map(&id)) {
         Ok(Some(map)) => respond::resource(StatusCode::OK, &map, format),
         Ok(None) => respond::error(Error::NotFound, format),
         Err(error) => respond::error(error, format),
@@ -154,7 +156,7 @@ pub async fn search_form(
     if !body.is_empty() && !is_form(&facts) {
         return respond::no_form();
     }
-    facts.line = format!("{} {}", facts.line, String::from_utf8_lossy(&body));
+    facts.asked_for(&body);
     pairs.extend(form_urlencoded::parse(&body).into_owned());
     run_search(&gateway, facts, &kind, pairs).await
 }

@@ -29,8 +29,7 @@ pub async fn definition(
 
 pub async fn match_person(State(gateway): State<Arc<Gateway>>, mut facts: Facts, body: Bytes) -> Response {
     // Who was looked for is part of the query; the log keeps it as one.
-    let asked = String::from_utf8_lossy(&body[..body.len().min(LOGGED)]);
-    facts.line = format!("{} {asked}", facts.line);
+    facts.asked_for(&body);
     run(facts, &body, async |facts, body| {
         gateway.match_person(&facts.call(&gateway).await?, &body?).await
     })
@@ -56,9 +55,6 @@ pub async fn request_more(
     })
     .await
 }
-
-/// Bytes of a match request that go on the log.
-pub(super) const LOGGED: usize = 8 * 1024;
 
 /// Who may not call is told that before what is wrong with the body.
 async fn run(

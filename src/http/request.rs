@@ -7,6 +7,8 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
+use postern_rules::log::{Digest, digest::hex};
+
 use super::client_certificate::Shown;
 use super::respond::REQUEST_ID;
 use crate::auth::{Bearer, Thumbprint, bearer};
@@ -63,7 +65,24 @@ fn address(parts: &Parts, stated_by_proxy: Option<&str>) -> String {
         .map_or_else(|| "unknown".to_owned(), |address| address.to_string())
 }
 
+/// Most bytes of a body that are part of the query on the log.
+const LOGGED: usize = 8 * 1024;
+
 impl Facts {
+    /// What was asked for in a body is part of the query. Of a long one the log keeps the beginning, and what proves the rest.
+    pub(super) fn asked_for(&mut self, body: &[u8]) {
+        let asked = String::from_utf8_lossy(&body[..body.len().min(LOGGED)]);
+        self.line = match body.len() > LOGGED {
+            false => format!("{} {asked}", self.line),
+            true => format!(
+                "{} {asked} [of {} bytes, SHA-256 {}]",
+                self.line,
+                body.len(),
+                hex(&Digest::of(body).0)
+            ),
+        };
+    }
+
     pub fn bearer(&self) -> Option<Bearer> {
         bearer(
             self.headers

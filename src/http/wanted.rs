@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 
 use super::fhir::{Pairs, wanted};
-use super::operation::{LOGGED, parse};
+use super::operation::parse;
 use super::request::Facts;
 use super::respond;
 use crate::gateway::{Error, Gateway, Wanted};
@@ -68,8 +68,7 @@ async fn run(
     };
     // What was asked for is part of the query; the log keeps it as one.
     if !body.is_empty() {
-        let asked = String::from_utf8_lossy(&body[..body.len().min(LOGGED)]);
-        facts.line = format!("{} {asked}", facts.line);
+        facts.asked_for(body);
     }
     let lenient = facts.is_lenient();
     let parsed = (!body.is_empty()).then(|| parse(&facts, body)).transpose();

@@ -94,9 +94,10 @@ fn free_text(text: &str) -> Result<(), &'static str> {
     let control = text
         .bytes()
         .any(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r'));
+    let no_character = !text.is_ascii() && text.contains(['\u{FFFE}', '\u{FFFF}']);
     require(
-        !control,
-        "must not contain control characters other than tab, line feed and carriage return",
+        !control && !no_character,
+        "must not contain control characters other than tab, line feed and carriage return, nor U+FFFE or U+FFFF",
     )
 }
 

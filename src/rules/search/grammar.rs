@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Extractor, Query, Setting, Values};
 use crate::fhir::excerpt::Excerpt;
-use crate::fhir::{Instant, Issue};
+use crate::fhir::{Instant, Issue, IssueCode};
 
 const BASE: &str = "https://here.test/fhir";
 
@@ -400,6 +400,21 @@ fn patient_is_an_id_or_a_reference_to_a_patient_here() {
     );
     assert_eq!(foreign.patients, Some(Vec::new()));
     assert!(parse("Practitioner", &[("patient", "x")], false).is_err());
+}
+
+#[test]
+fn too_much_at_once_is_one_problem_and_many_problems_are_few() {
+    let ids = vec!["a"; 3_000].join(",");
+    let many = vec![("code", "x"); 201];
+    for list in [&[("patient", "p"), ("_id", &ids)][..], &many] {
+        let issues = parse("CarePlan", list, false).expect_err("too much");
+        assert_eq!((issues.len(), issues[0].code), (1, IssueCode::TooCostly));
+    }
+    let issues = parse("CarePlan", &vec![("colour", "red"); 200], false).expect_err("unknown");
+    assert_eq!(issues.len(), 20);
+    let ids = vec!["a"; 900].join(",");
+    let query = query("CarePlan", &[("patient", "p"), ("_id", &ids), ("_id", "a,b")]);
+    assert!(query.ids.expect("named").iter().all(|id| id == "a"));
 }
 
 #[test]

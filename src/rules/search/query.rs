@@ -12,7 +12,7 @@ use super::sort::{DEFAULT, Position, SortBy};
 use super::take::Taking;
 use super::values::Values;
 use super::view::{Summary, View};
-use crate::fhir::{Instant, Issue, Now};
+use crate::fhir::{Instant, Issue, IssueCode, Now};
 
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -57,6 +57,24 @@ pub struct Reach {
 pub const DEFAULT_COUNT: usize = 100;
 pub const MOST_COUNT: usize = 500;
 
+/// Parameters of one request, and values of all of them together.
+const MOST_PARAMETERS: usize = 200;
+const MOST_VALUES: usize = 2_000;
+/// Problems that are told at once: each names what there is, so that many would be an answer far longer than the request.
+pub(super) const MOST_ISSUES: usize = 20;
+
+/// Refuses a request of too many parameters or values before any of them is read.
+pub(super) fn bounded(pairs: &[(String, String)]) -> Result<(), Vec<Issue>> {
+    let values = pairs
+        .iter()
+        .map(|(_, value)| 1 + value.bytes().filter(|b| *b == b',').count());
+    if pairs.len() <= MOST_PARAMETERS && values.sum::<usize>() <= MOST_VALUES {
+        return Ok(());
+    }
+    let why = format!("at most {MOST_PARAMETERS} parameters and {MOST_VALUES} values in one request");
+    Err(vec![Issue::error(IssueCode::TooCostly, "", why)])
+}
+
 impl Query {
     /// Reads decoded `name=value` pairs. Every unknown parameter or modifier is its own issue; neither names nor values of
     /// the request are quoted, because a search can name a person.
@@ -65,12 +83,14 @@ impl Query {
         pairs: &[(String, String)],
         setting: &Setting<'_>,
     ) -> Result<Query, Vec<Issue>> {
+        bounded(pairs)?;
         let mut taking = Taking::new(resource_type, setting);
         let mut issues = Vec::new();
         for (name, value) in pairs {
             issues.extend(taking.take(name, value).err());
         }
         issues.extend(taking.contradiction());
+        issues.truncate(MOST_ISSUES);
         if issues.is_empty() {
             Ok(taking.query.counted())
         } else {

@@ -7,7 +7,7 @@ use super::date::Span;
 use super::escape::{alternatives, plain};
 use super::filter::{Filter, Setting, bad};
 use super::parameter::parameter;
-use super::query::{MOST_COUNT, Query};
+use super::query::{MOST_COUNT, MOST_ISSUES, Query, bounded};
 use super::values::Values;
 use crate::fhir::date::PartialDate;
 use crate::fhir::element::table;
@@ -78,6 +78,7 @@ impl Selection {
         pairs: &[(String, String)],
         setting: &Setting<'_>,
     ) -> Result<Selection, Vec<Issue>> {
+        bounded(pairs)?;
         let (resource_type, types) = match operation {
             Operation::Everything => ("Patient", None),
             Operation::Documents => ("DocumentReference", Some(vec!["DocumentReference"])),
@@ -105,6 +106,7 @@ impl Selection {
             stated.push(name);
             issues.extend(selection.take(name, value, setting).err());
         }
+        issues.truncate(MOST_ISSUES);
         if selection.patient.is_empty() && issues.is_empty() {
             let why = "this operation needs `patient`";
             issues.push(Issue::error(IssueCode::Required, "", why));

@@ -2,7 +2,7 @@
 //! lenient handling; modifiers that are not served are never left out.
 //! <https://hl7.org/fhir/R4/search.html#errors>, <https://hl7.org/fhir/R4/search.html#modifiers>
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::date::When;
 use super::escape::{alternatives, plain};
@@ -286,6 +286,9 @@ fn patients(filter: &Filter) -> Result<Vec<String>, Issue> {
 fn narrow(list: &mut Option<Vec<String>>, values: Vec<String>) {
     match list {
         None => *list = Some(values),
-        Some(known) => known.retain(|id| values.contains(id)),
+        Some(known) => {
+            let values: HashSet<String> = values.into_iter().collect();
+            known.retain(|id| values.contains(id));
+        }
     }
 }
