@@ -193,9 +193,10 @@ impl Gateway {
             let bound = bound.map_err(|issue| Error::Invalid(vec![issue]))?;
             let found = self.find_release(caller, &selection.patient, trust, &now).await?;
             let release = found.release.as_ref().ok().cloned();
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
             let permits = |of: &str, values: &Values| may_see(&call, of, values);
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let there = |release: &Arc<Release>| release.shows("Patient", &selection.patient, &asking);
             let answer = match release {
                 Some(release) if !instance || there(&release) => {
@@ -242,10 +243,11 @@ impl Gateway {
             }
             let people = self.people_of(&call, "CarePlan", plan, trust).await?;
             let found = self.find_all(&call, people, trust, &now).await?;
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
             let permits =
                 |of: &str, values: &Values| call.caller.scopes.permits(Permission::Read, of, values);
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let mut releases = found.iter().filter_map(|f| f.release.as_ref().ok());
             let release = releases
                 .find(|release| release.shows("CarePlan", plan, &asking))

@@ -17,6 +17,8 @@ mod story_document;
 mod story_door;
 mod story_fhir_source;
 mod story_grant;
+mod story_granular_scope;
+mod story_granular_document;
 mod story_hidden_change;
 mod story_hostile;
 mod story_http;
