@@ -82,11 +82,7 @@ pub const DOCREF: Operation = Operation {
         parameter("end", &["valueDateTime", "valueDate"], END),
         Parameter {
             many: true,
-            ..parameter(
-                "type",
-                &["valueCoding"],
-                "The kind of document; repeated, each has to hold.",
-            )
+            ..parameter("type", &["valueCoding"], "The kind of document; of several, any.")
         },
         parameter(
             "on-demand",
@@ -98,7 +94,7 @@ pub const DOCREF: Operation = Operation {
             ..parameter(
                 "profile",
                 &["valueCanonical", "valueUri"],
-                "Only documents whose DocumentReference names this profile.",
+                "Only documents whose DocumentReference names this profile; of several, any.",
             )
         },
         parameter("_count", &["valueInteger", "valuePositiveInt"], COUNT),

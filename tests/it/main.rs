@@ -18,6 +18,8 @@ mod story_door;
 mod story_fhir_source;
 mod story_grant;
 mod story_granular_scope;
+mod story_operations;
+mod story_operation_requests;
 mod story_granular_document;
 mod story_hidden_change;
 mod story_hostile;
