@@ -48,6 +48,7 @@ fn asking(rules: &Rules) -> Asking<'_> {
         rules,
         base: BASE,
         permits: &everything,
+        within: &everything,
         request: "request",
     }
 }

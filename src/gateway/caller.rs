@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use postern_rules::disclosure::Recipient;
 use postern_rules::fhir::Instant;
 use postern_rules::profile::Policy;
+use postern_rules::search::Values;
 
 use super::client::bound_to;
 use super::{ClientRegistration, Error, Gateway, Partner};
@@ -19,6 +20,8 @@ pub struct Caller {
     pub partner: Partner,
     pub recipient: Recipient,
     pub scopes: Scopes,
+    /// What is registered of its organisation. A token that asks for less is none the freer: its conditions hold in documents.
+    pub registered: Scopes,
     /// Code of v3-ActReason, bound to the token.
     pub purpose: String,
     /// The person behind the request, where the token states one: name and id.
@@ -41,6 +44,14 @@ impl Caller {
         change.expects_token = Some(self.hash.to_vec());
     }
 
+    /// May a released resource be part of a document that this caller gets? Not what a condition leaves out, be it of the token
+    /// or of the registration.
+    pub(super) fn within(&self, resource_type: &str, values: &Values) -> bool {
+        ![&self.scopes, &self.registered]
+            .into_iter()
+            .any(|scopes| scopes.leaves_out(resource_type, values))
+    }
+
     /// May its token come over a connection that shows this certificate?
     fn may_come_with(&self, shown: Option<Thumbprint>) -> bool {
         self.certificate.is_none() || self.certificate == shown
@@ -53,6 +64,7 @@ impl Caller {
             partner: partner.clone(),
             recipient: partner.recipient(policy),
             scopes: Scopes::default(),
+            registered: Scopes::default(),
             purpose: purpose.to_owned(),
             person: None,
             expires: Instant(0),
@@ -180,6 +192,7 @@ impl Gateway {
             recipient: partner.recipient(&self.rules.policy),
             partner,
             scopes,
+            registered,
             purpose: token.purpose,
             person: person.map(|(name, id)| (name.to_owned(), id.to_owned())),
             expires: token.expires,

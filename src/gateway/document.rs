@@ -29,8 +29,9 @@ impl Gateway {
                 .await?;
             let found = self.find_all(&call, people, trust, &now).await?;
             let permits = |of: &str, values: &Values| scopes.permits(Permission::Read, of, values);
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let releases = found.iter().filter_map(|f| f.release.as_ref().ok());
             let writing = find(releases, reading, &asking);
             match &writing {

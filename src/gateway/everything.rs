@@ -82,11 +82,7 @@ pub const DOCREF: Operation = Operation {
         parameter("end", &["valueDateTime", "valueDate"], END),
         Parameter {
             many: true,
-            ..parameter(
-                "type",
-                &["valueCoding"],
-                "The kind of document; repeated, each has to hold.",
-            )
+            ..parameter("type", &["valueCoding"], "The kind of document; of several, any.")
         },
         parameter(
             "on-demand",
@@ -98,7 +94,7 @@ pub const DOCREF: Operation = Operation {
             ..parameter(
                 "profile",
                 &["valueCanonical", "valueUri"],
-                "Only documents whose DocumentReference names this profile.",
+                "Only documents whose DocumentReference names this profile; of several, any.",
             )
         },
         parameter("_count", &["valueInteger", "valuePositiveInt"], COUNT),
@@ -193,9 +189,10 @@ impl Gateway {
             let bound = bound.map_err(|issue| Error::Invalid(vec![issue]))?;
             let found = self.find_release(caller, &selection.patient, trust, &now).await?;
             let release = found.release.as_ref().ok().cloned();
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
             let permits = |of: &str, values: &Values| may_see(&call, of, values);
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let there = |release: &Arc<Release>| release.shows("Patient", &selection.patient, &asking);
             let answer = match release {
                 Some(release) if !instance || there(&release) => {
@@ -242,10 +239,11 @@ impl Gateway {
             }
             let people = self.people_of(&call, "CarePlan", plan, trust).await?;
             let found = self.find_all(&call, people, trust, &now).await?;
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
             let permits =
                 |of: &str, values: &Values| call.caller.scopes.permits(Permission::Read, of, values);
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let mut releases = found.iter().filter_map(|f| f.release.as_ref().ok());
             let release = releases
                 .find(|release| release.shows("CarePlan", plan, &asking))

@@ -42,8 +42,9 @@ impl Gateway {
             let found = self.find_holding(&call, &named, trust, &now).await?;
             let scopes = &call.caller.scopes;
             let permits = |of: &str, values: &Values| scopes.permits(Permission::Read, of, values);
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let shows = |r: &Arc<Release>| r.shows(resource_type, id, &asking);
             let release = found
                 .iter()
@@ -86,13 +87,14 @@ impl Gateway {
                 };
                 scopes.permits(permission, of, values)
             };
+            let within = |of: &str, values: &Values| call.caller.within(of, values);
             let base = self.config.base();
-            let asking = self.asking(&base, &permits, &call.request);
+            let asking = self.asking(&base, (&permits, &within), &call.request);
             let (found, across) = match self.find_named(&call, query, trust, &now).await? {
                 Some(found) => (found, None),
                 None => {
-                    let (found, within) = self.gather(&call, query, &asking, (trust, &now)).await?;
-                    (found, Some(within))
+                    let (found, reached) = self.gather(&call, query, &asking, (trust, &now)).await?;
+                    (found, Some(reached))
                 }
             };
             let answer = Answer::search(releases_of(&found), across.as_ref().unwrap_or(query), &asking);
@@ -113,13 +115,14 @@ impl Gateway {
     pub(super) fn asking<'a>(
         &'a self,
         base: &'a str,
-        permits: &'a Permits<'a>,
+        (permits, within): (&'a Permits<'a>, &'a Permits<'a>),
         request: &'a str,
     ) -> Asking<'a> {
         Asking {
             rules: &self.rules,
             base,
             permits,
+            within,
             request,
         }
     }

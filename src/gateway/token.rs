@@ -9,7 +9,7 @@ use super::break_glass::is_emergency;
 use super::client::KnownClient;
 use super::pull::TRIES;
 use super::{Error, Gateway, Identifier, NPI, Partner};
-use crate::auth::{MAX_LIFETIME_SECONDS, ScopeError, Scopes, Stated, hash};
+use crate::auth::{MAX_LIFETIME_SECONDS, Scopes, Stated, hash};
 use crate::store::{AccessToken, Change, Refused};
 
 /// The form fields of a token request.
@@ -185,10 +185,7 @@ fn grant(asked: &str, proven: &Proven) -> Result<Grant, TokenError> {
 fn scopes(asked: &str, client: &KnownClient) -> Result<Scopes, TokenError> {
     let asked = Scopes::parse(asked).map_err(|why| oauth("invalid_scope", why.told()))?;
     let granted = asked.narrowed_to(&client.registered).writing_only(WRITABLE);
-    if granted.is_granular() {
-        // Refused rather than granted too widely, as long as nothing holds answers to a condition.
-        Err(oauth("invalid_scope", ScopeError::Granular.told()))
-    } else if granted.is_empty() {
+    if granted.is_empty() {
         Err(oauth("invalid_scope", "none of these scopes is registered"))
     } else {
         Ok(granted)

@@ -121,11 +121,6 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    /// Is any of it under a condition?
-    pub fn is_granular(&self) -> bool {
-        self.0.iter().any(|scope| !scope.only.is_empty())
-    }
-
     /// Does some scope let its holder read resources of this type, perhaps not all of them?
     pub fn may_read(&self, resource_type: &str) -> bool {
         self.may(Permission::Read, resource_type)
@@ -160,6 +155,16 @@ impl Scopes {
     pub fn permits(&self, permission: Permission, resource_type: &str, values: &Values) -> bool {
         self.with(permission, resource_type)
             .any(|scope| scope.only.iter().all(|condition| condition.holds(values)))
+    }
+
+    /// Is this of a type that is read under conditions alone, none of which it meets? Of a type that no scope names nothing is
+    /// left out: it is not there anyway, but where a document says of it.
+    pub fn leaves_out(&self, resource_type: &str, values: &Values) -> bool {
+        let reads = |scope: &&Scope| !scope.may.and(Permissions::READING).is_empty();
+        let on_type = |scope: &&Scope| scope.of == "*" || scope.of == resource_type;
+        let mut reading = self.0.iter().filter(on_type).filter(reads).peekable();
+        reading.peek().is_some()
+            && !reading.any(|scope| scope.only.iter().all(|condition| condition.holds(values)))
     }
 
     fn may(&self, permission: Permission, resource_type: &str) -> bool {

@@ -90,6 +90,18 @@ fn a_granular_scope_permits_what_has_one_of_its_values_for_each_parameter() {
 }
 
 #[test]
+fn a_condition_leaves_out_what_it_does_not_fit_and_nothing_of_other_types() {
+    let scopes =
+        parse("system/Condition.rs?category=problem-list-item system/Condition.u system/DocumentReference.r");
+    assert!(!scopes.leaves_out("Condition", &condition("problem-list-item")));
+    assert!(scopes.leaves_out("Condition", &condition("encounter-diagnosis")));
+    assert!(scopes.leaves_out("Condition", &Values::default()));
+    assert!(!scopes.leaves_out("Goal", &Values::default()));
+    let all = parse("system/Condition.rs?category=problem-list-item system/*.s");
+    assert!(!all.leaves_out("Condition", &condition("encounter-diagnosis")));
+}
+
+#[test]
 fn a_condition_that_could_not_be_held_is_refused() {
     for text in [
         "system/Condition.rs?",

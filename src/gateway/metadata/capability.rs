@@ -52,7 +52,7 @@ impl Gateway {
                             {"url": "token", "valueUri": self.token_endpoint()},
                             {"url": "introspect", "valueUri": self.introspection_endpoint()},
                             {"url": "revoke", "valueUri": self.revocation_endpoint()}]}],
-                    "description": "SMART Backend Services: private_key_jwt, system scopes, one purpose of use per token (hl7-b2b)"
+                    "description": "SMART Backend Services: private_key_jwt, system scopes of v1 and v2, granular ones too, one purpose of use per token (hl7-b2b)"
                 },
                 "resource": resources,
                 "interaction": system_interactions()

@@ -5,6 +5,36 @@ use serde_json::{Value, json};
 use crate::auth::{ALGORITHMS, Algorithm};
 use crate::gateway::Gateway;
 
+/// The granular scopes that US Core 6.1.0 asks of a server for these types, each a category of its system.
+/// <https://hl7.org/fhir/us/core/STU6.1/scopes.html#the-following-granular-scopes-shall-be-supported>
+const GRANULAR: [(&str, &str, &[&str]); 5] = [
+    (
+        "Condition",
+        "http://hl7.org/fhir/us/core/CodeSystem/condition-category",
+        &["health-concern"],
+    ),
+    (
+        "Condition",
+        "http://terminology.hl7.org/CodeSystem/condition-category",
+        &["encounter-diagnosis", "problem-list-item"],
+    ),
+    (
+        "DocumentReference",
+        "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category",
+        &["clinical-note"],
+    ),
+    (
+        "Observation",
+        "http://hl7.org/fhir/us/core/CodeSystem/us-core-category",
+        &["sdoh"],
+    ),
+    (
+        "Observation",
+        "http://terminology.hl7.org/CodeSystem/observation-category",
+        &["laboratory", "social-history", "survey", "vital-signs"],
+    ),
+];
+
 impl Gateway {
     /// Follows from the configuration alone: it tells of no partner. Without `issuer` and `jwks_uri`: nobody signs in.
     pub fn smart_configuration(&self) -> Value {
@@ -37,7 +67,15 @@ impl Gateway {
 
     fn scopes_supported(&self) -> Vec<String> {
         let mut scopes = vec!["system/*.rs".to_owned()];
-        scopes.extend(self.served_types().keys().map(|name| format!("system/{name}.rs")));
+        let served = self.served_types();
+        scopes.extend(served.keys().map(|name| format!("system/{name}.rs")));
+        for (of, system, codes) in GRANULAR.into_iter().filter(|(of, ..)| served.contains_key(*of)) {
+            scopes.extend(
+                codes
+                    .iter()
+                    .map(|code| format!("system/{of}.rs?category={system}|{code}")),
+            );
+        }
         scopes
     }
 }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use postern_rules::disclosure::{Contributed, Shows, Standing, Stored};
+use postern_rules::disclosure::{Contributed, Permits, Shows, Standing, Stored};
 use postern_rules::fhir::id::resource_id;
 use postern_rules::fhir::{Now, Value};
+use postern_rules::search::Values;
 use postern_rules::write::{
     Form, Kind, Proposal, Refused, Updated, apply_to_released, contribute, nobody_named, precondition, update,
 };
@@ -81,13 +82,16 @@ impl<'g> Stage<'g> {
 
     /// Is this permitted by the scopes, which may name a part of a type?
     pub fn permits(&self, permission: Permission, on: &On) -> bool {
-        let (scopes, kind) = (&self.call.caller.scopes, on.resource_type.as_str());
+        let (caller, kind) = (&self.call.caller, on.resource_type.as_str());
         let release = self.benches[on.bench].release.as_ref();
-        let values = release.and_then(|release| release.values(kind, &on.id));
-        values.map_or_else(
-            || scopes.may_all(permission, kind),
-            |values| scopes.permits(permission, kind, values),
-        )
+        let Some(release) = release.filter(|release| release.values(kind, &on.id).is_some()) else {
+            return caller.scopes.may_all(permission, kind);
+        };
+        let permits = |of: &str, values: &Values| caller.scopes.permits(permission, of, values);
+        let within = |of: &str, values: &Values| caller.within(of, values);
+        let scoped = (&permits as &Permits<'_>, &within as &Permits<'_>);
+        let asking = self.gateway.asking(&self.base, scoped, &self.call.request);
+        release.shows(kind, &on.id, &asking)
     }
 
     /// Is what was made or changed, as it is released now, inside the scopes too?

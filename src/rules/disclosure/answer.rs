@@ -17,6 +17,7 @@
 
 mod subset;
 mod page;
+mod permitted;
 mod included;
 mod bundle;
 mod document;
@@ -64,6 +65,8 @@ pub struct Asking<'a> {
     /// May this client see a resource of this type, with these values? What it may not see is not there: not found, not
     /// counted, not included.
     pub permits: &'a Permits<'a>,
+    /// May it be part of a document that this client gets? What may not keeps the whole document back.
+    pub within: &'a Permits<'a>,
     /// Id of the request.
     pub request: &'a str,
 }

@@ -170,8 +170,8 @@ fn released<'a>(
         basis.extend(own.iter().cloned());
         let member = gathered.member(&candidate);
         let (own, written) = (own.into_iter().collect(), (&mut bytes, &mut extractor));
-        if let Some(written) = finish(candidate, own, rules.lists, &raised, written) {
-            gathered.take(member, &written);
+        if let Some(mut written) = finish(candidate, own, rules.lists, &raised, written) {
+            gathered.take(member, &mut written);
             resources.push(written);
         }
     }

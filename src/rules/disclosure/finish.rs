@@ -83,6 +83,7 @@ pub(super) fn finish(
         security_at,
         basis,
         says_its_date: false,
+        in_document: false,
     })
 }
 

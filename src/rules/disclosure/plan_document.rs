@@ -148,8 +148,9 @@ impl Gathered {
     }
 
     /// And told once it is.
-    pub fn take(&mut self, member: Option<Member>, written: &Undated) {
+    pub fn take(&mut self, member: Option<Member>, written: &mut Undated) {
         let Some(Member(statements)) = member else { return };
+        written.in_document = true;
         self.members.push((
             format!("{}/{}", written.resource_type, written.id),
             written.digest,
@@ -328,6 +329,7 @@ impl Gathered {
             bytes: bytes.into(),
             basis: self.basis.into_iter().collect(),
             says_its_date: true,
+            in_document: false,
         }
     }
 }

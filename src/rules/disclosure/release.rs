@@ -61,6 +61,8 @@ pub(super) struct Undated {
     pub basis: Vec<String>,
     /// The date of the version stands in the resource too, wherever `UNDATED` does.
     pub says_its_date: bool,
+    /// Is it part of the released plan as a document?
+    pub in_document: bool,
 }
 
 /// What a release is about: for whom, why, from which versions, on which basis, and what it keeps back.
@@ -99,6 +101,8 @@ pub struct Released {
     pub(super) values: Values,
     /// Legal basis of each layer that permitted it.
     pub(super) basis: Vec<String>,
+    /// Is it part of the released plan as a document?
+    pub(super) in_document: bool,
 }
 
 #[derive(Debug)]
@@ -203,6 +207,7 @@ impl Undated {
             body: body.into(),
             values,
             basis: self.basis,
+            in_document: self.in_document,
         }
     }
 }
@@ -378,6 +383,7 @@ mod tests {
             stamp_at: 31,
             security_at: 31..31,
             says_its_date: false,
+            in_document: false,
             bytes,
             values: Values::default(),
             basis: Vec::new(),

@@ -22,7 +22,7 @@ pub struct Selection {
     types: Option<Vec<&'static str>>,
     care: Span,
     since: Option<Instant>,
-    /// Kinds of document; one of each list has to hold.
+    /// Kinds of document; one of them has to hold.
     kinds: Vec<Filter>,
     /// Only what is made when it is asked for.
     pub only_made: bool,
@@ -143,7 +143,7 @@ impl Selection {
                     _ => return Err(bad("on-demand", "takes true or false")),
                 };
             }
-            "profile" if documents => self.profiles.extend(alternatives(value).map(plain)),
+            "profile" if documents => self.profiles.extend(stated("profile", value)?),
             "_since" if !documents => self.since = Some(date("_since", value, setting)?.0),
             "_type" if !documents => self.take_types(value)?,
             _ if setting.lenient => {
@@ -160,7 +160,7 @@ impl Selection {
     }
 
     fn take_types(&mut self, value: &str) -> Result<(), Issue> {
-        for one in alternatives(value).map(plain) {
+        for one in stated("_type", value)? {
             let known = table().resource_types().find(|known| *known == one);
             let known = known.ok_or_else(|| bad("_type", "takes names of resource types of R4"))?;
             self.types.get_or_insert_default().push(known);
@@ -200,7 +200,7 @@ impl Selection {
             .as_ref()
             .is_none_or(|types| types.contains(&resource_type));
         let changed = self.since.is_none_or(|since| changed_at >= since);
-        let kind = self.kinds.iter().all(|kind| kind.matches(values));
+        let kind = self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.matches(values));
         of_type && changed && kind && self.is_care(resource_type, values)
     }
 
@@ -214,6 +214,15 @@ impl Selection {
         }
         let mut dates = values.dates().peekable();
         dates.peek().is_none() || dates.any(|(from, to)| from < self.care.1 && self.care.0 < to)
+    }
+}
+
+/// One value or several. None is refused: left out, it would widen the answer.
+fn stated(name: &'static str, value: &str) -> Result<Vec<String>, Issue> {
+    let all: Vec<String> = alternatives(value).map(plain).collect();
+    match all.is_empty() {
+        true => Err(bad(name, "has no value")),
+        false => Ok(all),
     }
 }
 
@@ -318,6 +327,9 @@ mod tests {
         let of = |kind| Selection::documents(&pairs(&[("patient", "Patient/p"), ("type", kind)]), &setting());
         assert!(takes(&of("http://loinc.org|18776-5").expect("valid"), &document));
         assert!(!takes(&of("http://loinc.org|34133-9").expect("valid"), &document));
+        let kinds = [("patient", "p"), ("type", "34133-9"), ("type", "18776-5")];
+        let either = Selection::documents(&pairs(&kinds), &setting()).expect("valid");
+        assert!(takes(&either, &document), "one of several kinds");
         let asked = of("18776-5").expect("valid");
         assert_eq!(
             (asked.patient.as_str(), asked.path().as_str()),

@@ -23,8 +23,7 @@ impl Answer {
     pub fn closure(release: Option<Arc<Release>>, id: &str, at: Instant, asking: &Asking<'_>) -> Answer {
         let Some((release, plan)) = release.and_then(|release| {
             let plan = release.find("CarePlan", id)?;
-            let one = &release.resources[plan];
-            (asking.permits)("CarePlan", &one.values).then_some((release, plan))
+            release.sees(plan, asking).then_some((release, plan))
         }) else {
             return Answer::not_found(asking.request);
         };
@@ -55,8 +54,7 @@ impl Release {
                 self.find(of, id)
             });
             for target in own {
-                let one = &self.resources[target];
-                if (asking.permits)(&one.resource_type, &one.values) && known.insert(target) {
+                if self.sees(target, asking) && known.insert(target) {
                     found.push(target);
                 }
             }

@@ -56,10 +56,10 @@ impl Release {
             asking.rules.data_sets.get(&self.about.data_set)?,
         );
         // Who may see what a Binary belongs to may see it (`Binary.securityContext`).
-        if !["DocumentReference", "Binary"]
+        let permitted = ["DocumentReference", "Binary"]
             .iter()
-            .any(|of| (asking.permits)(of, &one.values))
-        {
+            .any(|of| (asking.permits)(of, &one.values));
+        if !permitted || !(asking.within)("DocumentReference", &one.values) || !self.document_fits(asking) {
             return None;
         }
         let source = asking.rules.agency.as_ref();

@@ -77,6 +77,7 @@ pub(super) fn undated(resource: &Value, zone: &TimeZone) -> Undated {
         values: Extractor::new(zone).extract(root),
         basis: vec!["hipaa-treatment".to_owned()],
         says_its_date: false,
+        in_document: false,
     }
 }
 
@@ -138,6 +139,7 @@ pub(super) fn asking<'a>(rules: &'a Rules, permits: &'a Permits<'a>) -> Asking<'
         rules,
         base: BASE,
         permits,
+        within: &everything,
         request: "request",
     }
 }

@@ -69,7 +69,7 @@ impl Release {
     /// A Provenance speaks of what it is of, so both have to be permitted.
     pub(in crate::disclosure) fn permits(&self, place: Place, asking: &Asking<'_>) -> bool {
         let one = &self.resources[place.at];
-        let itself = (asking.permits)(&one.resource_type, &one.values);
+        let itself = self.sees(place.at, asking);
         if !place.provenance {
             return itself;
         }
@@ -132,7 +132,7 @@ fn matches<'m>(
         let one = &releases[place.release].resources[place.at];
         let fits = query.matches(&one.id, one.changed_at, &one.values)
             && query.is_taken_from(&releases[place.release].about.patient, &one.id)
-            && (asking.permits)(&one.resource_type, &one.values);
+            && releases[place.release].sees(place.at, asking);
         fits.then_some(Match {
             changed_at: one.changed_at,
             id: &one.id,

@@ -46,9 +46,9 @@ impl Release {
     /// Places of what is selected and the client may see.
     fn selected(&self, selection: &Selection, asking: &Asking<'_>) -> Vec<usize> {
         let made = self.about.document.as_ref().map(|document| document.id.as_str());
-        let all = self.resources.iter().enumerate().filter(|(_, one)| {
+        let all = self.resources.iter().enumerate().filter(|(at, one)| {
             selection.takes(&one.resource_type, one.changed_at, &one.values)
-                && (asking.permits)(&one.resource_type, &one.values)
+                && self.sees(*at, asking)
                 && (!selection.only_made || made == Some(one.id.as_str()))
                 && has_profile(one, &selection.profiles)
         });
