@@ -15,7 +15,9 @@ stories!(
     a_transaction_with_one_wrong_entry_makes_nothing,
     a_transaction_that_cannot_be_recorded_makes_nothing,
     the_same_transaction_is_made_once,
+    two_entries_of_a_batch_are_no_retry,
     a_condition_holds_inside_a_transaction,
+    a_condition_holds_when_many_create_at_once,
     what_no_bundle_may_be,
     scopes_hold_for_each_entry,
 );
@@ -298,19 +300,71 @@ async fn the_same_transaction_is_made_once(engine: Engine) {
     world.clock.advance(200);
     assert_eq!(post(&maple, &all).await.body, one.body);
     assert_eq!(waiting(&world).await, before + 2);
-    let (first, second) = (
-        entry("POST", "Observation", observation(&rosa, "O-1")),
-        entry("POST", "Observation", observation(&rosa, "O-1")),
-    );
-    let batch = bundle("batch", vec![first, second]);
+}
+
+async fn two_entries_of_a_batch_are_no_retry(engine: Engine) {
+    let world = World::of(engine, "rosa").await;
+    let (rosa, maple, _) = rosa_and(&world).await;
+    let before = waiting(&world).await;
+    let same = || entry("POST", "Observation", observation(&rosa, "O-1"));
+    let batch = bundle("batch", vec![same(), same()]);
     let answer = post(&maple, &batch).await;
     assert_eq!(statuses(&answer), ["201", "201"]);
-    assert_eq!(
-        answer.json()["entry"][0],
-        answer.json()["entry"][1],
-        "said twice, kept once"
-    );
-    assert_eq!(waiting(&world).await, before + 3);
+    let made = |answer: &Answer, at: usize| answer.json()["entry"][at]["resource"]["id"].clone();
+    assert_ne!(made(&answer, 0), made(&answer, 1), "said twice, kept twice");
+    assert_eq!(waiting(&world).await, before + 2);
+    let again = post(&maple, &batch).await;
+    assert_eq!(statuses(&again), ["201", "201"]);
+    for at in [0, 1] {
+        assert_eq!(
+            made(&again, at),
+            made(&answer, at),
+            "the whole batch again is a retry"
+        );
+    }
+    assert_eq!(waiting(&world).await, before + 2);
+}
+
+/// An observation in words of its own, on the condition that none has this identifier.
+fn unless_there(person: &str, value: &str, words: usize) -> (Value, String) {
+    let mut body = observation(person, value);
+    body["note"] = json!([{"text": format!("Said {words}.")}]);
+    (body, format!("identifier=https://ehr.test/observation|{value}"))
+}
+
+async fn a_condition_holds_when_many_create_at_once(engine: Engine) {
+    let world = World::of(engine, "rosa").await;
+    let (rosa, maple, _) = rosa_and(&world).await;
+    let other = world.another_process().await;
+    let doors = [world.door(), other.door()];
+    // By themselves, in transactions, and both mixed.
+    for (value, every) in [("M-1", usize::MAX), ("M-2", 1), ("M-3", 2)] {
+        let mut asking = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let (body, condition) = unless_there(&rosa, value, number);
+            let ask = if (number + 1) % every == 0 {
+                let mut one = entry("POST", "Observation", body);
+                one["request"]["ifNoneExist"] = condition.into();
+                posted(&bundle("transaction", vec![one]))
+            } else {
+                crate::harness::creation(&body).with("if-none-exist", &condition)
+            };
+            let (door, ask) = (doors[number / 2 % 2].clone(), ask.bearer(&maple.token));
+            let ask = ask.with("x-request-id", &format!("{value}-{number}"));
+            asking.spawn(async move { door.send(ask).await.expect("HTTP") });
+        }
+        for answer in asking.join_all().await {
+            assert!(matches!(answer.status, 200 | 201), "{}", answer.text());
+        }
+        let kept = observations(&maple, &rosa).await;
+        let mut with_it = Vec::new();
+        for path in kept {
+            if maple.get(&path).await.json()["identifier"][0]["value"] == value {
+                with_it.push(path);
+            }
+        }
+        assert_eq!(with_it.len(), 1, "{value}: {with_it:?}");
+    }
 }
 
 async fn a_condition_holds_inside_a_transaction(engine: Engine) {

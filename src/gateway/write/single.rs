@@ -120,11 +120,17 @@ impl Gateway {
         };
         let mut stage = Stage::new(self, call, now);
         let kind = Kind::of(intent.resource_type()).ok_or(Error::NotSupported)?;
-        if let Some(condition) = unless {
-            let query = self
-                .condition(kind.resource_type, condition)
-                .map_err(Error::Invalid)?;
-            match self.existing(call, &query, now).await? {
+        let query = unless
+            .as_ref()
+            .map(|condition| self.condition(kind.resource_type, condition));
+        let query = query.transpose().map_err(Error::Invalid)?;
+        // Loaded before the condition is looked at: what comes into this record after the look moves its version.
+        let own = match kind.person(body, &stage.base) {
+            Some(patient) => Some(self.bench(&call.caller, &patient, (&[], now)).await?),
+            None => None,
+        };
+        if let Some(query) = &query {
+            match self.existing(call, query, now).await? {
                 Existing::None => {}
                 Existing::One { patient, id } => {
                     stage
@@ -143,15 +149,13 @@ impl Gateway {
                 }
             }
         }
-        if let Some(patient) = kind.person(body, &stage.base) {
-            stage
-                .benches
-                .push(self.bench(&call.caller, &patient, (&[], now)).await?);
-        }
+        stage.benches.extend(own);
         let id = stage.new_id(kind.resource_type, number);
         let outcome = stage.create(body, &id);
         let made = (kind.resource_type, id.as_str());
-        let guard = unless.is_none().then(|| once(call, body, made, now.stamp()));
+        let guard = unless
+            .is_none()
+            .then(|| once(call, (body, number), made, now.stamp()));
         self.finish(stage, (intent, outcome), shows, guard).await
     }
 
@@ -238,9 +242,10 @@ pub(super) fn address(base: &str, (kind, id): (&str, &str), etag: &str) -> Strin
     format!("{base}/{kind}/{id}/_history/{version}")
 }
 
-/// The same body by the same client, soon after: one create.
-fn once(call: &Call, body: &Value, (kind, id): (&str, &str), at: Instant) -> Guard {
-    let said = format!("{}\n{}\n{kind}\n{body}", call.caller.client, call.caller.purpose);
+/// The same body by the same client, soon after: one create. Two entries of one batch are two, whatever they say.
+fn once(call: &Call, (body, number): (&Value, usize), (kind, id): (&str, &str), at: Instant) -> Guard {
+    let caller = &call.caller;
+    let said = format!("{}\n{}\n{kind}\n{number}\n{body}", caller.client, caller.purpose);
     Guard {
         kind: "create",
         key: Digest::of(said.as_bytes()).hex(),

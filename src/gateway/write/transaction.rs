@@ -10,6 +10,7 @@ use postern_rules::write::{Kind, Refused};
 
 use super::batch::{Part, bundle};
 use super::commit::Kept;
+use super::condition::Existing;
 use super::entry::{Asked, BundleKind, Entries, Entry};
 use super::resolved::{Asking, Made};
 use super::single::interaction;
@@ -147,6 +148,9 @@ impl Gateway {
         let mut stage = Stage::new(self, call, now);
         let asking = self.resolved(&mut stage, writes).await?;
         self.load_all(&mut stage, &asking).await?;
+        if self.found_since(&stage, &asking).await? {
+            return Ok(None);
+        }
         let Some(outcomes) = staged(&mut stage, &asking) else {
             return Ok(None);
         };
@@ -177,6 +181,31 @@ impl Gateway {
             Kept::Stale => Ok(None),
             Kept::Duplicate(made) => self.all_again(call, &made, shows).await,
         }
+    }
+
+    /// Does a condition that found nothing find something now? Looked once more when the records are loaded: what comes into
+    /// them after that moves their versions.
+    async fn found_since(&self, stage: &Stage<'_>, asking: &[Asking]) -> Result<bool, Error> {
+        for asking in asking {
+            let (
+                Some(Made::New(_)),
+                Intent::Create {
+                    unless: Some(unless), ..
+                },
+            ) = (&asking.made, &asking.intent)
+            else {
+                continue;
+            };
+            let query = self.condition(asking.intent.resource_type(), unless);
+            let query = query.map_err(|issues| at_entries(400, asking.number, issues))?;
+            if !matches!(
+                self.existing(stage.call, &query, stage.now).await?,
+                Existing::None
+            ) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The records of everybody the transaction touches.
