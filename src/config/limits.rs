@@ -19,6 +19,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests worked on at a time; further ones are answered 503 at once.
     pub in_flight: usize,
+    /// Bytes of request bodies, and of the heads before them, held at a time; one address has at most a quarter.
+    pub body_bytes: usize,
     /// Resources that `$validate` checks at a time; eight times as many may wait, further ones are answered 503 at once.
     pub validations: usize,
     /// Requests a client may make in a minute on the average; 0: as many as it likes.
@@ -39,6 +41,7 @@ impl Default for Limits {
             connections: 2048,
             connections_per_address: 256,
             in_flight: 512,
+            body_bytes: 64 * 1024 * 1024,
             validations: 2,
             requests_per_minute: 12_000,
             burst: 1_000,
@@ -49,7 +52,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The first thing in it that makes no sense, as a sentence.
-    pub(super) fn problem(&self) -> Option<&'static str> {
+    pub(super) fn problem(&self, body_limit: usize) -> Option<&'static str> {
         let waits = [self.header_seconds, self.request_seconds, self.idle_seconds];
         if waits.contains(&0) {
             return Some("limits.header_seconds, request_seconds and idle_seconds are 1 or more");
@@ -69,6 +72,9 @@ impl Limits {
             return Some(
                 "limits.connections, connections_per_address, in_flight and validations are 1 or more",
             );
+        }
+        if self.body_bytes / 4 < body_limit {
+            return Some("limits.body_bytes is four times server.body_limit or more");
         }
         if self.requests_per_minute > 0 && self.burst == 0 {
             return Some("limits.burst is 1 or more where limits.requests_per_minute is");

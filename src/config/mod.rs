@@ -320,7 +320,7 @@ impl Config {
                 "agency.notify names at least one who is told of break-glass, for example [\"compliance\"]",
             );
         }
-        if let Some(problem) = self.limits.problem() {
+        if let Some(problem) = self.limits.problem(self.server.body_limit) {
             return refuse(problem);
         }
         if self.server.client_address_header.is_some() && !self.server.behind_proxy {

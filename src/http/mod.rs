@@ -20,6 +20,7 @@ mod serve;
 mod connection;
 mod client_certificate;
 mod tls;
+mod bodies;
 mod load;
 
 pub use serve::{Bound, ServeError, bind};
@@ -50,7 +51,7 @@ where
 /// Every route in one list.
 pub fn router(gateway: Arc<Gateway>) -> Router {
     let (limit, limits) = (gateway.config.server.body_limit, &gateway.config.limits);
-    let load = load::Load::new(limits.in_flight);
+    let load = load::Load::new(&gateway.config);
     let patience = Duration::from_secs(limits.request_seconds);
     let health = Router::new()
         .route("/livez", get(health::live))

@@ -51,7 +51,7 @@ impl FromRequestParts<Arc<Gateway>> for Facts {
 }
 
 /// Where the request came from: the connection's other end, or what the proxy in front says (its own, the last, word).
-fn address(parts: &Parts, stated_by_proxy: Option<&str>) -> String {
+pub fn address(parts: &Parts, stated_by_proxy: Option<&str>) -> String {
     let stated =
         stated_by_proxy.and_then(|name| parts.headers.get_all(name).iter().next_back()?.to_str().ok());
     let last = stated.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());

@@ -251,7 +251,7 @@ pub async fn close_headers(
 }
 
 /// What the framework itself refuses (an address that does not decode, a body too large) is said as FHIR too.
-fn without_framework_words(status: StatusCode) -> Response {
+pub fn without_framework_words(status: StatusCode) -> Response {
     let (code, details) = match status {
         StatusCode::PAYLOAD_TOO_LARGE => (IssueCode::TooLong, "the body is larger than this server takes"),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => {

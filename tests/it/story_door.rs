@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use crate::harness::{Ask, BRIGID, Engine, MAPLE, Person, World, stories};
+use crate::harness::{Ask, BRIGID, Engine, MAPLE, World, stories};
 
 stories!(
     a_client_beyond_its_limit_waits_and_nobody_else_does,
@@ -18,6 +18,7 @@ stories!(
     a_body_with_a_content_encoding_is_not_unpacked,
     what_does_not_open_in_time_is_dropped,
     more_than_is_worked_on_at_a_time_is_answered_at_once,
+    half_sent_bodies_hold_up_nobody,
     an_address_has_so_many_connections,
 );
 
@@ -163,18 +164,20 @@ impl Socket {
 
     /// Is this answered with 200, sooner or later?
     async fn answers(&self, text: &str) -> bool {
+        self.until(text, "HTTP/1.1 200").await.starts_with("HTTP/1.1 200")
+    }
+
+    /// Says this again until the answer begins so; the last answer.
+    async fn until(&self, text: &str, beginning: &str) -> String {
+        let mut heard = String::new();
         for _ in 0..100 {
-            if self
-                .say(text, 20)
-                .await
-                .unwrap_or_default()
-                .starts_with("HTTP/1.1 200")
-            {
-                return true;
+            heard = self.say(text, 20).await.unwrap_or_default();
+            if heard.starts_with(beginning) {
+                break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        false
+        heard
     }
 
     /// Sends this and reads until the other side ends the connection or `patience` is over.
@@ -210,34 +213,54 @@ async fn what_does_not_open_in_time_is_dropped(engine: Engine) {
 
 async fn more_than_is_worked_on_at_a_time_is_answered_at_once(engine: Engine) {
     let world = World::configured(engine, &|config| config.limits.in_flight = 1).await;
-    let rosa = Person::ROSA;
+    let guess = || world.send(Ask::get("/fhir/Patient/x").bearer("guess"));
+    // The first one has the place while it waits for the database.
+    let (first, refused, health) = tokio::join!(guess(), guess(), world.send(Ask::get("/livez")));
+    assert_eq!((first.status, refused.status, health.status), (401, 503, 200));
+    assert_eq!(refused.header("retry-after"), "2");
+    assert_eq!(refused.json()["issue"][0]["code"], "transient");
+    assert_eq!(guess().await.status, 401, "the place was not given back");
+}
+
+const METADATA: &str = "GET /fhir/metadata HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+const HALF: &str = "POST /fhir/Goal/_search HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+    content-type: application/x-www-form-urlencoded\r\ncontent-length: 9\r\n\r\npatient=";
+
+async fn half_sent_bodies_hold_up_nobody(engine: Engine) {
+    let two_bodies = |config: &mut Config| {
+        (config.limits.in_flight, config.server.body_limit) = (1, 20 * 1024);
+        config.limits.body_bytes = 80 * 1024;
+    };
+    let world = World::configured(engine, &two_bodies).await;
     let socket = Socket::of(&world).await;
-    let head = "POST /fhir/Goal/_search HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\npatient=";
-    let metadata = "GET /fhir/metadata HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let (mut slow, mut refused) = (None, String::new());
-    for _ in 0..100 {
-        // The one place may have been taken by the request that looks whether it is: then this one is sent again.
-        let mut stream = socket.connect().await;
-        stream.write_all(head.as_bytes()).await.expect("it takes bytes");
-        slow = Some(stream);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        refused = socket.say(metadata, 20).await.unwrap_or_default();
-        if refused.starts_with("HTTP/1.1 503") {
-            break;
-        }
+    let (mut one, mut two) = (socket.connect().await, socket.connect().await);
+    for stream in [&mut one, &mut two] {
+        stream.write_all(HALF.as_bytes()).await.expect("it takes bytes");
     }
-    assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
+    let whole = format!("{HALF}x");
+    let refused = socket.until(&whole, "HTTP/1.1 503").await;
     assert!(
-        refused.contains("retry-after: 2")
-            && refused.contains("OperationOutcome")
-            && !refused.contains(rosa.identifier)
+        refused.contains("retry-after: 2") && refused.contains("OperationOutcome"),
+        "{refused}"
     );
+    let read = socket.say(METADATA, 20).await.unwrap_or_default();
+    assert!(read.starts_with("HTTP/1.1 200"), "a read is answered: {read}");
+    one.write_all(b"x").await.expect("it takes bytes");
+    let mut heard = String::new();
+    one.read_to_string(&mut heard).await.expect("it answers");
     assert!(
-        socket.say(LIVEZ, 20).await.unwrap_or_default().contains("200 OK"),
-        "health is answered"
+        heard.starts_with("HTTP/1.1 401"),
+        "what came whole is worked on: {heard}"
     );
-    drop(slow);
-    assert!(socket.answers(metadata).await, "the place was not given back");
+    drop(two);
+    let large = HALF.replace("content-length: 9", "content-length: 21000") + &"x".repeat(21_000 - 8);
+    let large = socket.until(&large, "HTTP/1.1 413").await;
+    assert!(large.starts_with("HTTP/1.1 413"), "{large}");
+    let again = socket.until(&whole, "HTTP/1.1 401").await;
+    assert!(
+        again.starts_with("HTTP/1.1 401"),
+        "the bytes were not given back: {again}"
+    );
 }
 
 async fn an_address_has_so_many_connections(engine: Engine) {
