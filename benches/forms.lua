@@ -1,4 +1,5 @@
 -- wrk -t 1 -s forms.lua URL -- FILE: posts each line of FILE once, as a form, and stops when there are no more.
+dofile("benches/figures.lua")
 local forms, at = {}, 0
 
 function init(args)
@@ -9,11 +10,4 @@ function request()
     at = at + 1
     if at > #forms then wrk.thread:stop() at = #forms end
     return wrk.format("POST", "/auth/token", { ["Content-Type"] = "application/x-www-form-urlencoded" }, forms[at])
-end
-
-function done(summary, latency)
-    local errors = summary.errors
-    io.write(string.format("figures %.1f %.3f %.3f %d %d\n", summary.requests / summary.duration * 1e6,
-        latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.requests,
-        errors.status + errors.connect + errors.read + errors.write + errors.timeout))
 end

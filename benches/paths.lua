@@ -1,4 +1,5 @@
 -- wrk -s paths.lua URL -- FILE TOKEN: asks for the paths of FILE in turn, each thread from another place.
+dofile("benches/figures.lua")
 local paths, at, token = {}, 0, nil
 local threads = 0
 
@@ -16,11 +17,4 @@ end
 function request()
     at = at % #paths + 1
     return wrk.format("GET", paths[at], { ["Authorization"] = "Bearer " .. token, ["Accept"] = "application/fhir+json" })
-end
-
-function done(summary, latency)
-    local errors = summary.errors
-    io.write(string.format("figures %.1f %.3f %.3f %d %d\n", summary.requests / summary.duration * 1e6,
-        latency:percentile(50) / 1000, latency:percentile(99) / 1000, summary.requests,
-        errors.status + errors.connect + errors.read + errors.write + errors.timeout))
 end

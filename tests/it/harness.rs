@@ -31,7 +31,7 @@ pub use partner::{
     BRIGID, MAPLE, OPEN_DOOR, PRAIRIE, Partner, RIVERSIDE, STRANGER, Who, key_of, references_in,
     registration_of,
 };
-pub use people::{DemoRecord, Person, demo_record, records, root};
+pub use people::{DemoRecord, Person, demo_record, item, records, root};
 pub use tls::{Authority, Certificate, Says, Served, Server, written};
 pub use us_core::{ehr_record, referred_to, us_core_bundles};
 pub use world::{Door, Engine, World};

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Ask, Engine, MAPLE, Person, RIVERSIDE, World, demo_record, stories};
+use crate::harness::{Answer, Ask, Engine, MAPLE, Person, RIVERSIDE, World, demo_record, item, stories};
 
 stories!(
     a_hidden_change_changes_nothing,
@@ -14,20 +14,7 @@ stories!(
 /// Every plan record of Rosa with this change made to it.
 async fn change_plan(world: &World, change: impl Fn(&mut Value)) {
     world.clock.advance(60);
-    let mut record = demo_record("care-plan", "rosa");
-    change(&mut record.body);
-    assert!(world.import(&record).await.changed() > 0, "the record differs");
-}
-
-fn item<'r>(record: &'r mut Value, list: &str, key: &str, value: &str) -> &'r mut Value {
-    let items = record
-        .pointer_mut(list)
-        .and_then(Value::as_array_mut)
-        .expect("a list");
-    items
-        .iter_mut()
-        .find(|one| one[key] == value)
-        .expect("the item is there")
+    world.alter(demo_record("care-plan", "rosa"), change).await;
 }
 
 const TYPES: &[&str] = &[

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Ask, Engine, MAPLE, Person, RIVERSIDE, World, demo_record, records, stories};
+use crate::harness::{
+    Answer, Ask, Engine, MAPLE, Person, RIVERSIDE, World, demo_record, item, records, stories,
+};
 use crate::story_across::{joined, pages};
 use crate::two_worlds::next_page;
 
@@ -18,20 +20,7 @@ stories!(
 );
 
 async fn change_plan(world: &World, change: impl FnOnce(&mut Value)) {
-    let mut plan = demo_record("care-plan", "rosa");
-    change(&mut plan.body);
-    assert!(world.import(&plan).await.changed() > 0);
-}
-
-fn item<'r>(record: &'r mut Value, list: &str, key: &str, value: &str) -> &'r mut Value {
-    let items = record
-        .pointer_mut(list)
-        .and_then(Value::as_array_mut)
-        .expect("a list");
-    items
-        .iter_mut()
-        .find(|one| one[key] == value)
-        .expect("the item is there")
+    world.alter(demo_record("care-plan", "rosa"), change).await;
 }
 
 async fn a_poll_sees_each_visible_change_once(engine: Engine) {

@@ -11,7 +11,7 @@ use postern::worker;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    BRIGID, DemoRecord, Engine, MAPLE, Person, RIVERSIDE, STRANGER, World, demo_record, records, stories,
+    BRIGID, Engine, MAPLE, Person, RIVERSIDE, STRANGER, World, demo_record, item, records, stories,
 };
 
 stories!(
@@ -52,23 +52,7 @@ async fn seen(
 }
 
 async fn change_plan(world: &World, change: impl FnOnce(&mut Value)) {
-    change_record(world, demo_record("care-plan", "rosa"), change).await;
-}
-
-async fn change_record(world: &World, mut record: DemoRecord, change: impl FnOnce(&mut Value)) {
-    change(&mut record.body);
-    assert!(world.import(&record).await.changed() > 0);
-}
-
-fn item<'r>(record: &'r mut Value, list: &str, key: &str, value: &str) -> &'r mut Value {
-    let items = record
-        .pointer_mut(list)
-        .and_then(Value::as_array_mut)
-        .expect("a list");
-    items
-        .iter_mut()
-        .find(|one| one[key] == value)
-        .expect("the item is there")
+    world.alter(demo_record("care-plan", "rosa"), change).await;
 }
 
 async fn what_may_be_seen_is_known_before_anybody_asks(engine: Engine) {
@@ -196,10 +180,11 @@ async fn a_new_partner_and_a_new_name_reach_everybody(engine: Engine) {
     assert!(!before.is_empty() && !seen(&world, "maple", "TREAT", &marcus).await.is_empty());
     world.clock.advance(60);
     // A name in a plan says nothing while the directory states that person.
-    change_record(&world, demo_record("directory", "agency"), |directory| {
-        directory["staff"][0]["last"] = "Marsh-Lind-Synthetic".into();
-    })
-    .await;
+    world
+        .alter(demo_record("directory", "agency"), |directory| {
+            directory["staff"][0]["last"] = "Marsh-Lind-Synthetic".into();
+        })
+        .await;
     assert!(world.refresh().await >= everybody);
     let jordan = format!(
         "Practitioner/{}",

@@ -15,7 +15,7 @@ pub mod search;
 pub mod write;
 pub mod xml;
 
-use postern_rules::fhir::Issue;
+use postern_rules::fhir::{Issue, Value, gate, json, xml};
 
 /// Stands in values of the seeds, and in no message.
 const MARK: &str = "Qzx7";
@@ -28,6 +28,28 @@ fn told(issues: &[Issue]) {
             "a message repeats a value: {issue:?}"
         );
     }
+}
+
+/// A body as its door read it: as JSON it is read again the same, and whatever is refused of it repeats no value.
+fn taken(read: Result<Value, Vec<Issue>>) -> bool {
+    let value = match read {
+        Ok(value) => value,
+        Err(issues) => {
+            told(&issues);
+            return false;
+        }
+    };
+    let written = value.to_string();
+    assert_eq!(
+        json::parse(written.as_bytes()).as_ref(),
+        Ok(&value),
+        "written and read again"
+    );
+    told(&gate::check(&value));
+    if let Err(issues) = xml::to_xml(&value) {
+        told(&issues);
+    }
+    true
 }
 
 /// `first` and what follows the first line.

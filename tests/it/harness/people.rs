@@ -83,6 +83,18 @@ pub fn demo_record(record: &str, name: &str) -> DemoRecord {
     found.expect("the demo has such a record").clone()
 }
 
+/// The item of this list (a JSON pointer) in a record whose `key` is this, to be altered.
+pub fn item<'r>(record: &'r mut Value, list: &str, key: &str, value: &str) -> &'r mut Value {
+    let items = record
+        .pointer_mut(list)
+        .and_then(Value::as_array_mut)
+        .expect("a list");
+    items
+        .iter_mut()
+        .find(|one| one[key] == value)
+        .expect("the item is there")
+}
+
 /// All records whose name begins so: everything about one person.
 pub fn records(person: &str) -> impl Iterator<Item = &'static DemoRecord> {
     demo().iter().filter(move |one| one.name.starts_with(person))

@@ -10,7 +10,7 @@ use axum::body::to_bytes;
 use postern::config::{Clock, Config, Entropy, Keys};
 use postern::gateway::{Gateway, ImportReport, Step, load_catalog};
 use postern::store::{Options, Store};
-use postern_rules::fhir::Instant;
+use postern_rules::fhir::{Instant, Value};
 use tower::ServiceExt as _;
 
 use super::people::{DemoRecord, Person, demo, root};
@@ -192,6 +192,12 @@ impl World {
             router: self.router.clone(),
             seen: Arc::clone(&self.seen),
         }
+    }
+
+    /// Imports this record in another form, which has to make a difference.
+    pub async fn alter(&self, mut record: DemoRecord, change: impl FnOnce(&mut Value)) {
+        change(&mut record.body);
+        assert!(self.import(&record).await.changed() > 0, "the record differs");
     }
 
     /// Imports one record, which must be in order.
