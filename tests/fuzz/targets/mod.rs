@@ -15,7 +15,7 @@ pub mod search;
 pub mod write;
 pub mod xml;
 
-use postern_rules::fhir::{Issue, Value, gate, json, xml};
+use postern_rules::fhir::{self, Issue, Value, gate};
 
 /// Stands in values of the seeds, and in no message.
 const MARK: &str = "Qzx7";
@@ -41,12 +41,12 @@ fn taken(read: Result<Value, Vec<Issue>>) -> bool {
     };
     let written = value.to_string();
     assert_eq!(
-        json::parse(written.as_bytes()).as_ref(),
+        fhir::json::parse(written.as_bytes()).as_ref(),
         Ok(&value),
         "written and read again"
     );
     told(&gate::check(&value));
-    if let Err(issues) = xml::to_xml(&value) {
+    if let Err(issues) = fhir::xml::to_xml(&value) {
         told(&issues);
     }
     true
