@@ -38,32 +38,29 @@ impl Wal {
     /// After a transaction that recorded so much, with the writer's own connection. An error is that of a move.
     pub(super) async fn recorded(&mut self, bytes: usize, writer: &mut Conn) -> Result<(), sqlx::Error> {
         self.fresh += bytes;
-        let at_work = self.moving.as_ref().is_some_and(|moving| !moving.is_finished());
-        if at_work && self.fresh < MOST_BYTES {
-            return Ok(());
-        }
-        let Some(moved) = self.moved().await? else {
-            if self.fresh >= WAL_BYTES {
+        match next(self.fresh, self.moving.as_ref().map(JoinHandle::is_finished)) {
+            Step::Leave => Ok(()),
+            Step::Begin => {
+                self.moved().await?;
                 self.begin();
+                Ok(())
             }
-            return Ok(());
-        };
-        self.conn = moved;
-        if self.fresh > TAIL_BYTES {
-            self.begin();
-            return Ok(());
+            Step::Finish => {
+                self.moved().await?;
+                self.fresh = 0;
+                writer.run(MOVE).await
+            }
         }
-        self.fresh = 0;
-        writer.run(MOVE).await
     }
 
     /// Waits for what is being moved, if anything is.
-    async fn moved(&mut self) -> Result<Option<Option<Conn>>, sqlx::Error> {
+    async fn moved(&mut self) -> Result<(), sqlx::Error> {
         let Some(moving) = self.moving.take() else {
-            return Ok(None);
+            return Ok(());
         };
         let (conn, done) = moving.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
-        done.map(|()| Some(conn))
+        self.conn = conn;
+        done
     }
 
     fn begin(&mut self) {
@@ -84,15 +81,57 @@ impl Wal {
         self.moving = Some(moving);
     }
 
-    pub(super) async fn close(mut self) {
-        if let Ok(Some(conn)) = self.moved().await {
-            self.conn = conn;
-        }
+    /// Waits for what is being moved; an error is that of the move.
+    pub(super) async fn close(mut self) -> Result<(), sqlx::Error> {
+        let done = self.moved().await;
         if let Some(conn) = self.conn.take() {
             conn.close().await;
         }
+        done
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Leave,
+    /// Move what is there, beside the writer.
+    Begin,
+    /// Wait for what is being moved, and move the rest here: only then does the WAL begin anew.
+    Finish,
+}
+
+/// What follows when so much is fresh. `moved`: is the move that was begun at its end; none when none was.
+fn next(fresh: usize, moved: Option<bool>) -> Step {
+    match moved {
+        // The disk does not keep up: whatever was begun again would find as much once more.
+        Some(_) if fresh >= MOST_BYTES => Step::Finish,
+        Some(false) => Step::Leave,
+        Some(true) if fresh > TAIL_BYTES => Step::Begin,
+        Some(true) => Step::Finish,
+        None if fresh >= WAL_BYTES => Step::Begin,
+        None => Step::Leave,
     }
 }
 
 /// Moves what no reader still needs, and waits for nobody.
 const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_moves_a_tail_or_what_the_disk_cannot_keep_up_with() {
+        for (fresh, moved, step) in [
+            (WAL_BYTES - 1, None, Step::Leave),
+            (WAL_BYTES, None, Step::Begin),
+            (MOST_BYTES - 1, Some(false), Step::Leave),
+            (MOST_BYTES, Some(false), Step::Finish),
+            (TAIL_BYTES, Some(true), Step::Finish),
+            (TAIL_BYTES + 1, Some(true), Step::Begin),
+            (MOST_BYTES, Some(true), Step::Finish),
+        ] {
+            assert_eq!(next(fresh, moved), step, "{fresh} {moved:?}");
+        }
+    }
+}

@@ -185,7 +185,12 @@ impl Writer {
                 return;
             }
         }
-        self.wal.close().await;
+        if let Err(error) = self.wal.close().await
+            && is_fatal(&error)
+        {
+            (self.on_fatal)();
+            return;
+        }
         if let Some(conn) = self.conn.take() {
             conn.close().await;
         }
@@ -292,12 +297,7 @@ impl Writer {
         let Err(error) = self.wal.recorded(recorded, conn).await else {
             return Ok(());
         };
-        report("move the WAL", &error);
-        if damage(&error, true) == Damage::Fatal {
-            Err(Fatal)
-        } else {
-            Ok(())
-        }
+        if is_fatal(&error) { Err(Fatal) } else { Ok(()) }
     }
 
     /// Leaves no transaction open: rolled back where the connection still works, else the connection goes.
@@ -309,6 +309,12 @@ impl Writer {
             conn.close().await;
         }
     }
+}
+
+/// Of an error in moving the WAL: was something lost that the disk had taken?
+fn is_fatal(error: &sqlx::Error) -> bool {
+    report("move the WAL", error);
+    damage(error, true) == Damage::Fatal
 }
 
 /// Bytes a change brings to the WAL, without the pages around them.
