@@ -65,7 +65,9 @@ impl Gateway {
         let asked = asked(form)?;
         for attempt in 0..TRIES {
             let asker = self.asker(&form.client, incoming, attempt > 0).await?;
-            self.count_request(&asker.client)?;
+            if attempt == 0 {
+                self.count_request(&asker.client)?;
+            }
             let answer = self.worth(&asked, &asker.partner).await?;
             let active = if answer["active"] == true { "yes" } else { "no" };
             let client = answer["client_id"].as_str().unwrap_or_default();
@@ -83,7 +85,9 @@ impl Gateway {
         let asked = asked(form)?;
         for attempt in 0..TRIES {
             let asker = self.asker(&form.client, incoming, attempt > 0).await?;
-            self.count_request(&asker.client)?;
+            if attempt == 0 {
+                self.count_request(&asker.client)?;
+            }
             let found = self.store.token(&asked).await.map_err(Error::from)?;
             let own = found.is_some_and(|used| used.token.client == asker.client);
             let details = [("ended", if own { "yes" } else { "no" })];

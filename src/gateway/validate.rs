@@ -282,11 +282,11 @@ impl Gateway {
         issues
     }
 
-    /// `false`: the world moved since the caller was looked up.
+    /// `false`: the world moved since the caller was looked up, or the token was taken back.
     async fn record_validation(&self, call: &Call, asked: &ToValidate, errors: usize) -> Result<bool, Error> {
         let at = self.clock.instant();
         let mut change = Change::at(at);
-        change.expects_world = Some(call.caller.world);
+        call.caller.bind(&mut change);
         let (profiles, errors) = (asked.profiles.len().to_string(), errors.to_string());
         let details = [
             ("type", asked.resource_type.as_str()),
@@ -317,5 +317,25 @@ impl Gateway {
             Err(Refused::Stale) => Ok(false),
             Err(refused) => Err(refused.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_client_has_half_of_the_places_and_all_are_given_back() {
+        let checking = Checking::new(1);
+        let take = |client: &str, many: usize| -> Vec<Place> {
+            let taken = (0..many).map(|_| checking.place(client));
+            taken.map(|place| place.expect("a place")).collect()
+        };
+        let own = take("maple", 5);
+        assert!(matches!(checking.place("maple"), Err(Error::Busy)));
+        let others = take("riverside", 4);
+        assert!(matches!(checking.place("brigid"), Err(Error::Busy)));
+        drop((own, others));
+        assert_eq!(take("maple", 5).len(), 5);
     }
 }
