@@ -179,13 +179,14 @@ impl Gateway {
             .collect();
         call.caller.bind(&mut change);
         change.released = found.iter().flat_map(|f| f.rows(&call.caller)).collect();
-        let asked_about = found
-            .iter()
-            .find(|f| f.versions.record > 0)
-            .map(|f| f.patient.clone());
-        let refusal = found
-            .iter()
-            .find_map(|f| f.release.as_ref().err())
+        // Of several who were looked at, the log of none says that it was asked for.
+        let one = match found.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        };
+        let asked_about = one.filter(|f| f.versions.record > 0).map(|f| f.patient.clone());
+        let refusal = one
+            .and_then(|f| f.release.as_ref().err())
             .map(|refusal| refusal.code());
         change.audit = self.events(
             call,
