@@ -3,7 +3,7 @@
 
 use postern_rules::disclosure::PlanDocument;
 use postern_rules::fhir::{Issue, IssueCode, Now, is_shared};
-use postern_rules::search::{Query, Wanted, provenance_target};
+use postern_rules::search::{Query, provenance_target};
 
 use super::release::{Found, Trust};
 use super::{Call, Error, Gateway};
@@ -29,21 +29,26 @@ impl Gateway {
         if query.ids.is_some() || !named.is_empty() {
             return Ok(Some(self.find_holding(call, few(&named)?, trust, now).await?));
         }
-        let identifiers = identifiers(query);
-        if identifiers.is_empty() || is_shared(query.resource_type) {
+        if query.identifiers().is_empty() || is_shared(query.resource_type) {
             return Ok(None);
         }
+        let people = self.people_identified(call, query).await?;
+        Ok(Some(self.find_all(call, people, trust, now).await?))
+    }
+
+    /// Whose releases could hold what the query's identifiers name, as far as this recipient was told.
+    pub(super) async fn people_identified(&self, call: &Call, query: &Query) -> Result<Vec<String>, Error> {
         let caller = &call.caller;
         let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
         let mut people = Vec::new();
-        for (system, value) in few(&identifiers)? {
+        for (system, value) in few(&query.identifiers())? {
             let identifier = (system.as_str(), value.as_str());
             let found = self
                 .store
                 .people_identified(reader, query.resource_type, identifier);
             people.extend(found.await?);
         }
-        Ok(Some(self.find_all(call, people, trust, now).await?))
+        Ok(people)
     }
 
     /// Releases that may hold these: of each its own person's; of something shared the first that does hold it, as far as its
@@ -144,25 +149,6 @@ impl Gateway {
         }
         Ok(found)
     }
-}
-
-/// `(system, value)` of the identifiers one of which a match has to carry; none when one of them could be of any system.
-fn identifiers(query: &Query) -> Vec<(String, String)> {
-    let both = |wanted: &Wanted| match wanted {
-        Wanted::Token {
-            system: Some(system),
-            code,
-        } if !code.is_empty() => Some((system.clone(), code.clone())),
-        _ => None,
-    };
-    let mut filters = query.filters_of("identifier").map(|filter| filter.any_of());
-    let whole = filters.find_map(|any| {
-        any.iter()
-            .map(both)
-            .collect::<Option<Vec<_>>>()
-            .filter(|all| !all.is_empty())
-    });
-    whole.unwrap_or_default()
 }
 
 /// Counted by what is asked for, whoever of them is here.

@@ -36,26 +36,12 @@ impl Gateway {
         Ok(query)
     }
 
-    /// Whose releases could hold what the query's identifiers name.
-    pub(super) async fn people_meant(&self, call: &Call, query: &Query) -> Result<BTreeSet<String>, Error> {
-        let caller = &call.caller;
-        let reader = (caller.recipient.id.as_str(), caller.purpose.as_str());
-        let mut people = BTreeSet::new();
-        for (system, value) in query.identifiers() {
-            let identifier = (system.as_str(), value.as_str());
-            let found = self
-                .store
-                .people_identified(reader, query.resource_type, identifier);
-            people.extend(found.await?);
-        }
-        Ok(people)
-    }
-
     /// What of the writer's own fits.
     pub(super) async fn existing(&self, call: &Call, query: &Query, now: &Now) -> Result<Existing, Error> {
         let caller = &call.caller;
         let mut found = Vec::new();
-        for patient in self.people_meant(call, query).await? {
+        let people: BTreeSet<String> = self.people_identified(call, query).await?.into_iter().collect();
+        for patient in people {
             let bench = self.bench(caller, &patient, (&[], now)).await?;
             found.extend(own_matches(&bench, query, &caller.recipient.id).map(|id| (patient.clone(), id)));
         }

@@ -104,7 +104,8 @@ impl Gateway {
             return Ok(None);
         };
         let mut found: BTreeSet<String> = BTreeSet::new();
-        for patient in self.people_meant(call, &query).await? {
+        let people: BTreeSet<String> = self.people_identified(call, &query).await?.into_iter().collect();
+        for patient in people {
             let bench = self.bench(&call.caller, &patient, (&[], now)).await?;
             if let Some(release) = &bench.release {
                 found.extend(

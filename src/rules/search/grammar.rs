@@ -442,6 +442,7 @@ fn what_a_search_names_and_when_it_changed_can_be_asked_of_it() {
             ("owner", "Organization/o,x"),
             ("status:not", "draft"),
             ("identifier", "urn:s|1,2"),
+            ("identifier", "urn:s|1,urn:t|2"),
             ("_lastUpdated", "ge2026-11-01"),
             ("_lastUpdated", "lt2026-12-01,eq2026-12-24"),
             ("_id", "a,b"),
@@ -457,7 +458,9 @@ fn what_a_search_names_and_when_it_changed_can_be_asked_of_it() {
         query.filters_of("status").next().map(|f| f.any_of().len()),
         Some(0)
     );
-    assert_eq!(query.identifiers(), [("urn:s".to_owned(), "1".to_owned())]);
+    // Of the first one could be of any system: only the second names whom a match has to be.
+    let both = [("urn:s", "1"), ("urn:t", "2")].map(|(s, v)| (s.to_owned(), v.to_owned()));
+    assert_eq!(query.identifiers(), both);
     let named: Vec<String> = query
         .named()
         .iter()

@@ -209,18 +209,20 @@ impl Query {
         lists.reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
     }
 
-    /// `(system, value)` of each `identifier` that may be meant, for finding candidates; those stated without a system are not
-    /// among them.
+    /// `(system, value)` of the identifiers one of which a match has to carry; none when one of them could be of any system.
     pub fn identifiers(&self) -> Vec<(String, String)> {
-        let wanted = self.filters_of("identifier").flat_map(Filter::any_of);
-        let both = wanted.filter_map(|one| match one {
+        let both = |wanted: &Wanted| match wanted {
             Wanted::Token {
                 system: Some(system),
                 code,
             } if !code.is_empty() => Some((system.clone(), code.clone())),
             _ => None,
+        };
+        let whole = self.filters_of("identifier").find_map(|filter| {
+            let all: Option<Vec<_>> = filter.any_of().iter().map(both).collect();
+            all.filter(|all| !all.is_empty())
         });
-        both.collect()
+        whole.unwrap_or_default()
     }
 
     /// `Type` and id of each resource that the search names: those of `_id`, and what a Provenance is of (`target`, `patient`). Whose they are says in
