@@ -167,3 +167,34 @@ impl Drop for Held {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of 80 KiB, one address has 36: a head and the largest body.
+    fn bodies() -> Bodies {
+        let mut config = Config::default();
+        (config.server.body_limit, config.limits.body_bytes) = (20 * KIB, 80 * KIB);
+        Bodies::new(&config)
+    }
+
+    #[test]
+    fn an_address_has_its_part_all_have_the_budget_and_it_is_given_back() {
+        let bodies = bodies();
+        let held = |address: &str| Held::new(bodies.clone(), address.to_owned());
+        let (mut one, mut two, mut three) = (held("192.0.2.1"), held("192.0.2.2"), held("192.0.2.3"));
+        assert!(one.grow(36).is_ok() && one.grow(1).is_err());
+        assert!(
+            held("192.0.2.1").grow(1).is_err(),
+            "another body of the same address"
+        );
+        assert!(two.grow(36).is_ok());
+        assert!(three.grow(9).is_err(), "8 KiB are left");
+        drop(one);
+        assert!(three.grow(36).is_ok());
+        drop((two, three));
+        assert!(lock(&bodies.addresses).is_empty());
+        assert_eq!(bodies.budget.available_permits(), 80);
+    }
+}

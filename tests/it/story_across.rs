@@ -95,6 +95,7 @@ async fn nobody_is_found_by_what_is_hidden(engine: Engine) {
     let partners = world.three().await;
     world.refresh().await;
     for partner in &partners {
+        let mut seen = 0;
         for query in [
             "Condition?identifier=DX-88102",
             "MedicationRequest?identifier=RX-50312",
@@ -117,6 +118,8 @@ async fn nobody_is_found_by_what_is_hidden(engine: Engine) {
             "Organization",
         ] {
             let all = pages(partner, &format!("{kind}?_lastUpdated=ge2000")).await;
+            assert!(all.iter().all(|page| page.status == 200), "{kind}");
+            seen += all.iter().map(|page| page.references().len()).sum::<usize>();
             let text: String = all.iter().map(Answer::text).collect();
             for hidden in ["F11", "DX-88102", "RX-50312", "Novak", "HARBOR", "Tamsin"] {
                 assert!(
@@ -126,6 +129,7 @@ async fn nobody_is_found_by_what_is_hidden(engine: Engine) {
                 );
             }
         }
+        assert!(seen > 0, "{}: what is not hidden is found", partner.who.name);
     }
 }
 

@@ -277,6 +277,7 @@ async fn costly_bodies_end_and_too_many_are_turned_away(engine: Engine) {
             "{errors:?}"
         );
     }
+    let other = world.partner(STRANGER).await;
     let body = costly(200).to_string();
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..20 {
@@ -285,7 +286,6 @@ async fn costly_bodies_end_and_too_many_are_turned_away(engine: Engine) {
         crowd.spawn(async move { door.send(ask).await.expect("an answer") });
     }
     // Meanwhile somebody else has a place.
-    let other = world.partner(STRANGER).await;
     let heard = other
         .call("List/$validate", &json!({"resourceType": "List"}))
         .await;
