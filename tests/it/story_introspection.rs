@@ -11,6 +11,7 @@ stories!(
     what_is_not_ones_own_or_not_good_is_not_active,
     who_may_not_ask_is_refused_and_counted,
     a_token_taken_back_opens_nothing_anywhere_from_the_next_request_on,
+    what_speaks_of_nobody_is_not_opened_by_it_either,
     only_its_own_client_takes_a_token_back,
     both_are_on_the_log,
 );
@@ -184,6 +185,24 @@ async fn a_token_taken_back_opens_nothing_anywhere_from_the_next_request_on(engi
     assert_eq!(world.send(itself).await.status, 200);
     for at in [&other, &world] {
         assert_eq!(status(at, &maple.token).await, 401);
+    }
+}
+
+/// Another process has it in memory, and what it is asked for relies on nobody's record.
+async fn what_speaks_of_nobody_is_not_opened_by_it_either(engine: Engine) {
+    let world = World::of(engine, "rosa").await;
+    let mut maple = world.partner(MAPLE).await;
+    let other = world.another_process().await;
+    let resource = || Ask::post("/fhir/List/$validate", r#"{"resourceType":"List"}"#);
+    let map = || Ask::get("/fhir/ConceptMap/hearthstone-action-phase");
+    let ways: [&dyn Fn() -> Ask; 2] = [&resource, &map];
+    for way in ways {
+        assert_eq!(other.send(way().bearer(&maple.token)).await.status, 200);
+        let ended = maple.token.clone();
+        maple.renew().await;
+        assert_eq!(revoke(&maple, &ended).await, 200);
+        assert_eq!(other.send(way().bearer(&ended)).await.status, 401);
+        assert_eq!(other.send(way().bearer(&maple.token)).await.status, 200);
     }
 }
 
