@@ -2,7 +2,7 @@
 //! (`stage`), and a bare axum route that answers the same bytes and knows nothing (`bare`). <https://hl7.org/fhir/R4/http.html>
 //!
 //!     load stage FOLDER DATABASE PEOPLE   fills DATABASE; writes keys, configuration, token and the paths to ask for
-//!     load tokens FOLDER COUNT            writes as many token requests, each with an assertion of its own, good for four minutes
+//!     load tokens FOLDER COUNT ENDPOINT   writes as many token requests, each with an assertion of its own, good for four minutes
 //!     load bare ADDRESS FILE              answers every GET with the bytes of FILE, until it is stopped
 
 #[expect(dead_code, reason = "other benches use more of it")]
@@ -56,7 +56,11 @@ fn main() {
                 count.parse().expect("a number of people"),
             ));
         }
-        ["tokens", folder, count] => tokens(Path::new(folder), count.parse().expect("a number of requests")),
+        ["tokens", folder, count, endpoint] => tokens(
+            Path::new(folder),
+            count.parse().expect("a number of requests"),
+            endpoint,
+        ),
         ["bare", address, file] => runtime.block_on(bare(address, file)),
         _ => eprintln!("this is run by benches/load.sh"),
     }
@@ -81,8 +85,7 @@ async fn stage(folder: &Path, url: &str, count: usize) {
     people::fill(&gateway, count, 0).await;
     let (client, pair) = people::register(&gateway, rosa::PARTNERS[0]).await;
     std::fs::write(folder.join("client.key"), pair.pkcs8().expect("a key")).expect("written");
-    let claims = json!({"iss": client, "sub": client, "aud": gateway.token_endpoint()});
-    std::fs::write(folder.join("claims.json"), claims.to_string()).expect("written");
+    std::fs::write(folder.join("client"), &client).expect("written");
     let issued = Clock::System.instant();
     people::admit(&gateway, rosa::PARTNERS[0].0, &client, issued, ADMITTED).await;
     write_paths(&gateway, folder).await;
@@ -96,14 +99,15 @@ async fn stage(folder: &Path, url: &str, count: usize) {
     gateway.store.close().await;
 }
 
-fn tokens(folder: &Path, count: usize) {
+fn tokens(folder: &Path, count: usize, endpoint: &str) {
     let read = |name: &str| std::fs::read(folder.join(name)).expect("staged");
     let pair = KeyPair::from_pkcs8(Algorithm::Es384, "bench", &read("client.key")).expect("a key");
-    let mut claims: Value = serde_json::from_slice(&read("claims.json")).expect("JSON");
-    claims["exp"] = (Clock::System.instant().0 / 1_000_000 + 240).into();
+    let client = String::from_utf8(read("client")).expect("an id");
+    let until = Clock::System.instant().0 / 1_000_000 + 240;
+    let mut claims = json!({"iss": client, "sub": client, "aud": endpoint, "exp": until});
     let mut lines = String::new();
     for number in 0..count {
-        claims["jti"] = format!("{}-{number}", claims["exp"]).into();
+        claims["jti"] = format!("{until}-{number}").into();
         let assertion = pair.sign(&pair.header(), &claims).expect("signed");
         let _ = writeln!(
             lines,

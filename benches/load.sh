@@ -73,7 +73,7 @@ cold() {
 
 # tokens CONNECTIONS: as many requests as there are assertions, each signed beforehand with ES384
 tokens() {
-    "$load" tokens "$work" $((each * 4000))
+    "$load" tokens "$work" $((each * 8000)) "$served/auth/token"
     before=$(ticks "$server")
     figures=$(wrk -t 1 -c "$1" -d "${each}s" -s benches/forms.lua "$served" -- "$work/tokens.txt" | grep '^figures')
     after=$(ticks "$server")
